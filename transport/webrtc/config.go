@@ -1,0 +1,91 @@
+package webrtc
+
+import (
+	"errors"
+	"time"
+)
+
+// Config says how a Host makes connections. The zero value is usable: host
+// candidates only, on every interface, on a port that the system chooses.
+type Config struct {
+	// ICEServers are "stun:host:port" and "turn:user:password@host:port" URLs.
+	// Empty means that no server is asked for an address.
+	ICEServers []string
+
+	// Loopback binds to 127.0.0.1 and offers no other candidate; mDNS is off and
+	// ICEServers are ignored. For sharing within one machine and for tests. In a
+	// browser, which chooses its own interfaces, only ICEServers are dropped.
+	Loopback bool
+
+	// Port is the UDP port of all connections; 0 lets the system choose. Native only.
+	Port uint16
+
+	// MaxPending bounds half-open connections, those whose data channel has not
+	// opened yet. 0 means 32 natively, 10 in a browser.
+	MaxPending int
+
+	// MaxOpen bounds all connections, half-open ones included. 0 means 500
+	// natively, 40 in a browser (which itself refuses the 501st).
+	MaxOpen int
+
+	// GatherTimeout is how long Offer and Answer wait for ICE candidates before
+	// they go on with those found. 0 means 5 s.
+	GatherTimeout time.Duration
+
+	// PendingTimeout is how long a connection may stay half-open, counted from
+	// Offer or Answer; then it is closed. 0 means 50 s.
+	PendingTimeout time.Duration
+}
+
+// Stats counts the connections of a Host.
+type Stats struct {
+	Live     int    // peer connections that exist now, half-open ones included
+	HalfOpen int    // of these, the ones whose channel has not opened yet
+	Opened   uint64 // channels that opened since the Host was made
+	Failed   uint64 // half-open connections that ended without a channel
+}
+
+// Errors of this package. Errors about a session description are *SDPError.
+var (
+	// ErrHostClosed reports a call on a Host after Close.
+	ErrHostClosed = errors.New("webrtc: host is closed")
+	// ErrClosed reports a call on a connection after Close.
+	ErrClosed = errors.New("webrtc: connection is closed")
+	// ErrTooMany reports that MaxPending or MaxOpen is reached; try again later.
+	ErrTooMany = errors.New("webrtc: too many connections")
+	// ErrPendingTimeout reports that the other side did not connect in time.
+	ErrPendingTimeout = errors.New("webrtc: no connection before the time limit")
+	// ErrConnectFailed reports that no path to the other side was found, or that it
+	// closed before the channel opened.
+	ErrConnectFailed = errors.New("webrtc: connection could not be established")
+	// ErrNotOfferer reports Accept on a connection that was made by Answer, or a
+	// second Accept.
+	ErrNotOfferer = errors.New("webrtc: no answer is expected here")
+)
+
+// An SDPError says why a session description of the other side is refused.
+type SDPError struct{ Msg string }
+
+func (e *SDPError) Error() string { return "webrtc: bad session description: " + e.Msg }
+
+// MaxSDP is the largest session description accepted, in bytes.
+const MaxSDP = 32 << 10
+
+func (c Config) withDefaults() Config {
+	if c.MaxPending <= 0 {
+		c.MaxPending = defaultMaxPending
+	}
+	if c.MaxOpen <= 0 {
+		c.MaxOpen = defaultMaxOpen
+	}
+	if c.GatherTimeout <= 0 {
+		c.GatherTimeout = 5 * time.Second
+	}
+	if c.PendingTimeout <= 0 {
+		c.PendingTimeout = 50 * time.Second
+	}
+	if c.Loopback {
+		c.ICEServers = nil
+	}
+	return c
+}

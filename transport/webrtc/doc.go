@@ -1,0 +1,2 @@
+// Package webrtc carries byte streams over WebRTC data channels.
+package webrtc
