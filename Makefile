@@ -1,0 +1,57 @@
+# Shoal: the targets a newcomer needs. `make` alone lists them.
+
+GO     ?= go
+FILE   ?= testdata/sample.mp4
+ARGS   ?=
+BINARY := bin/shoal
+
+# A clone owned by another user must build too, so no git is asked for the stamp.
+export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
+export CGO_ENABLED ?= 0
+
+.DEFAULT_GOAL := help
+.PHONY: help run build web test test-go test-browser setup bench fmt vet fuzz cross clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  make run FILE=/any/path ARGS='--listen :9000' shares that file or folder instead."
+
+run: build ## build everything and share a sample video (Go alone is needed)
+	@exec $(BINARY) share "$(FILE)" $(ARGS)
+
+build: web ## write bin/shoal
+	$(GO) build -trimpath -ldflags '-s -w' -o $(BINARY) ./cmd/shoal
+
+web: ## build the web assets and the WebAssembly engine
+	$(GO) run ./internal/webbuild
+
+setup: ## install what the tests need, or say what is missing
+	$(GO) run ./internal/setup
+
+test: setup build ## run everything: formatting, vet, all platforms, unit, browser and foreign-client tests
+	$(GO) run ./internal/testsum
+
+test-go: web ## run the tests that need nothing but Go
+	$(GO) run ./internal/testsum fmt vet go
+
+test-browser: setup build ## run the end-to-end tests: browser and foreign clients (RUN=regexp picks some)
+	$(GO) run ./internal/testsum -run '$(RUN)' e2e
+
+bench: setup build ## measure, side by side with the rivals, and print a table
+	$(GO) run ./internal/bench $(ARGS)
+
+fmt: ## format the Go sources
+	gofmt -l -w $$(git ls-files --cached --others --exclude-standard '*.go')
+
+vet: web ## run go vet
+	$(GO) vet ./...
+
+fuzz: ## fuzz every parser for a while (TIME=30s each)
+	$(GO) run ./internal/testsum -fuzztime '$(or $(TIME),30s)' fuzz
+
+cross: web ## compile for every platform
+	$(GO) run ./internal/testsum cross
+
+clean: ## remove what the build and the tests wrote
+	rm -rf bin web/dist test/out test/node_modules

@@ -1,0 +1,126 @@
+// Command setup brings the tools the end-to-end tests need.
+//
+// On Debian, as root, it installs the missing packages. Anywhere else it names
+// them and fails. The Node packages come from test/package-lock.json by npm ci,
+// without running their install scripts.
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+// tool is something the tests run, the Debian package it comes in, and how to
+// tell that it is there.
+type tool struct {
+	name, pkg string
+	there     func() bool
+}
+
+var tools = []tool{
+	{"chromium", "chromium", has("chromium")},
+	{"ffmpeg", "ffmpeg", has("ffmpeg")},
+	{"libtorrent's Python module", "python3-libtorrent", func() bool {
+		return exec.Command("/usr/bin/python3", "-c", "import libtorrent").Run() == nil
+	}},
+	{"transmission-cli", "transmission-cli", has("transmission-cli")},
+	{"node 20 or later", "nodejs", func() bool {
+		out, err := exec.Command("node", "-p", "+process.versions.node.split('.')[0] >= 20").Output()
+		return err == nil && strings.TrimSpace(string(out)) == "true"
+	}},
+	{"npm", "npm", has("npm")},
+}
+
+func has(name string) func() bool {
+	return func() bool { _, err := exec.LookPath(name); return err == nil }
+}
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "setup:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	gone := missing()
+	if len(gone) > 0 && canInstall() {
+		if err := install(gone); err != nil {
+			return err
+		}
+		gone = missing()
+	}
+	if len(gone) > 0 {
+		var names []string
+		for _, t := range gone {
+			names = append(names, fmt.Sprintf("%s (Debian package %s)", t.name, t.pkg))
+		}
+		return errors.New("the tests need, and this machine lacks: " + strings.Join(names, ", "))
+	}
+	return npm()
+}
+
+func missing() []tool {
+	var gone []tool
+	for _, t := range tools {
+		if !t.there() {
+			gone = append(gone, t)
+		}
+	}
+	return gone
+}
+
+func canInstall() bool {
+	if os.Geteuid() != 0 {
+		return false
+	}
+	_, err := os.Stat("/etc/debian_version")
+	return err == nil
+}
+
+func install(gone []tool) error {
+	var pkgs []string
+	for _, t := range gone {
+		pkgs = append(pkgs, t.pkg)
+	}
+	fmt.Println("setup: installing", strings.Join(pkgs, " "))
+	if err := apt("update", "-qq"); err != nil {
+		return err
+	}
+	return apt(append([]string{"install", "-y", "-qq", "--no-install-recommends"}, pkgs...)...)
+}
+
+func apt(args ...string) error {
+	cmd := exec.Command("apt-get", args...)
+	cmd.Env = append(os.Environ(), "DEBIAN_FRONTEND=noninteractive")
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("apt-get %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+	return nil
+}
+
+// npm installs the Node packages, unless the last installation is of the very
+// same lock file.
+func npm() error {
+	lock, err := os.ReadFile(filepath.Join("test", "package-lock.json"))
+	if err != nil {
+		return fmt.Errorf("%v (run this from the top of the repository)", err)
+	}
+	stamp := filepath.Join("test", "node_modules", ".shoal-lock")
+	if done, err := os.ReadFile(stamp); err == nil && bytes.Equal(done, lock) {
+		return nil
+	}
+	fmt.Println("setup: npm ci in test/")
+	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund")
+	cmd.Dir = "test"
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("npm ci in test/: %v\n%s", err, out)
+	}
+	return os.WriteFile(stamp, lock, 0o644)
+}
