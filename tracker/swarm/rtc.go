@@ -1,0 +1,133 @@
+package swarm
+
+import "time"
+
+// An RTCAnnounce is an announce of a WebRTC peer.
+type RTCAnnounce[C comparable] struct {
+	Hash  Hash
+	Peer  PeerID
+	Conn  C // the connection it came by
+	Event Event
+	Left  int64 // bytes; LeftUnknown or any negative number for a leecher that cannot tell
+	Want  int   // how many peers should get an offer
+}
+
+// A Receiver is a peer that gets an offer.
+type Receiver[C comparable] struct {
+	Peer PeerID
+	Conn C
+}
+
+// An RTCReply answers an RTCAnnounce.
+type RTCReply[C comparable] struct {
+	Counts
+	// Joined and Parted report that the connection now owns, or owns no longer, the
+	// announced peer. It must tell the Core by Part when it ends.
+	Joined, Parted bool
+	// Owner is the connection in the way, with ErrTaken.
+	Owner C
+}
+
+// AnnounceRTC adds, updates or, for Stopped, removes a peer, and appends to dst
+// other peers of its swarm that should get its offers, up to Want. A stop from a
+// connection that does not own the peer changes nothing. ErrTaken, ErrFull.
+func (c *Core[C]) AnnounceRTC(now time.Time, a RTCAnnounce[C], dst []Receiver[C]) (RTCReply[C], []Receiver[C], error) {
+	var re RTCReply[C]
+	if a.Event == Stopped {
+		re.Parted = c.Part(now, a.Hash, a.Conn, a.Peer)
+		if s := c.byHash[a.Hash]; s != nil {
+			re.Counts = s.counts()
+		}
+		return re, dst, nil
+	}
+	s, err := c.open(now, a.Hash)
+	if err != nil {
+		return re, dst, err
+	}
+	i := s.rtc.find(a.Peer)
+	switch {
+	case i < 0 && c.full():
+		c.settle(now, s)
+		return re, dst, ErrFull
+	case i < 0:
+		// A peer that seeds from the start may say "completed" before, or instead
+		// of, "started": that is no download.
+		s.rtc.add(a.Peer, a.Conn, isSeeder(false, a.Event, a.Left))
+		c.rtcPeers++
+		i = s.rtc.find(a.Peer)
+		if s.rtc.isSeeder(i) {
+			c.seeders++
+		}
+		re.Joined = true
+	case s.rtc.rows[i].val != a.Conn:
+		re.Owner = s.rtc.rows[i].val
+		re.Counts = s.counts()
+		return re, dst, ErrTaken
+	default:
+		was := s.rtc.isSeeder(i)
+		is := isSeeder(was, a.Event, a.Left)
+		i = s.rtc.setSeeder(i, is)
+		c.countSeeder(was, is)
+		if a.Event == Completed && !was {
+			s.downloaded++
+		}
+	}
+	re.Counts = s.counts()
+	return re, c.receivers(s, i, a.Want, dst), nil
+}
+
+func (c *Core[C]) receivers(s *swarm[C], self, n int, dst []Receiver[C]) []Receiver[C] {
+	lo := 0
+	if s.rtc.isSeeder(self) && !c.cfg.SeederToSeeder {
+		lo = s.rtc.seeders
+	}
+	var buf [32]int32
+	for _, i := range sample(c.rng, lo, len(s.rtc.rows), self, n, buf[:0], &c.marks) {
+		r := &s.rtc.rows[i]
+		dst = append(dst, Receiver[C]{Peer: r.key, Conn: r.val})
+	}
+	return dst
+}
+
+// Route returns the connection that an answer goes to. Both peers must be in the
+// swarm and conn must own the sender.
+func (c *Core[C]) Route(h Hash, conn C, from, to PeerID) (C, bool) {
+	var none C
+	s := c.byHash[h]
+	if s == nil || from == to {
+		return none, false
+	}
+	i, j := s.rtc.find(from), s.rtc.find(to)
+	if i < 0 || j < 0 || s.rtc.rows[i].val != conn {
+		return none, false
+	}
+	return s.rtc.rows[j].val, true
+}
+
+// Part removes a peer if conn owns it, and reports whether it did.
+func (c *Core[C]) Part(now time.Time, h Hash, conn C, id PeerID) bool {
+	s := c.byHash[h]
+	if s == nil {
+		return false
+	}
+	i := s.rtc.find(id)
+	if i < 0 || s.rtc.rows[i].val != conn {
+		return false
+	}
+	if s.rtc.isSeeder(i) {
+		c.seeders--
+	}
+	s.rtc.remove(i)
+	c.rtcPeers--
+	c.settle(now, s)
+	return true
+}
+
+func (c *Core[C]) countSeeder(was, is bool) {
+	switch {
+	case is && !was:
+		c.seeders++
+	case was && !is:
+		c.seeders--
+	}
+}

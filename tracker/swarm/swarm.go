@@ -1,0 +1,294 @@
+// Package swarm is the pure core of a tracker: who is in which swarm.
+//
+// A Core takes the current time with a request in, gives a reply out, reads no clock,
+// opens no socket and takes no lock. It never sees an offer or an answer: it
+// says which connection gets one, and the door in front of it carries the bytes.
+// Peers come in two kinds that cannot reach each other and are therefore never
+// shown to each other, although they count together: WebRTC peers, owned by the
+// connection that announced them and gone with it, and TCP peers, owned by their
+// address and gone after Config.TCPTimeout of silence.
+//
+// Swarms do not know of each other, so a tracker may spread them over several
+// Cores by info hash.
+package swarm
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"time"
+)
+
+// Hash is an info hash, the key of a swarm.
+type Hash = [20]byte
+
+// PeerID is what a peer calls itself.
+type PeerID = [20]byte
+
+// Event is what an announce reports. Whatever else a client sends is None.
+type Event uint8
+
+// The events of BEP 3.
+const (
+	None Event = iota
+	Completed
+	Started
+	Stopped
+)
+
+// ParseEvent maps the names of BEP 3; any other name, met in the wild or made up,
+// is a plain update.
+func ParseEvent[S string | []byte](name S) Event {
+	switch string(name) {
+	case "started":
+		return Started
+	case "stopped":
+		return Stopped
+	case "completed":
+		return Completed
+	}
+	return None
+}
+
+// LeftUnknown stands for a client that does not know how much it lacks: a leecher.
+const LeftUnknown = -1
+
+// Errors that a request may get.
+var (
+	// ErrTaken reports that another connection owns the peer id in this swarm.
+	ErrTaken = errors.New("peer id is in use by another connection")
+	// ErrFull reports that a bound of Config is reached.
+	ErrFull = errors.New("tracker is full")
+)
+
+// Config bounds a Core. The zero value is usable.
+type Config struct {
+	// MaxSwarms bounds the swarms. 0 means 1 million.
+	MaxSwarms int
+	// MaxPeers bounds the peers of all swarms. 0 means 4 million.
+	MaxPeers int
+	// TCPTimeout is how long a TCP peer is kept without an announce. 0 means 31 minutes.
+	TCPTimeout time.Duration
+	// KeepEmpty is how long the download counter of an empty swarm is kept. 0
+	// means one hour.
+	KeepEmpty time.Duration
+	// SeederToSeeder gives seeders the addresses and offers of seeders, which have
+	// no use for each other.
+	SeederToSeeder bool
+}
+
+func (c Config) withDefaults() Config {
+	if c.MaxSwarms <= 0 {
+		c.MaxSwarms = 1 << 20
+	}
+	if c.MaxPeers <= 0 {
+		c.MaxPeers = 4 << 20
+	}
+	if c.TCPTimeout <= 0 {
+		c.TCPTimeout = 31 * time.Minute
+	}
+	if c.KeepEmpty <= 0 {
+		c.KeepEmpty = time.Hour
+	}
+	return c
+}
+
+// A Core holds swarms. C names a connection of the WebSocket door. It is not
+// safe for concurrent use.
+type Core[C comparable] struct {
+	cfg   Config
+	rng   *rand.Rand
+	epoch time.Time
+
+	byHash map[Hash]*swarm[C]
+	all    []*swarm[C] // the same swarms, in an order that does not depend on a map
+	cursor int         // where Expire goes on in all
+
+	rtcPeers, tcpPeers, seeders int
+	marks                       []uint64 // scratch of sample
+}
+
+type swarm[C comparable] struct {
+	hash       Hash
+	slot       int32  // index in Core.all
+	downloaded uint32 // completions seen
+	emptySince uint32
+	rtc        table[PeerID, C]
+	tcp4       table[[6]byte, tcpPeer]
+	tcp6       table[[18]byte, tcpPeer]
+}
+
+// New returns an empty Core. rng decides who meets whom; now starts its clock.
+func New[C comparable](cfg Config, rng *rand.Rand, now time.Time) *Core[C] {
+	return &Core[C]{cfg: cfg.withDefaults(), rng: rng, epoch: now, byHash: make(map[Hash]*swarm[C])}
+}
+
+// Counts is the size of a swarm, both kinds of peers together.
+type Counts struct{ Complete, Incomplete int }
+
+// Totals counts what a Core holds. A peer in two swarms counts twice.
+type Totals struct{ Swarms, RTCPeers, TCPPeers, Seeders int }
+
+// Totals returns the counts of now. Swarms without peers are counted while their
+// download counter is kept.
+func (c *Core[C]) Totals() Totals {
+	return Totals{Swarms: len(c.all), RTCPeers: c.rtcPeers, TCPPeers: c.tcpPeers, Seeders: c.seeders}
+}
+
+// A Scrape is what BEP 48 tells about a swarm; zero for one that is not known.
+type Scrape struct{ Complete, Incomplete, Downloaded int }
+
+// Scrape returns the counters of a swarm.
+func (c *Core[C]) Scrape(h Hash) Scrape {
+	s := c.byHash[h]
+	if s == nil {
+		return Scrape{}
+	}
+	n := s.counts()
+	return Scrape{Complete: n.Complete, Incomplete: n.Incomplete, Downloaded: int(s.downloaded)}
+}
+
+// Hashes appends the info hashes of up to max swarms to dst.
+func (c *Core[C]) Hashes(dst []Hash, max int) []Hash {
+	for _, s := range c.all {
+		if max <= 0 {
+			break
+		}
+		dst = append(dst, s.hash)
+		max--
+	}
+	return dst
+}
+
+func (s *swarm[C]) counts() Counts {
+	complete := s.rtc.seeders + s.tcp4.seeders + s.tcp6.seeders
+	return Counts{Complete: complete, Incomplete: s.size() - complete}
+}
+
+func (s *swarm[C]) size() int { return len(s.rtc.rows) + len(s.tcp4.rows) + len(s.tcp6.rows) }
+
+// open returns the swarm for h and makes it if it is new.
+func (c *Core[C]) open(now time.Time, h Hash) (*swarm[C], error) {
+	if s := c.byHash[h]; s != nil {
+		return s, nil
+	}
+	if len(c.all) >= c.cfg.MaxSwarms {
+		c.dropEmpty(1024)
+		if len(c.all) >= c.cfg.MaxSwarms {
+			return nil, ErrFull
+		}
+	}
+	s := &swarm[C]{hash: h, slot: int32(len(c.all)), emptySince: c.stamp(now)}
+	c.all = append(c.all, s)
+	c.byHash[h] = s
+	return s, nil
+}
+
+// settle forgets a swarm that has nothing left to tell.
+func (c *Core[C]) settle(now time.Time, s *swarm[C]) {
+	if s.size() > 0 {
+		return
+	}
+	s.emptySince = c.stamp(now)
+	if s.downloaded == 0 {
+		c.drop(s)
+	}
+}
+
+func (c *Core[C]) drop(s *swarm[C]) {
+	last := len(c.all) - 1
+	c.all[s.slot] = c.all[last]
+	c.all[s.slot].slot = s.slot
+	c.all[last] = nil
+	c.all = c.all[:last]
+	delete(c.byHash, s.hash)
+}
+
+// dropEmpty forgets empty swarms among the next n, whatever their age.
+func (c *Core[C]) dropEmpty(n int) {
+	for ; n > 0 && len(c.all) > 0; n-- {
+		if c.cursor >= len(c.all) {
+			c.cursor = 0
+		}
+		if s := c.all[c.cursor]; s.size() == 0 {
+			c.drop(s)
+		} else {
+			c.cursor++
+		}
+	}
+}
+
+// Expire forgets TCP peers and empty swarms whose time is over in the next n
+// swarms, and goes on from there at the next call. n <= 0 looks at all of them.
+func (c *Core[C]) Expire(now time.Time, n int) {
+	if n <= 0 || n > len(c.all) {
+		n = len(c.all)
+	}
+	at := c.stamp(now)
+	timeout := uint32(c.cfg.TCPTimeout / time.Second)
+	for ; n > 0 && len(c.all) > 0; n-- {
+		if c.cursor >= len(c.all) {
+			c.cursor = 0
+		}
+		s := c.all[c.cursor]
+		had := s.size()
+		c.forget(expireRows(&s.tcp4, at, timeout))
+		c.forget(expireRows(&s.tcp6, at, timeout))
+		switch {
+		case s.size() > 0:
+		case had > 0:
+			s.emptySince = at
+			if s.downloaded == 0 {
+				c.drop(s)
+				continue
+			}
+		case at-s.emptySince >= uint32(c.cfg.KeepEmpty/time.Second):
+			c.drop(s)
+			continue
+		}
+		c.cursor++
+	}
+}
+
+func expireRows[K comparable](t *table[K, tcpPeer], at, timeout uint32) (peers, seeders int) {
+	peers, seeders = len(t.rows), t.seeders
+	for i := len(t.rows) - 1; i >= 0; i-- {
+		if at-t.rows[i].val.seen >= timeout {
+			t.remove(i)
+		}
+	}
+	return peers - len(t.rows), seeders - t.seeders
+}
+
+func (c *Core[C]) forget(peers, seeders int) {
+	c.tcpPeers -= peers
+	c.seeders -= seeders
+}
+
+func (c *Core[C]) stamp(now time.Time) uint32 {
+	d := now.Sub(c.epoch)
+	if d < 0 {
+		return 0
+	}
+	return uint32(d / time.Second)
+}
+
+func (c *Core[C]) full() bool { return c.rtcPeers+c.tcpPeers >= c.cfg.MaxPeers }
+
+// isSeeder decides from an announce. "completed" and "nothing left" both make a
+// seeder; only a new start takes that back, because clients send updates without
+// a known or truthful left.
+func isSeeder(was bool, ev Event, left int64) bool {
+	switch {
+	case left == 0 || ev == Completed:
+		return true
+	case ev == Started:
+		return false
+	}
+	return was
+}
+
+// An AddrPort without zone, as TCP peers are listed.
+func normal(a netip.AddrPort) netip.AddrPort {
+	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
+}
