@@ -23,11 +23,15 @@ type Limits struct {
 	MaxPayload uint32
 }
 
-func or(n, def uint32) uint32 {
+// hardMax bounds what Limits can allow, so that a frame's length fits an int
+// on every platform with room to add to it.
+const hardMax = 1 << 30
+
+func limit(n, def uint32) uint32 {
 	if n == 0 {
 		return def
 	}
-	return n
+	return min(n, hardMax)
 }
 
 // Decoder takes frames from a byte stream. Its zero value is ready to use. It
@@ -48,11 +52,10 @@ func (d *Decoder) Need(buf []byte) (int, error) {
 	if n == 0 {
 		return 4, nil
 	}
+	if n > hardMax+9 {
+		return 0, ErrFrameTooLarge
+	}
 	if len(buf) < 5 {
-		// The largest of all limits holds until the id is here.
-		if !d.anyFits(n) {
-			return 0, ErrFrameTooLarge
-		}
 		return 5, nil
 	}
 	id := ID(buf[4])
@@ -63,12 +66,6 @@ func (d *Decoder) Need(buf []byte) (int, error) {
 		return PieceHeaderLen, nil
 	}
 	return 4 + int(n), nil
-}
-
-func (d *Decoder) anyFits(n uint32) bool {
-	l := &d.Limits
-	return n-1 <= max(or(l.MaxBitfield, DefaultMaxBitfield), or(l.MaxPayload, DefaultMaxPayload)) ||
-		n-1 <= 8+min(or(l.MaxBlock, DefaultMaxBlock), 1<<31-1)
 }
 
 // check says whether a message may have a body of n bytes.
@@ -90,18 +87,18 @@ func (d *Decoder) check(id ID, n uint32) error {
 			return ErrFrameLength
 		case n == 8:
 			return ErrBlockEmpty
-		case n-8 > or(d.Limits.MaxBlock, DefaultMaxBlock):
+		case n-8 > limit(d.Limits.MaxBlock, DefaultMaxBlock):
 			return ErrBlockTooLarge
 		}
 		return nil
 	case Bitfield:
-		if n > or(d.Limits.MaxBitfield, DefaultMaxBitfield) {
+		if n > limit(d.Limits.MaxBitfield, DefaultMaxBitfield) {
 			return ErrFrameTooLarge
 		}
 		return nil
 	default:
 		switch {
-		case n > or(d.Limits.MaxPayload, DefaultMaxPayload):
+		case n > limit(d.Limits.MaxPayload, DefaultMaxPayload):
 			return ErrFrameTooLarge
 		case id == Extended && n < 1, id == Hashes && n < hashRangeLen:
 			return ErrFrameLength
@@ -148,8 +145,9 @@ func (d *Decoder) Next(buf []byte) (m Message, consumed int, err error) {
 	case Extended:
 		m.ExtID, m.Payload = body[0], body[1:]
 	case HashRequest, HashReject:
+		// Not checked: a request that makes no sense gets a reject, and
+		// libtorrent does send a few.
 		m.Hash = parseHashRange(body)
-		err = m.Hash.Check()
 	case Hashes:
 		m.Hash, m.Payload = parseHashRange(body), body[hashRangeLen:]
 		if err = m.Hash.Check(); err == nil && len(m.Payload)/32 != int(m.Hash.Length)+m.Hash.Uncles() {
@@ -168,7 +166,7 @@ func (d *Decoder) checkBlock(begin, length uint32) error {
 	switch {
 	case length == 0:
 		return ErrBlockEmpty
-	case length > or(d.Limits.MaxBlock, DefaultMaxBlock):
+	case length > limit(d.Limits.MaxBlock, DefaultMaxBlock):
 		return ErrBlockTooLarge
 	case begin > ^uint32(0)-length:
 		return ErrBlockOverflow

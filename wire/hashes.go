@@ -24,19 +24,22 @@ const MaxHashes = 8192
 // maxLayers is more than any tree has: 2^48 bytes of leaves of 2^14 bytes.
 const maxLayers = 35
 
-// Check reports a range that no file can have.
+// Check reports a range that no file can have. A caller answers a HashRequest
+// that fails it with a HashReject: libtorrent asks for one hash where the last
+// group of 512 pieces of a file has only one.
 func (r *HashRange) Check() error {
 	if r.Length < 2 || r.Length > MaxHashes || r.Length&(r.Length-1) != 0 || r.Index%r.Length != 0 ||
-		r.BaseLayer >= maxLayers || r.ProofLayers >= maxLayers || uint64(r.Index)+uint64(r.Length) > 1<<32 {
+		r.BaseLayer >= maxLayers || r.ProofLayers >= maxLayers-r.BaseLayer {
 		return ErrHashRange
 	}
 	return nil
 }
 
 // Uncles returns how many uncle hashes follow the Length hashes of the base
-// layer in an answer. Those that the base layer itself yields are left out.
+// layer in an answer to a range that passes Check. The first log2(Length)-1
+// proof layers are left out, the base layer yields them.
 func (r *HashRange) Uncles() int {
-	own := bits.Len32(r.Length) - 2 // log2(Length) - 1
+	own := bits.Len32(r.Length) - 2
 	return max(int(r.ProofLayers)-own, 0)
 }
 
