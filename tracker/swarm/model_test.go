@@ -1,0 +1,191 @@
+package swarm
+
+import (
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+// The model is the same rules with maps and without any cleverness.
+type model struct {
+	rtc map[[2]PeerID]*modelPeer // by hash, peer id
+	tcp map[modelKey]*modelPeer
+}
+
+type modelKey struct {
+	hash Hash
+	addr netip.AddrPort
+}
+
+type modelPeer struct {
+	conn   int
+	seeder bool
+	seen   time.Time
+}
+
+func (m *model) counts(h Hash) (n Counts) {
+	add := func(p *modelPeer) {
+		if p.seeder {
+			n.Complete++
+		} else {
+			n.Incomplete++
+		}
+	}
+	for k, p := range m.rtc {
+		if k[0] == h {
+			add(p)
+		}
+	}
+	for k, p := range m.tcp {
+		if k.hash == h {
+			add(p)
+		}
+	}
+	return n
+}
+
+// FuzzModel runs random requests against the Core and the model; their counts and
+// memberships must agree at every step.
+func FuzzModel(f *testing.F) {
+	for seed := range uint64(8) {
+		f.Add(seed, uint16(300))
+	}
+	f.Fuzz(func(t *testing.T, seed uint64, steps uint16) {
+		rng := rand.New(rand.NewPCG(seed, 7))
+		peers := 1 + rng.IntN(60)
+		c := New[int](Config{TCPTimeout: 100 * time.Second}, rand.New(rand.NewPCG(seed, 8)), t0)
+		m := model{rtc: map[[2]PeerID]*modelPeer{}, tcp: map[modelKey]*modelPeer{}}
+		now := t0
+		for range min(steps, 2000) {
+			h := num(rng.IntN(3))
+			ev, left := Event(rng.IntN(4)), int64(rng.IntN(3)-1)
+			seeder := func(p *modelPeer) bool {
+				return left == 0 || ev == Completed || ev != Started && p != nil && p.seeder
+			}
+			switch rng.IntN(4) {
+			case 0, 1:
+				p, conn := num(rng.IntN(peers)), rng.IntN(peers)
+				k := [2]PeerID{h, p}
+				old := m.rtc[k]
+				re, to, err := c.AnnounceRTC(now, RTCAnnounce[int]{Hash: h, Peer: p, Conn: conn, Event: ev, Left: left, Want: rng.IntN(8)}, nil)
+				switch {
+				case ev == Stopped:
+					if own := old != nil && old.conn == conn; re.Parted != own {
+						t.Fatalf("Parted %v, owner %v", re.Parted, own)
+					} else if own {
+						delete(m.rtc, k)
+					}
+				case old != nil && old.conn != conn:
+					if err != ErrTaken || re.Owner != old.conn {
+						t.Fatalf("taken peer: %v", err)
+					}
+				default:
+					if err != nil || re.Joined != (old == nil) {
+						t.Fatalf("joined %v, error %v", re.Joined, err)
+					}
+					m.rtc[k] = &modelPeer{conn: conn, seeder: seeder(old)}
+				}
+				for _, r := range to {
+					q := m.rtc[[2]PeerID{h, r.Peer}]
+					if q == nil || q.conn != r.Conn || r.Peer == p || q.seeder && m.rtc[k].seeder {
+						t.Fatalf("receiver %v", r)
+					}
+				}
+				if n := m.counts(h); re.Counts != n {
+					t.Fatalf("counts %v, model %v", re.Counts, n)
+				}
+			case 2:
+				ip := netip.AddrFrom4([4]byte{10, 0, 0, byte(rng.IntN(peers))})
+				if rng.IntN(2) == 0 {
+					ip = netip.AddrFrom16([16]byte{0x20, 1, 15: byte(rng.IntN(peers))})
+				}
+				k := modelKey{h, netip.AddrPortFrom(ip, 7)}
+				n, got, err := c.AnnounceTCP(now, TCPAnnounce{Hash: h, Peer: id(ip.String()), Addr: k.addr, Event: ev, Left: left, Want: rng.IntN(70)}, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if ev == Stopped {
+					delete(m.tcp, k)
+				} else {
+					m.tcp[k] = &modelPeer{seeder: seeder(m.tcp[k]), seen: now}
+				}
+				for _, g := range got {
+					if q := m.tcp[modelKey{h, g.Addr}]; q == nil || g.Addr == k.addr || q.seeder && m.tcp[k].seeder {
+						t.Fatalf("peer %v", g)
+					}
+				}
+				if want := m.counts(h); n != want {
+					t.Fatalf("counts %v, model %v", n, want)
+				}
+			case 3:
+				now = now.Add(time.Duration(rng.IntN(30)) * time.Second)
+				c.Expire(now, 0)
+				for k, p := range m.tcp {
+					if now.Sub(p.seen) >= 100*time.Second {
+						delete(m.tcp, k)
+					}
+				}
+			}
+			check(t, c)
+		}
+		if got := c.Totals(); got.RTCPeers != len(m.rtc) || got.TCPPeers != len(m.tcp) {
+			t.Fatalf("%+v, model has %d and %d", got, len(m.rtc), len(m.tcp))
+		}
+	})
+}
+
+// check verifies what must hold of a Core at any time.
+func check(t *testing.T, c *Core[int]) {
+	t.Helper()
+	var seeders int
+	for i, s := range c.all {
+		if int(s.slot) != i || c.byHash[s.hash] != s {
+			t.Fatal("directory broken")
+		}
+		checkTable(t, &s.rtc)
+		checkTable(t, &s.tcp4)
+		checkTable(t, &s.tcp6)
+		seeders += s.counts().Complete
+		if s.size() == 0 && s.downloaded == 0 {
+			t.Fatal("an empty swarm is kept for nothing")
+		}
+	}
+	if seeders != c.seeders || len(c.byHash) != len(c.all) {
+		t.Fatalf("%d seeders counted as %d", seeders, c.seeders)
+	}
+	for _, w := range c.marks {
+		if w != 0 {
+			t.Fatal("sample left marks")
+		}
+	}
+}
+
+func checkTable[K comparable, V any](t *testing.T, tab *table[K, V]) {
+	t.Helper()
+	if tab.seeders < 0 || tab.seeders > len(tab.rows) {
+		t.Fatal("border outside the table")
+	}
+	if tab.index != nil && len(tab.index) != len(tab.rows) {
+		t.Fatalf("index has %d entries for %d rows", len(tab.index), len(tab.rows))
+	}
+	for i := range tab.rows {
+		if tab.find(tab.rows[i].key) != i {
+			t.Fatal("row not found in its place")
+		}
+	}
+}
+
+func BenchmarkAnnounceRTC(b *testing.B) {
+	c := newCore(Config{})
+	const peers = 100_000
+	for i := range peers {
+		c.AnnounceRTC(t0, RTCAnnounce[int]{Hash: num(i / 50), Peer: num(i), Conn: i, Event: Started, Left: 1}, nil)
+	}
+	var dst []Receiver[int]
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		k := i % peers
+		_, dst, _ = c.AnnounceRTC(t0, RTCAnnounce[int]{Hash: num(k / 50), Peer: num(k), Conn: k, Left: 1, Want: 5}, dst[:0])
+	}
+}
