@@ -1,0 +1,7 @@
+package dht
+
+import "net/netip"
+
+func addrWithPort(ap netip.AddrPort, port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(ap.Addr(), port)
+}
