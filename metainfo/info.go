@@ -18,7 +18,7 @@ const (
 	MaxTorrentSize = 64 << 20  // bytes of a .torrent file
 	MaxInfoSize    = 32 << 20  // bytes of an info dictionary
 	MaxPieces      = 1 << 24   // pieces of a torrent
-	MaxPieceLength = 256 << 20 // bytes of a piece
+	MaxPieceLength = 128 << 20 // bytes of a piece
 	MaxFiles       = 1_000_000 // files of a torrent
 	MaxPathDepth   = 100       // components of a path
 	MaxNameLength  = 255       // bytes of a path component
@@ -87,12 +87,10 @@ func (i *Info) PieceSpan(index int) int64 {
 
 // PieceSize returns how many bytes of a piece to request.
 func (i *Info) PieceSize(index int) int64 {
-	n := i.PieceSpan(index)
-	if i.HasV1 || n == 0 {
-		return n
+	if i.HasV1 {
+		return i.PieceSpan(index)
 	}
-	f := &i.Files[i.FileAt(int64(index)*i.PieceLength)]
-	return min(n, f.End()-int64(index)*i.PieceLength)
+	return i.fileBytes(index)
 }
 
 // PieceHashV1 returns the SHA-1 of a piece, false for v2-only torrents and for

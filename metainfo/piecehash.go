@@ -1,8 +1,6 @@
 package metainfo
 
-// BlockSize is the size in bytes of a block, the unit of requests and of the
-// leaves of v2 merkle trees.
-const BlockSize = 16384
+import "crypto/sha1"
 
 // PieceHashes are the hashes of one piece. V1 is zero for v2-only torrents,
 // V2 for v1-only ones and for pieces that are all padding.
@@ -11,25 +9,78 @@ type PieceHashes struct {
 	V2 Hash256
 }
 
-// HashPiece hashes the bytes of a piece, PieceSize or PieceSpan of them, in
-// one pass and without allocating per block. It may be called concurrently.
-func (i *Info) HashPiece(index int, data []byte) PieceHashes { panic("todo") }
+// HashPiece hashes the bytes of a piece, PieceSize or PieceSpan of them. SHA-1
+// and the merkle tree advance block by block over the same warm memory, and
+// nothing is allocated per block. It may be called concurrently.
+func (i *Info) HashPiece(index int, data []byte) (h PieceHashes) {
+	var v2 int // bytes that belong to the merkle tree
+	if i.HasV2 {
+		v2 = int(min(i.fileBytes(index), int64(len(data))))
+	}
+	if !i.HasV1 {
+		h.V2 = i.treeOf(index, data[:v2])
+		return h
+	}
+	v1 := sha1.New()
+	if v2 == 0 {
+		v1.Write(data)
+	} else {
+		var s stack
+		for off := 0; off < len(data); off += BlockSize {
+			block := data[off:min(off+BlockSize, len(data))]
+			v1.Write(block)
+			if off < v2 {
+				leaf := LeafHash(block[:min(len(block), v2-off)])
+				s.add(&leaf)
+			}
+		}
+		h.V2 = s.root(i.pieceHeight(index), 0)
+	}
+	v1.Sum(h.V1[:0])
+	return h
+}
 
-// LeafHash returns the hash of one block of a file, whose last block may be
-// short.
-func LeafHash(block []byte) Hash256 { panic("todo") }
+// treeOf returns the root of the file bytes of a piece.
+func (i *Info) treeOf(index int, data []byte) Hash256 {
+	if len(data) == 0 {
+		return Hash256{}
+	}
+	var s stack
+	for off := 0; off < len(data); off += BlockSize {
+		leaf := LeafHash(data[off:min(off+BlockSize, len(data))])
+		s.add(&leaf)
+	}
+	return s.root(i.pieceHeight(index), 0)
+}
 
-// PieceRoot returns the root of a piece from the hashes of its blocks. width is
-// the piece length in blocks for a file of several pieces; 0 is the smallest
-// power of two that holds the leaves, for a file of at most one piece.
-func PieceRoot(leaves []Hash256, width int) Hash256 { panic("todo") }
+// fileBytes returns how many bytes of a piece belong to a file rather than to
+// padding, in a torrent whose files are aligned to pieces.
+func (i *Info) fileBytes(index int) int64 {
+	span := i.PieceSpan(index)
+	if span == 0 {
+		return 0
+	}
+	off := int64(index) * i.PieceLength
+	f := &i.Files[i.FileAt(off)]
+	if f.Pad {
+		return 0
+	}
+	return min(span, f.End()-off)
+}
 
-// PieceRootWidth returns the width to give to PieceRoot for a piece.
-func (i *Info) PieceRootWidth(index int) int { panic("todo") }
+// PieceRootWidth returns the width to give to PieceRoot for a piece: the piece
+// length in blocks, or 0 where the file has no other piece.
+func (i *Info) PieceRootWidth(index int) int {
+	if i.PieceSpan(index) == 0 || i.Files[i.FileAt(int64(index)*i.PieceLength)].Length <= i.PieceLength {
+		return 0
+	}
+	return blocksIn(i.PieceLength)
+}
 
-// LayerRoot returns the pieces root of a file from its piece layer, 32 bytes a
-// piece.
-func LayerRoot(layer []byte, pieceLength int64) Hash256 { panic("todo") }
-
-// PadHash returns the root of a tree of 1<<level leaves that are all zero.
-func PadHash(level int) Hash256 { panic("todo") }
+// pieceHeight returns the height of a piece's tree.
+func (i *Info) pieceHeight(index int) int {
+	if w := i.PieceRootWidth(index); w > 0 {
+		return heightFor(w)
+	}
+	return heightFor(blocksIn(i.fileBytes(index)))
+}

@@ -1,5 +1,21 @@
 package metainfo
 
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/shoal-p2p/shoal/bencode"
+)
+
+// Bounds on what a .torrent file says besides its info dictionary; what goes
+// beyond is left out.
+const (
+	maxURLs      = 1000
+	maxURLLength = 4096
+)
+
 // Torrent is a parsed .torrent file.
 type Torrent struct {
 	Info         *Info
@@ -17,16 +33,272 @@ type Torrent struct {
 
 // Parse reads a whole .torrent file of at most MaxTorrentSize bytes. The
 // Torrent refers to b. Errors are of type *Error.
-func Parse(b []byte) (*Torrent, error) { return parseTorrent(b) }
+func Parse(b []byte) (*Torrent, error) {
+	if len(b) > MaxTorrentSize {
+		return nil, &Error{Err: ErrTooLarge, Where: "torrent"}
+	}
+	v, err := bencode.Parse(b, parseOptions)
+	if err != nil {
+		return nil, &Error{Err: err, Where: "torrent"}
+	}
+	if v.Kind() != bencode.Dict {
+		return nil, field("torrent", "not a dictionary")
+	}
+	t := new(Torrent)
+	var info, announce, announceList, layers bencode.Value
+	for key, val := range v.Dict() {
+		switch string(key) {
+		case "announce":
+			announce = val
+		case "announce-list":
+			announceList = val
+		case "comment":
+			t.Comment = text(val)
+		case "created by":
+			t.CreatedBy = text(val)
+		case "creation date":
+			n, _ := val.Int()
+			t.CreationDate = max(0, n)
+		case "info":
+			info = val
+		case "nodes":
+			t.Nodes = readNodes(val)
+		case "piece layers":
+			layers = val
+		case "url-list":
+			t.WebSeeds = readURLs(nil, val, maxURLs)
+		}
+	}
+	if info.Kind() == 0 {
+		return nil, field("info", "missing")
+	}
+	if t.Info, err = readInfo(info); err != nil {
+		return nil, err
+	}
+	t.Announce = readTiers(announce, announceList)
+	if t.Info.HasV2 {
+		if err := t.readLayers(layers); err != nil {
+			return nil, err
+		}
+	}
+	return t, nil
+}
+
+// text reads a string that is meant for people.
+func text(v bencode.Value) string {
+	b, _ := v.Bytes()
+	return decodeName(b)
+}
+
+// readURLs appends a string or a list of strings.
+func readURLs(dst []string, v bencode.Value, room int) []string {
+	one := func(v bencode.Value) {
+		b, _ := v.Bytes()
+		s := strings.TrimSpace(string(b[:min(len(b), maxURLLength+1)]))
+		if s == "" || len(s) > maxURLLength || len(dst) >= room || slices.Contains(dst, s) {
+			return
+		}
+		dst = append(dst, s)
+	}
+	one(v)
+	for s := range v.List() {
+		if len(dst) >= room {
+			break
+		}
+		one(s)
+	}
+	return dst
+}
+
+// readTiers merges announce and announce-list (BEP 12). A tracker that stands
+// in announce alone becomes the first tier.
+func readTiers(announce, list bencode.Value) (tiers [][]string) {
+	n := 0
+	seen := make(map[string]bool)
+	add := func(urls []string) {
+		urls = slices.DeleteFunc(urls, func(s string) bool { return seen[s] })
+		if len(urls) == 0 {
+			return
+		}
+		for _, s := range urls {
+			seen[s] = true
+		}
+		n += len(urls)
+		tiers = append(tiers, urls)
+	}
+	for tier := range list.List() {
+		add(readURLs(nil, tier, maxURLs-n))
+	}
+	if first := readURLs(nil, announce, 1); len(first) == 1 && !seen[first[0]] {
+		tiers = slices.Insert(tiers, 0, first)
+	}
+	return tiers
+}
+
+// readNodes reads a list of [host, port] pairs (BEP 5).
+func readNodes(v bencode.Value) (nodes []string) {
+	for pair := range v.List() {
+		var host string
+		var port int64
+		n := 0
+		for x := range pair.List() {
+			switch n {
+			case 0:
+				host, _ = x.Str()
+			case 1:
+				port, _ = x.Int()
+			}
+			n++
+		}
+		if n != 2 || host == "" || len(host) > 255 || port <= 0 || port > 65535 || len(nodes) >= maxURLs {
+			continue
+		}
+		if strings.Contains(host, ":") {
+			host = "[" + host + "]"
+		}
+		nodes = append(nodes, host+":"+strconv.FormatInt(port, 10))
+	}
+	return nodes
+}
+
+// readLayers checks that every file of several pieces has its layer and that
+// the layer leads to its root. Layers of no file are an error too: they would
+// be lost on the way to the next reader.
+func (t *Torrent) readLayers(v bencode.Value) error {
+	i := t.Info
+	if v.Kind() != 0 && v.Kind() != bencode.Dict {
+		return &Error{Err: ErrLayers, Where: "piece layers", Msg: "not a dictionary"}
+	}
+	want := make(map[Hash256]int) // pieces of the files with that root
+	for k := range i.Files {
+		if f := &i.Files[k]; !f.Pad && f.Length > i.PieceLength {
+			want[f.PiecesRoot] = i.piecesOf(f)
+		}
+	}
+	t.PieceLayers = make(map[Hash256][]byte, len(want))
+	for key, val := range v.Dict() {
+		if len(key) != 32 {
+			return &Error{Err: ErrLayers, Where: "piece layers", Msg: "key is not a root"}
+		}
+		root := Hash256(key)
+		layer, ok := val.Bytes()
+		switch n, known := want[root]; {
+		case !known:
+			return &Error{Err: ErrLayers, Where: root.String(), Msg: "no file of several pieces has this root"}
+		case !ok || len(layer) != 32*n:
+			return &Error{Err: ErrLayers, Where: root.String(), Msg: "wrong number of hashes"}
+		case LayerRoot(layer, i.PieceLength) != root:
+			return &Error{Err: ErrLayers, Where: root.String()}
+		}
+		t.PieceLayers[root] = layer
+	}
+	if len(t.PieceLayers) != len(want) {
+		return &Error{Err: ErrLayers, Where: "piece layers", Msg: "missing for " + strconv.Itoa(len(want)-len(t.PieceLayers)) + " files"}
+	}
+	return nil
+}
 
 // Marshal returns the .torrent file. The info dictionary goes out as it came.
-func (t *Torrent) Marshal() []byte { return marshal(t) }
+func (t *Torrent) Marshal() []byte {
+	size := 1024 + len(t.Info.Bytes)
+	for _, layer := range t.PieceLayers {
+		size += len(layer) + 48
+	}
+	d := bencode.NewDict(make([]byte, 0, size))
+	urls := 0
+	for _, tier := range t.Announce {
+		urls += len(tier)
+	}
+	if urls > 0 {
+		d.String("announce", firstURL(t.Announce))
+	}
+	if urls > 1 {
+		d.Value("announce-list", func(b []byte) []byte {
+			b = append(b, 'l')
+			for _, tier := range t.Announce {
+				b = appendStrings(b, tier)
+			}
+			return append(b, 'e')
+		})
+	}
+	if t.Comment != "" {
+		d.String("comment", t.Comment)
+	}
+	if t.CreatedBy != "" {
+		d.String("created by", t.CreatedBy)
+	}
+	if t.CreationDate > 0 {
+		d.Int("creation date", t.CreationDate)
+	}
+	d.Raw("info", t.Info.Bytes)
+	if len(t.Nodes) > 0 {
+		d.Value("nodes", func(b []byte) []byte { return appendNodes(b, t.Nodes) })
+	}
+	if t.Info.HasV2 {
+		d.Value("piece layers", t.appendLayers)
+	}
+	if len(t.WebSeeds) > 0 {
+		d.Value("url-list", func(b []byte) []byte { return appendStrings(b, t.WebSeeds) })
+	}
+	return d.End()
+}
 
-// Layers returns the piece layers of the torrent, complete ones after Parse.
+func firstURL(tiers [][]string) string {
+	for _, tier := range tiers {
+		if len(tier) > 0 {
+			return tier[0]
+		}
+	}
+	return ""
+}
+
+func appendStrings(b []byte, list []string) []byte {
+	b = append(b, 'l')
+	for _, s := range list {
+		b = bencode.AppendString(b, s)
+	}
+	return append(b, 'e')
+}
+
+func appendNodes(b []byte, nodes []string) []byte {
+	b = append(b, 'l')
+	for _, s := range nodes {
+		k := strings.LastIndexByte(s, ':')
+		if k < 0 {
+			continue
+		}
+		port, err := strconv.ParseUint(s[k+1:], 10, 16)
+		if err != nil {
+			continue
+		}
+		host := strings.TrimSuffix(strings.TrimPrefix(s[:k], "["), "]")
+		b = append(b, 'l')
+		b = bencode.AppendString(b, host)
+		b = bencode.AppendInt(b, int64(port))
+		b = append(b, 'e')
+	}
+	return append(b, 'e')
+}
+
+func (t *Torrent) appendLayers(b []byte) []byte {
+	roots := make([]Hash256, 0, len(t.PieceLayers))
+	for root := range t.PieceLayers {
+		roots = append(roots, root)
+	}
+	slices.SortFunc(roots, func(a, b Hash256) int { return bytes.Compare(a[:], b[:]) })
+	b = append(b, 'd')
+	for _, root := range roots {
+		b = bencode.AppendBytes(b, root[:])
+		b = bencode.AppendBytes(b, t.PieceLayers[root])
+	}
+	return append(b, 'e')
+}
+
+// Layers returns the piece layers of the torrent, complete after Parse. A
+// layer that was put in by hand and does not fit is left out.
 func (t *Torrent) Layers() *Layers {
 	l := NewLayers(t.Info)
 	for root, layer := range t.PieceLayers {
-		// Parse has checked them; a layer that does not fit is left out.
 		_ = l.AddLayer(root, layer)
 	}
 	return l
