@@ -1,0 +1,162 @@
+"""One libtorrent peer on loopback for the Go tests.
+
+It prints JSON objects, one a line, and ends when stdin closes:
+
+    {"event": "listening", "port": 1234}
+    {"event": "metadata", "info_hash_v1": "...", "info_hash_v2": "...", "name": "..."}
+    {"event": "done", "bytes": 1, "seconds": 0.1, "vmhwm": 123}
+    {"event": "error", "message": "..."}
+
+`create` makes a .torrent instead, `info` describes one.
+"""
+import argparse
+import json
+import os
+import sys
+import threading
+import time
+
+import libtorrent as lt
+
+
+def say(**fields):
+    print(json.dumps(fields), flush=True)
+
+
+def hashes(info):
+    ih = info.info_hashes()
+    return {
+        "info_hash_v1": str(ih.v1) if ih.has_v1() else "",
+        "info_hash_v2": str(ih.v2) if ih.has_v2() else "",
+        "name": info.name(),
+        "bytes": info.total_size(),
+        "piece_length": info.piece_length(),
+        "pieces": info.num_pieces(),
+        "private": info.priv(),
+        "files": [
+            {"path": info.files().file_path(i), "length": info.files().file_size(i)}
+            for i in range(info.num_files())
+            if not info.files().file_flags(i) & lt.file_flags_t.flag_pad_file
+        ],
+        "trackers": [t.url for t in info.trackers()],
+        "web_seeds": [w["url"] for w in info.web_seeds()],
+        "comment": info.comment(),
+    }
+
+
+def memory_peak():
+    """The largest resident size this process ever had, in bytes, and what of it is not a mapped file."""
+    fields = {}
+    with open("/proc/self/status") as f:
+        for line in f:
+            key, _, value = line.partition(":")
+            if key in ("VmHWM", "RssAnon"):
+                fields[key.lower()] = int(value.split()[0]) * 1024
+    return fields
+
+
+def create(args):
+    storage = lt.file_storage()
+    lt.add_files(storage, args.path)
+    flags = {"v1": lt.create_torrent.v1_only, "v2": lt.create_torrent.v2_only, "hybrid": 0}[args.format]
+    torrent = lt.create_torrent(storage, args.piece_length, flags)
+    for url in args.tracker:
+        torrent.add_tracker(url)
+    lt.set_piece_hashes(torrent, os.path.dirname(os.path.abspath(args.path)))
+    with open(args.output, "wb") as f:
+        f.write(lt.bencode(torrent.generate()))
+    say(event="created", **hashes(lt.torrent_info(args.output)))
+
+
+def session(args):
+    return lt.session({
+        "listen_interfaces": "127.0.0.1:%d" % args.listen,
+        "outgoing_interfaces": "127.0.0.1",
+        "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
+        "enable_incoming_utp": False, "enable_outgoing_utp": False,
+        "allow_multiple_connections_per_ip": True,
+        "out_enc_policy": 1 if args.encryption else 2, "in_enc_policy": 1 if args.encryption else 2,
+        "connection_speed": 100, "min_reconnect_time": 1, "announce_to_all_trackers": True,
+        "close_redundant_connections": False,
+        "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification,
+    })
+
+
+def peer(args):
+    ses = session(args)
+    if args.torrent.startswith("magnet:"):
+        params = lt.parse_magnet_uri(args.torrent)
+    else:
+        params = lt.add_torrent_params()
+        params.ti = lt.torrent_info(args.torrent)
+    params.save_path = args.dir
+    if not args.trackers:
+        params.trackers = []
+    params.flags &= ~(lt.torrent_flags.auto_managed | lt.torrent_flags.paused)
+    if args.seed:
+        params.flags |= lt.torrent_flags.seed_mode
+    handle = ses.add_torrent(params)
+    if not args.trackers and not args.torrent.startswith("magnet:"):
+        handle.replace_trackers([])
+    while ses.listen_port() == 0:
+        time.sleep(0.01)
+    say(event="listening", port=ses.listen_port())
+    start = time.monotonic()
+    for address in args.connect:
+        host, _, port = address.rpartition(":")
+        handle.connect_peer((host, int(port)))
+    named = done = False
+    retry = start + 2
+    while True:
+        ses.wait_for_alert(20)
+        for alert in ses.pop_alerts():
+            if isinstance(alert, (lt.torrent_error_alert, lt.file_error_alert, lt.hash_failed_alert, lt.listen_failed_alert)):
+                say(event="error", message=alert.message())
+            elif args.verbose:
+                print(alert.message(), file=sys.stderr, flush=True)
+        status = handle.status()
+        if status.has_metadata and not named:
+            named = True
+            say(event="metadata", **hashes(handle.torrent_file()))
+        if status.is_seeding and not done:
+            done = True
+            say(event="done", bytes=status.total_wanted_done, seconds=time.monotonic() - start, **memory_peak())
+        if not done and time.monotonic() > retry and status.num_peers == 0:
+            retry = time.monotonic() + 2
+            for address in args.connect:
+                host, _, port = address.rpartition(":")
+                handle.connect_peer((host, int(port)))
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    sub = parser.add_subparsers(dest="command", required=True)
+    c = sub.add_parser("create")
+    c.add_argument("path")
+    c.add_argument("-o", "--output", required=True)
+    c.add_argument("--format", choices=("v1", "v2", "hybrid"), default="hybrid")
+    c.add_argument("--piece-length", type=int, default=0)
+    c.add_argument("--tracker", action="append", default=[])
+    i = sub.add_parser("info")
+    i.add_argument("torrent")
+    p = sub.add_parser("peer")
+    p.add_argument("torrent", help="a .torrent or a magnet link")
+    p.add_argument("dir")
+    p.add_argument("--seed", action="store_true", help="trust the files in dir")
+    p.add_argument("--listen", type=int, default=0)
+    p.add_argument("--connect", action="append", default=[], metavar="HOST:PORT")
+    p.add_argument("--trackers", action="store_true", help="announce to the torrent's trackers")
+    p.add_argument("--encryption", action="store_true", help="libtorrent's default: try encryption first, then plain")
+    p.add_argument("--verbose", action="store_true")
+    args = parser.parse_args()
+    if args.command == "create":
+        create(args)
+    elif args.command == "info":
+        say(event="info", **hashes(lt.torrent_info(args.torrent)))
+    else:
+        threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+        peer(args)
+
+
+if __name__ == "__main__":
+    main()
