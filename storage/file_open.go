@@ -1,0 +1,217 @@
+//go:build !js
+
+package storage
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// recheck is how long a source file is trusted not to have been written to.
+const recheck = time.Second
+
+// acquire returns file i open, for one call; release gives it back. All files
+// are opened under the lock: opening is rare and quick next to what follows.
+func (f *File) acquire(i int, write bool) (*openFile, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.closed {
+		return nil, &Error{Kind: ErrClosed, Op: "open", Path: f.show(i)}
+	}
+	of := f.open[i]
+	if of == nil || write && !of.writable {
+		fresh, err := f.openFile(i, write)
+		if err != nil {
+			return nil, err
+		}
+		if of != nil {
+			f.retire(i, of)
+		}
+		of = fresh
+		f.open[i] = of
+	} else if f.readOnly {
+		if err := f.unchanged(i, of); err != nil {
+			return nil, err
+		}
+	}
+	f.clock++
+	of.used = f.clock
+	of.refs++
+	return of, nil
+}
+
+// release ends the use that acquire began.
+func (f *File) release(of *openFile) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	of.refs--
+	if of.stale && of.refs == 0 {
+		f.closeFile(of)
+	}
+}
+
+// retire takes a file out of use. Callers hold mu.
+func (f *File) retire(i int, of *openFile) {
+	delete(f.open, i)
+	of.stale = true
+	if of.refs == 0 {
+		f.closeFile(of)
+	}
+}
+
+func (f *File) closeFile(of *openFile) {
+	// Network file systems report a full disk as late as here.
+	if err := of.file.Close(); err != nil && of.writable && f.failed == nil {
+		f.failed = explain("write", of.path, err)
+	}
+}
+
+// makeRoom closes the files that were unused longest until n more fit.
+func (f *File) makeRoom(n int) {
+	for len(f.open)+n > f.maxOpen {
+		oldest := -1
+		for i, of := range f.open {
+			if of.refs == 0 && (oldest < 0 || of.used < f.open[oldest].used) {
+				oldest = i
+			}
+		}
+		if oldest < 0 {
+			return // all in use at this moment: go over the bound for a moment
+		}
+		f.retire(oldest, f.open[oldest])
+	}
+}
+
+func (f *File) openFile(i int, write bool) (*openFile, error) {
+	f.makeRoom(1)
+	path := f.show(i)
+	flag := os.O_RDONLY
+	if write {
+		flag = os.O_RDWR
+		if !f.sized[i] {
+			flag |= os.O_CREATE
+			if err := f.prepare(i); err != nil {
+				return nil, err
+			}
+		}
+	}
+	file, err := f.fs.OpenFile(f.names[i], flag, 0o666)
+	if tooManyOpen(err) {
+		f.makeRoom(f.maxOpen)
+		file, err = f.fs.OpenFile(f.names[i], flag, 0o666)
+	}
+	if err != nil {
+		op := "read"
+		if write {
+			op = "write"
+		}
+		return nil, explain(op, path, err)
+	}
+	of := &openFile{file: file, path: path, writable: write}
+	if err := f.admit(i, of); err != nil {
+		_ = file.Close() // nothing was written through it
+		return nil, err
+	}
+	return of, nil
+}
+
+// prepare makes sure that file i can be opened for its first write: opening
+// something that is no regular file could block or worse.
+func (f *File) prepare(i int) error {
+	name := f.names[i]
+	fi, err := f.fs.Stat(name)
+	if err == nil {
+		return f.fits(i, fi)
+	}
+	if !errors.Is(err, fs.ErrNotExist) {
+		return explain("create", f.show(i), err)
+	}
+	if dir := filepath.Dir(name); dir != "." {
+		if err := f.fs.MkdirAll(dir, 0o777); err != nil {
+			return explain("create", f.fs.Show(dir), err)
+		}
+	}
+	return nil
+}
+
+// admit looks at a file that was just opened. The first time it is written to
+// it gets its full length: others see how large it will be, a file system that
+// cannot hold it says so now, and reads meet zeros instead of an end.
+func (f *File) admit(i int, of *openFile) error {
+	fi, err := of.file.Stat()
+	if err != nil {
+		return explain("open", of.path, err)
+	}
+	if err := f.fits(i, fi); err != nil {
+		return err
+	}
+	of.checked = time.Now()
+	length := f.info.Files[i].Length
+	if !of.writable || fi.Size() == length {
+		f.sized[i] = f.sized[i] || of.writable
+		return nil
+	}
+	if f.sized[i] {
+		return &Error{Kind: ErrChanged, Op: "write", Path: of.path, Detail: sizes(fi.Size(), length)}
+	}
+	setSparse(of.file)
+	if err := of.file.Truncate(length); err != nil {
+		return explain("create", of.path, err)
+	}
+	f.sized[i] = true
+	return nil
+}
+
+// unchanged looks at a source file again from time to time, so that a peer is
+// not sent bytes that it will throw away and blame us for.
+func (f *File) unchanged(i int, of *openFile) error {
+	now := time.Now()
+	if now.Sub(of.checked) < recheck {
+		return nil
+	}
+	fi, err := of.file.Stat()
+	if err != nil {
+		return explain("read", of.path, err)
+	}
+	of.checked = now
+	return f.fits(i, fi)
+}
+
+// NextData returns the first offset in the piece space at or after off that may
+// hold data; the length of the piece space when there is none. It skips holes,
+// padding and files that do not exist.
+func (f *File) NextData(off int64) int64 {
+	for i := f.fileFrom(off); i < len(f.info.Files); i++ {
+		file := &f.info.Files[i]
+		if file.Pad || file.Length == 0 {
+			continue
+		}
+		of, err := f.acquire(i, false)
+		if err != nil {
+			if errors.Is(err, ErrMissing) {
+				continue
+			}
+			return max(off, file.Offset) // let the read report it
+		}
+		from := max(off-file.Offset, 0)
+		at := nextData(of.file, from, file.Length)
+		f.release(of)
+		if at < file.Length {
+			return file.Offset + at
+		}
+	}
+	return f.info.Length
+}
+
+func (f *File) fileFrom(off int64) int {
+	if off < 0 || off >= f.info.Length {
+		return len(f.info.Files)
+	}
+	return f.info.FileAt(off)
+}
+
+// source reports that the files are somebody's originals.
+func (f *File) source() bool { return f.readOnly }

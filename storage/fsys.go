@@ -1,0 +1,175 @@
+//go:build !js
+
+package storage
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// fsys is the seam between a File and the disk: everything that can fail goes
+// through it, so that tests make it fail. Names use the system's separator and
+// are relative to a folder that the fsys never leaves.
+type fsys interface {
+	OpenFile(name string, flag int, perm fs.FileMode) (diskFile, error)
+	MkdirAll(name string, perm fs.FileMode) error
+	Stat(name string) (fs.FileInfo, error)
+	Remove(name string) error
+	// Show returns the name as the user knows it.
+	Show(name string) string
+	Close() error
+}
+
+// diskFile is the part of *os.File that a store needs.
+type diskFile interface {
+	ReadAt(p []byte, off int64) (int, error)
+	WriteAt(p []byte, off int64) (int, error)
+	Truncate(size int64) error
+	Stat() (fs.FileInfo, error)
+	Sync() error
+	Close() error
+}
+
+// rootFS keeps to one folder. os.Root resolves every component itself, so no
+// ".." and no symbolic link, old or planted meanwhile, leads out of it.
+type rootFS struct {
+	dir  string
+	root *os.Root
+}
+
+func openRootFS(dir string) (*rootFS, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, explain("open", dir, err)
+	}
+	return &rootFS{dir: dir, root: root}, nil
+}
+
+func (r *rootFS) OpenFile(name string, flag int, perm fs.FileMode) (diskFile, error) {
+	f, err := r.root.OpenFile(name, flag, perm)
+	if err != nil {
+		return nil, err // a nil *os.File must not become a non-nil diskFile
+	}
+	return f, nil
+}
+
+func (r *rootFS) MkdirAll(name string, perm fs.FileMode) error { return r.root.MkdirAll(name, perm) }
+func (r *rootFS) Stat(name string) (fs.FileInfo, error)        { return r.root.Stat(name) }
+func (r *rootFS) Remove(name string) error                     { return r.root.Remove(name) }
+func (r *rootFS) Show(name string) string                      { return filepath.Join(r.dir, name) }
+func (r *rootFS) Close() error                                 { return r.root.Close() }
+
+// sourceFS reads from paths that the user named, each under its base name. A
+// folder is confined like any root; a file is opened as named, because naming
+// it, even through a symbolic link, was the user's decision.
+type sourceFS struct {
+	files map[string]string  // first component -> path of a single file
+	roots map[string]*rootFS // first component -> folder
+}
+
+// split returns the folder that holds name and the rest of the name, or the
+// path of a single file.
+func (s *sourceFS) split(name string) (r *rootFS, rest, file string) {
+	top, rest, deeper := strings.Cut(name, string(filepath.Separator))
+	if r := s.roots[top]; r != nil && deeper {
+		return r, rest, ""
+	}
+	if file := s.files[top]; file != "" && !deeper {
+		return nil, "", file
+	}
+	return nil, "", ""
+}
+
+func (s *sourceFS) OpenFile(name string, flag int, perm fs.FileMode) (diskFile, error) {
+	if flag != os.O_RDONLY {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: ErrReadOnly}
+	}
+	r, rest, file := s.split(name)
+	if r != nil {
+		return r.OpenFile(rest, flag, perm)
+	}
+	if file == "" {
+		return nil, &fs.PathError{Op: "open", Path: name, Err: fs.ErrNotExist}
+	}
+	f, err := os.Open(file)
+	if err != nil {
+		return nil, err
+	}
+	return f, nil
+}
+
+func (s *sourceFS) Stat(name string) (fs.FileInfo, error) {
+	r, rest, file := s.split(name)
+	if r != nil {
+		return r.Stat(rest)
+	}
+	if file == "" {
+		return nil, &fs.PathError{Op: "stat", Path: name, Err: fs.ErrNotExist}
+	}
+	return os.Stat(file)
+}
+
+func (s *sourceFS) MkdirAll(string, fs.FileMode) error { return ErrReadOnly }
+func (s *sourceFS) Remove(string) error                { return ErrReadOnly }
+
+func (s *sourceFS) Show(name string) string {
+	r, rest, file := s.split(name)
+	if r != nil {
+		return r.Show(rest)
+	}
+	if file != "" {
+		return file
+	}
+	return name
+}
+
+func (s *sourceFS) Close() error {
+	var errs []error
+	for _, r := range s.roots {
+		errs = append(errs, r.Close())
+	}
+	return errors.Join(errs...)
+}
+
+// explain turns an error of the operating system into an Error about path. An
+// Error stays as it is.
+func explain(op, path string, err error) error {
+	var done *Error
+	if err == nil || errors.As(err, &done) {
+		return err
+	}
+	kind := ErrIO
+	var k Kind
+	switch {
+	case errors.As(err, &k):
+		kind = k
+	case errors.Is(err, fs.ErrNotExist):
+		kind = ErrMissing
+	case errors.Is(err, fs.ErrClosed):
+		kind = ErrClosed
+	default:
+		if k := errnoKind(err); k != 0 {
+			kind = k
+		} else if errors.Is(err, fs.ErrPermission) {
+			kind = ErrPermission
+		} else if escapes(err) {
+			kind = ErrOutside
+		}
+	}
+	// The path in a PathError would be said twice, or in its relative form.
+	cause := err
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		cause = pe.Err
+	}
+	return &Error{Kind: kind, Op: op, Path: path, Err: cause}
+}
+
+// escapes recognises the refusal of os.Root, which has no exported value.
+func escapes(err error) bool {
+	var pe *fs.PathError
+	return errors.As(err, &pe) && pe.Err != nil && pe.Err.Error() == "path escapes from parent"
+}
