@@ -237,7 +237,7 @@ func (i *Info) checkContent() error {
 	var roots map[Hash256]int64
 	for k := range i.Files {
 		f := &i.Files[k]
-		if f.Pad || f.Length <= i.PieceLength {
+		if f.Pad || f.Length <= i.PieceLength || f.PiecesRoot.IsZero() {
 			continue
 		}
 		if roots == nil {
