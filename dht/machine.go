@@ -134,7 +134,7 @@ type Machine struct {
 
 	settled   bool // bootstrap nodes were named, or some node replied
 	started   time.Time
-	lastReply time.Time // of anybody
+	lostRow   int // queries lost since the last reply of anybody
 	nextCare  time.Time
 	recent    [64]netip.AddrPort // verified lately; a ring
 	recentPos int

@@ -11,6 +11,10 @@ import (
 // (BEP 20) with two bytes of its version.
 var version = []byte{'S', 'H', 0, 1}
 
+// outageAfter is how many queries in a row may stay without reply before we
+// stop blaming the nodes.
+const outageAfter = 3 * K
+
 func (m *Machine) send(to netip.AddrPort, msg *Message) {
 	msg.Version = version
 	start := len(m.buf)
@@ -89,7 +93,7 @@ func (m *Machine) receive(now time.Time, from netip.AddrPort, data []byte) {
 		m.count.Unexpected++
 		return
 	}
-	m.lastReply = now
+	m.lostRow = 0
 	m.rpc.rtt[s.fam].add(now.Sub(q.sent))
 	m.vote(now, s, from.Addr(), msg.Requester)
 	if msg.Kind == Failure {
@@ -222,8 +226,9 @@ func (m *Machine) late(q *query) {
 // lost counts a node as not responding.
 func (m *Machine) lost(now time.Time, s *side, q *query) {
 	m.count.Lost++
-	// When nobody at all has replied since, the fault is more likely ours.
-	if !q.id.IsZero() && (m.lastReply.After(q.sent) || s.table.len() < K) {
+	m.lostRow++
+	// When nobody at all replies any more, the fault is more likely ours.
+	if !q.id.IsZero() && m.lostRow <= outageAfter {
 		if s.table.failed(now, NodeInfo{ID: q.id, Addr: q.to}) {
 			m.ping(now, s, q.to, q.id) // "it is suggested to try once more", BEP 5
 		}
