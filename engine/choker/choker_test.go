@@ -1,0 +1,94 @@
+package choker
+
+import (
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+)
+
+var t0 = time.Unix(1000, 0)
+
+func TestEveryoneIsServedWhileSlotsAreFree(t *testing.T) {
+	c := New(4, 50, rand.New(rand.NewPCG(1, 1)))
+	got := c.Rechoke(t0, true, []Candidate{{Key: 1}, {Key: 2}})
+	if !slices.Equal(got, []uint32{1, 2}) {
+		t.Fatalf("unchoked %v", got)
+	}
+}
+
+func TestLeechingReciprocatesWithTheFastestGivers(t *testing.T) {
+	c := New(4, 4, rand.New(rand.NewPCG(1, 1)))
+	var cands []Candidate
+	for k := range uint32(20) {
+		cands = append(cands, Candidate{Key: k, Down: float64(k) * 1000})
+	}
+	cands[19].Snubbed = true
+	got := c.Rechoke(t0, false, cands)
+	if len(got) != 4 || !slices.Equal(got[:3], []uint32{18, 17, 16}) {
+		t.Fatalf("unchoked %v, want 18 17 16 plus one optimistic", got)
+	}
+}
+
+func TestSeedingPrefersPeersThatSpreadFurther(t *testing.T) {
+	c := New(2, 2, rand.New(rand.NewPCG(1, 1)))
+	got := c.Rechoke(t0, true, []Candidate{
+		{Key: 1, Up: 1000, Spreads: 0.01},
+		{Key: 2, Up: 900, Spreads: 0.9},
+		{Key: 3, Up: 10},
+	})
+	if got[0] != 2 {
+		t.Fatalf("unchoked %v", got)
+	}
+}
+
+func TestOptimisticSlotStays30SecondsThenMovesToSomeoneElse(t *testing.T) {
+	c := New(2, 2, rand.New(rand.NewPCG(1, 1)))
+	cands := []Candidate{{Key: 0, Down: 1e6}}
+	for k := uint32(1); k < 10; k++ {
+		cands = append(cands, Candidate{Key: k})
+	}
+	seen := map[uint32]bool{}
+	last := uint32(99)
+	for now := t0; now.Before(t0.Add(20 * time.Minute)); now = now.Add(Interval) {
+		got := c.Rechoke(now, false, cands)
+		opt := got[len(got)-1]
+		if since := now.Sub(t0) % Optimistic; since != 0 && opt != last {
+			t.Fatalf("optimistic slot moved after %v", since)
+		} else if since == 0 && opt == last {
+			t.Fatal("optimistic slot did not rotate")
+		}
+		for i := range cands {
+			cands[i].Unchoked = slices.Contains(got, cands[i].Key)
+		}
+		last = opt
+		seen[opt] = true
+	}
+	if len(seen) != 9 {
+		t.Fatalf("only %d of 9 peers were ever tried", len(seen))
+	}
+}
+
+func TestSlotsGrowWhileEverySlotMoves(t *testing.T) {
+	c := New(2, 10, rand.New(rand.NewPCG(1, 1)))
+	var cands []Candidate
+	for k := range uint32(30) {
+		cands = append(cands, Candidate{Key: k, Up: 1 << 20})
+	}
+	for range 20 {
+		got := c.Rechoke(t0, true, cands)
+		for i := range cands {
+			cands[i].Unchoked = slices.Contains(got, cands[i].Key)
+		}
+	}
+	if c.Slots() != 10 {
+		t.Fatalf("%d slots on an idle pipe, want the maximum", c.Slots())
+	}
+	for i := range cands {
+		cands[i].Up = 100
+	}
+	c.Rechoke(t0, true, cands)
+	if c.Slots() >= 10 {
+		t.Fatal("slots did not shrink on a starved pipe")
+	}
+}

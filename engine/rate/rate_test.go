@@ -1,0 +1,36 @@
+package rate
+
+import (
+	"testing"
+	"time"
+)
+
+func TestMeterFindsASteadyRateAndForgetsIt(t *testing.T) {
+	var m Meter
+	now := time.Unix(1000, 0)
+	for range 200 {
+		now = now.Add(50 * time.Millisecond)
+		m.Add(now, 50_000)
+	}
+	if r := m.Rate(now); r < 950_000 || r > 1_050_000 {
+		t.Fatalf("steady 1 MB/s read as %.0f", r)
+	}
+	if r := m.Rate(now.Add(20 * time.Second)); r > 5_000 {
+		t.Fatalf("an idle meter still shows %.0f", r)
+	}
+	if m.Total() != 10_000_000 {
+		t.Fatalf("total %d", m.Total())
+	}
+}
+
+func TestMeterIsUsefulInTheFirstSecond(t *testing.T) {
+	var m Meter
+	now := time.Unix(1000, 0)
+	for range 10 {
+		m.Add(now, 100_000)
+		now = now.Add(50 * time.Millisecond)
+	}
+	if r := m.Rate(now); r < 1_500_000 || r > 2_600_000 {
+		t.Fatalf("2 MB/s read as %.0f after half a second", r)
+	}
+}

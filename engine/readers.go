@@ -1,0 +1,165 @@
+package engine
+
+import (
+	"slices"
+	"time"
+)
+
+// reader is a window of pieces that somebody is about to play.
+type reader struct {
+	id          int
+	first, last int
+	due         time.Time // when first is needed
+	spacing     time.Duration
+}
+
+// maxUrgent bounds the pieces treated as urgent at one time.
+const maxUrgent = 256
+
+func (m *Machine) readerMoved(ev ReaderMoved) {
+	if m.info == nil {
+		return
+	}
+	n := m.info.NumPieces()
+	first, last := max(0, ev.First), min(ev.Last, n-1)
+	r := m.reader(ev.Reader)
+	if r == nil {
+		r = &reader{id: ev.Reader}
+		m.readers = append(m.readers, r)
+	}
+	r.first, r.last = first, last
+	r.due = m.now.Add(ev.Urgent)
+	r.spacing = ev.Spacing
+	m.updateUrgent()
+	if ev.Jump {
+		m.letGo()
+	}
+	m.touchAll()
+}
+
+func (m *Machine) reader(id int) *reader {
+	for _, r := range m.readers {
+		if r.id == id {
+			return r
+		}
+	}
+	return nil
+}
+
+func (m *Machine) readerClosed(id int) {
+	m.readers = slices.DeleteFunc(m.readers, func(r *reader) bool { return r.id == id })
+	m.updateUrgent()
+	m.touchAll()
+}
+
+// updateUrgent lists the pieces that readers wait for, by deadline.
+func (m *Machine) updateUrgent() {
+	if len(m.readers) == 0 {
+		m.urgent = nil
+		return
+	}
+	type due struct {
+		piece int
+		at    time.Time
+	}
+	var list []due
+	for _, r := range m.readers {
+		at := r.due
+		for i := r.first; i <= r.last && len(list) < maxUrgent; i++ {
+			if !m.have.Has(i) {
+				list = append(list, due{i, at})
+			}
+			at = at.Add(r.spacing)
+		}
+	}
+	slices.SortStableFunc(list, func(a, b due) int { return a.at.Compare(b.at) })
+	m.urgent = m.urgent[:0]
+	for _, d := range list {
+		if !slices.Contains(m.urgent, d.piece) {
+			m.urgent = append(m.urgent, d.piece)
+		}
+	}
+}
+
+// letGo cancels what is not urgent in long queues, so that a seek does not wait
+// behind blocks that nobody is about to play.
+func (m *Machine) letGo() {
+	for _, p := range m.peers {
+		if m.queueSeconds(p) < urgentQueueTime.Seconds() {
+			continue
+		}
+		skip := m.queueLimit(p) / 4 // these are on their way already
+		m.cancelWhere(p, func(r request) bool {
+			if skip > 0 {
+				skip--
+				return false
+			}
+			return !slices.Contains(m.urgent, int(r.index))
+		})
+	}
+}
+
+// nextUrgent chooses a block that a reader waits for. A peer whose queue is much
+// longer than another's leaves the first piece of the window to the quicker one.
+func (m *Machine) nextUrgent(p *peer) (*piece, int, bool) {
+	for k, i := range m.urgent {
+		if !m.wanted.Has(i) || !p.may(i) {
+			continue
+		}
+		if k == 0 && m.tooSlowFor(p, i) {
+			continue
+		}
+		pc := m.openAt[i]
+		if pc == nil {
+			// Readers come before the memory budget.
+			return m.openPiece(i, 0), 0, true
+		}
+		if pc.verifying {
+			continue
+		}
+		if b, ok := pc.nextFree(); ok {
+			return pc, b, true
+		}
+		if k < 2 {
+			if b, ok := m.overdueBlock(p, pc); ok {
+				return pc, b, true
+			}
+		}
+	}
+	return nil, 0, false
+}
+
+// tooSlowFor reports whether another peer that has piece i would deliver it long
+// before p.
+func (m *Machine) tooSlowFor(p *peer, i int) bool {
+	mine := m.queueSeconds(p)
+	if mine < 1 && !p.snubbed {
+		return false
+	}
+	for _, q := range m.peers {
+		if q != p && q.may(i) && !q.snubbed && q.down.Total() > 0 && m.queueSeconds(q)*4 < mine {
+			return true
+		}
+	}
+	return false
+}
+
+// overdueBlock finds a block of an urgent piece whose request is older than the
+// mean plus half the deviation, so that it may be asked from p too.
+func (m *Machine) overdueBlock(p *peer, pc *piece) (int, bool) {
+	limit := m.blockTime.overdue()
+	for _, q := range m.peers {
+		if q == p {
+			continue
+		}
+		for _, r := range q.requests {
+			if int(r.index) != pc.index || m.now.Sub(r.at) < limit || p.hasRequest(r.index, r.begin) {
+				continue
+			}
+			if b := int(r.begin / BlockSize); !pc.blocks[b].got && pc.blocks[b].asked < maxDuplicates {
+				return b, true
+			}
+		}
+	}
+	return 0, false
+}

@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"github.com/shoal-p2p/shoal/engine/choker"
+	"github.com/shoal-p2p/shoal/wire"
+)
+
+// gotRequest queues a block that a peer asks for, or refuses it.
+func (m *Machine) gotRequest(p *peer, it *Item) error {
+	if m.info == nil {
+		return breach("request before we have the info dictionary")
+	}
+	i := int(it.Index)
+	if i >= m.info.NumPieces() {
+		return breach("request for a piece that does not exist")
+	}
+	if uint64(it.Begin)+uint64(it.Length) > uint64(m.info.PieceSize(i)) {
+		return breach("request beyond the end of its piece")
+	}
+	refuse := p.choking || !m.have.Has(i) || m.paused
+	if !refuse && len(p.uploads) >= maxQueuedUploads {
+		if !p.fast {
+			return breach("flood of requests")
+		}
+		refuse = true
+	}
+	if refuse {
+		if p.fast {
+			m.send(p, wire.Message{ID: wire.Reject, Index: it.Index, Begin: it.Begin, Length: it.Length})
+		}
+		return nil
+	}
+	p.uploads = append(p.uploads, upload{it.Index, it.Begin, it.Length})
+	m.pump(p)
+	return nil
+}
+
+func (m *Machine) gotCancel(p *peer, it *Item) {
+	at := slices.Index(p.uploads, upload{it.Index, it.Begin, it.Length})
+	if at < 0 {
+		return // already on its way
+	}
+	p.uploads = slices.Delete(p.uploads, at, at+1)
+	if p.fast {
+		m.send(p, wire.Message{ID: wire.Reject, Index: it.Index, Begin: it.Begin, Length: it.Length})
+	}
+}
+
+// pump hands queued blocks to the driver while less than the upload window is
+// under way.
+func (m *Machine) pump(p *peer) {
+	for len(p.uploads) > 0 && p.inFlight < m.cfg.UploadWindow {
+		u := p.uploads[0]
+		p.uploads = p.uploads[1:]
+		p.inFlight += int(u.length)
+		m.do(Upload{Peer: p.key, Index: u.index, Begin: u.begin, Length: u.length})
+	}
+}
+
+func (m *Machine) sent(ev Sent) {
+	m.uploaded += int64(ev.Bytes)
+	p := m.byKey[ev.Peer]
+	if p == nil {
+		return
+	}
+	p.inFlight -= ev.Bytes
+	p.up.Add(m.now, ev.Bytes)
+	p.lastSent = m.now
+	m.pump(p)
+}
+
+// setChoke chokes or unchokes a peer. Its queue is void when it is choked; with
+// the fast extension every request is refused by name (BEP 6).
+func (m *Machine) setChoke(p *peer, choke bool) {
+	if p.choking == choke {
+		return
+	}
+	p.choking = choke
+	if !choke {
+		m.send(p, wire.Message{ID: wire.Unchoke})
+		return
+	}
+	m.send(p, wire.Message{ID: wire.Choke})
+	if p.fast {
+		for _, u := range p.uploads {
+			m.send(p, wire.Message{ID: wire.Reject, Index: u.index, Begin: u.begin, Length: u.length})
+		}
+	}
+	p.uploads = nil
+}
+
+// unchokeIfFree lets a newly interested peer start at once while slots are free.
+func (m *Machine) unchokeIfFree(p *peer) {
+	if !p.choking || m.paused {
+		return
+	}
+	n := 0
+	for _, q := range m.peers {
+		if !q.choking {
+			n++
+		}
+	}
+	if m.choke.Free(n) {
+		m.setChoke(p, false)
+	}
+}
+
+func (m *Machine) rechoke() {
+	if m.paused {
+		return
+	}
+	var cands []choker.Candidate
+	for _, p := range m.peers {
+		if !p.interesting {
+			continue
+		}
+		c := choker.Candidate{
+			Key: uint32(p.key), Unchoked: !p.choking, Snubbed: p.snubbed,
+			Down: p.down.Rate(m.now), Up: p.up.Rate(m.now),
+			New: m.now.Sub(p.joined) < time.Minute,
+		}
+		if n := p.has.Len(); n > 0 {
+			c.Spreads = 1 - float64(p.has.Count())/float64(n)
+		}
+		cands = append(cands, c)
+	}
+	keys := m.choke.Rechoke(m.now, m.Complete(), cands)
+	for _, p := range m.peers {
+		m.setChoke(p, !slices.Contains(keys, uint32(p.key)))
+	}
+}

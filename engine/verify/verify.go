@@ -1,0 +1,68 @@
+// Package verify turns the bytes of a piece into a genuine piece.
+//
+// Genuine can only be made here, by a check that held, and only a Genuine may be
+// stored. So that no byte reaches a reader, the store's have set or another
+// peer unverified is a matter of types.
+package verify
+
+import (
+	"crypto/sha1"
+
+	"github.com/shoal-p2p/shoal/metainfo"
+)
+
+// Genuine is a piece whose hashes hold.
+type Genuine struct {
+	index int
+	data  []byte
+}
+
+// Index is the piece's index.
+func (g Genuine) Index() int { return g.index }
+
+// Bytes are the piece's bytes. They belong to whoever called Check.
+func (g Genuine) Bytes() []byte { return g.data }
+
+// Want says what a piece must hash to. At least one of V1 and V2 is set; all
+// that are set must hold.
+type Want struct {
+	Info  *metainfo.Info
+	Index int
+	V1    *metainfo.Hash
+	V2    *metainfo.Hash256
+}
+
+// SHA1 computes a SHA-1. Drivers may bring a faster one than Go's.
+type SHA1 func(p []byte) [20]byte
+
+// Check hashes data and compares. A nil sum means Go's SHA-1.
+func Check(data []byte, w Want, sum SHA1) (Genuine, bool) {
+	if w.V1 == nil && w.V2 == nil || int64(len(data)) != w.Info.PieceSize(w.Index) {
+		return Genuine{}, false
+	}
+	if sum == nil {
+		sum = sha1.Sum
+	}
+	if w.V1 != nil && sum(data) != *w.V1 {
+		return Genuine{}, false
+	}
+	if w.V2 != nil && w.Info.TreeRoot(w.Index, data) != *w.V2 {
+		return Genuine{}, false
+	}
+	return Genuine{w.Index, data}, true
+}
+
+// Sums returns the SHA-1 of each block of data, to tell which differ between a
+// forged piece and the genuine one.
+func Sums(data []byte, sum SHA1) [][20]byte {
+	if sum == nil {
+		sum = sha1.Sum
+	}
+	sums := make([][20]byte, 0, (len(data)+metainfo.BlockSize-1)/metainfo.BlockSize)
+	for len(data) > 0 {
+		n := min(len(data), metainfo.BlockSize)
+		sums = append(sums, sum(data[:n]))
+		data = data[n:]
+	}
+	return sums
+}
