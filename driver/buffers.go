@@ -1,0 +1,112 @@
+package driver
+
+import "sync"
+
+// pool keeps piece buffers for reuse, because making and clearing megabytes per
+// piece costs more than hashing them.
+type pool struct {
+	mu   sync.Mutex
+	free map[int][][]byte
+	held int
+	max  int // bytes kept
+}
+
+func (p *pool) get(size int) []byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if list := p.free[size]; len(list) > 0 {
+		b := list[len(list)-1]
+		p.free[size] = list[:len(list)-1]
+		p.held -= size
+		return b
+	}
+	return make([]byte, size)
+}
+
+func (p *pool) put(b []byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.held+len(b) > p.max {
+		return
+	}
+	if p.free == nil {
+		p.free = map[int][][]byte{}
+	}
+	p.free[len(b)] = append(p.free[len(b)], b)
+	p.held += len(b)
+}
+
+// pieceBuffer receives one piece. Several connections may write different
+// blocks of it at the same time; whoever claims a block first writes it. The
+// memory goes back to the pool when the piece was dropped and nobody writes any
+// more.
+type pieceBuffer struct {
+	pool   *pool
+	index  int
+	number uint32
+
+	mu      sync.Mutex
+	data    []byte
+	claimed []bool
+	users   int
+	dropped bool
+}
+
+func newPieceBuffer(p *pool, index, size int, number uint32) *pieceBuffer {
+	return &pieceBuffer{
+		pool: p, index: index, number: number, data: p.get(size),
+		claimed: make([]bool, (size+blockSize-1)/blockSize),
+	}
+}
+
+// claim reserves a block for the caller, who must call release afterwards.
+func (b *pieceBuffer) claim(begin, length uint32) ([]byte, bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	k := int(begin / blockSize)
+	if b.dropped || k >= len(b.claimed) || b.claimed[k] || uint64(begin)+uint64(length) > uint64(len(b.data)) {
+		return nil, false
+	}
+	b.claimed[k] = true
+	b.users++
+	return b.data[begin : begin+length], true
+}
+
+// release ends a claim. A block that did not arrive whole may be claimed again.
+func (b *pieceBuffer) release(begin uint32, whole bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !whole {
+		b.claimed[begin/blockSize] = false
+	}
+	b.unuse()
+}
+
+// use keeps the memory while a worker hashes and stores the piece.
+func (b *pieceBuffer) use() {
+	b.mu.Lock()
+	b.users++
+	b.mu.Unlock()
+}
+
+func (b *pieceBuffer) done() {
+	b.mu.Lock()
+	b.unuse()
+	b.mu.Unlock()
+}
+
+func (b *pieceBuffer) drop() {
+	b.mu.Lock()
+	b.dropped = true
+	b.users++
+	b.unuse()
+	b.mu.Unlock()
+}
+
+// unuse is called with the lock held.
+func (b *pieceBuffer) unuse() {
+	if b.users--; b.users == 0 && b.dropped && b.data != nil {
+		b.pool.put(b.data)
+		b.data = nil
+	}
+}
