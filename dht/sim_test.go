@@ -16,9 +16,9 @@ type simNet struct {
 	seq   int
 	queue simQueue
 	nodes map[netip.AddrPort]*simNode
-	loss  float64                                        // of each packet
-	delay func(from, to netip.AddrPort) time.Duration    // nil = 20 to 120 ms
-	spy   func(from, to netip.AddrPort, data []byte)     // sees what is sent
+	loss  float64                                         // of each packet
+	delay func(from, to netip.AddrPort) time.Duration     // nil = 20 to 120 ms
+	spy   func(from, to netip.AddrPort, data []byte)      // sees what is sent
 	drop  func(from, to netip.AddrPort, data []byte) bool // nil = nothing
 }
 
