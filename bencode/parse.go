@@ -129,7 +129,7 @@ func (p *parser) run() (int, error) {
 			if err != nil {
 				return 0, err
 			}
-			p.doc.toks = append(p.doc.toks, token{uint32(pos), uint32(end), id + 1})
+			p.push(token{uint32(pos), uint32(end), id + 1})
 			if isKey {
 				if err := p.checkKey(top, id); err != nil {
 					return 0, err
@@ -144,7 +144,7 @@ func (p *parser) run() (int, error) {
 			if err != nil {
 				return 0, err
 			}
-			p.doc.toks = append(p.doc.toks, token{uint32(pos), uint32(end), id + 1})
+			p.push(token{uint32(pos), uint32(end), id + 1})
 			pos = end
 		case c == 'l' || c == 'd':
 			if len(p.stack) >= p.opt.MaxDepth {
@@ -153,7 +153,7 @@ func (p *parser) run() (int, error) {
 			if top != nil {
 				top.wantKey = true
 			}
-			p.doc.toks = append(p.doc.toks, token{off: uint32(pos)})
+			p.push(token{off: uint32(pos)})
 			p.stack = append(p.stack, frame{tok: id, isDict: c == 'd', wantKey: true})
 			pos++
 			continue
@@ -165,6 +165,15 @@ func (p *parser) run() (int, error) {
 		}
 		top.wantKey = true
 	}
+}
+
+// push doubles the room where append would grow it by a quarter: big torrents
+// have millions of values.
+func (p *parser) push(t token) {
+	if len(p.doc.toks) == cap(p.doc.toks) {
+		p.doc.toks = slices.Grow(p.doc.toks, max(8, len(p.doc.toks)))
+	}
+	p.doc.toks = append(p.doc.toks, t)
 }
 
 // stringSpan checks the string at pos and returns where its bytes stand.

@@ -34,7 +34,7 @@ func unhex(c byte) byte {
 	case c >= '0' && c <= '9':
 		return c - '0'
 	case c|0x20 >= 'a' && c|0x20 <= 'f':
-		return c|0x20 - 'a' + 10
+		return c | 0x20 - 'a' + 10
 	}
 	return 0xff
 }
@@ -65,7 +65,7 @@ func decodeBase32(dst []byte, s string) bool {
 		case c >= '2' && c <= '7':
 			c = c - '2' + 26
 		case c|0x20 >= 'a' && c|0x20 <= 'z':
-			c = c|0x20 - 'a'
+			c = c | 0x20 - 'a'
 		default:
 			return false
 		}

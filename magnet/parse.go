@@ -225,7 +225,7 @@ func isHostPort(s string) bool {
 	for k := range len(host) {
 		switch c := host[k]; {
 		case c >= '0' && c <= '9', c|0x20 >= 'a' && c|0x20 <= 'z', c == '.', c == '-' && !v6, c == '_' && !v6:
-		case v6 && (c == ':' || c == '%'):
+		case v6 && c == ':':
 		default:
 			return false
 		}
