@@ -214,4 +214,3 @@ func (r *reader) description(want string) (sdp SDP) {
 	}
 	return sdp
 }
-
