@@ -58,7 +58,18 @@ const methods = {
     return { value: await page(id).evaluate(expr) };
   },
   async wait({ page: id, expr, timeout }) {
-    await page(id).waitForFunction(expr, undefined, { timeout, polling: 50 });
+    // Polled from here: a page's content security policy has no say in it, and
+    // a hidden page's timers do not either.
+    const end = Date.now() + timeout;
+    for (let last = ''; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
+      try {
+        if (await page(id).evaluate(expr)) return;
+        last = '';
+      } catch (e) {
+        last = `: ${e.message}`;
+      }
+      if (Date.now() > end) throw new Error(`not true in time${last}`);
+    }
   },
   async files({ page: id, selector, files }) {
     await page(id).setInputFiles(selector, files);
@@ -83,6 +94,12 @@ const methods = {
   },
   async emulate({ page: id, media }) {
     await page(id).emulateMedia(media);
+  },
+  // Slows peer connections and requests of the page down; bytes a second.
+  async throttle({ page: id, rate }) {
+    const cdp = await context.newCDPSession(page(id));
+    await cdp.send('Network.enable');
+    await cdp.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: rate, uploadThroughput: rate });
   },
   async screenshot({ page: id, path }) {
     await page(id).screenshot({ path });

@@ -105,6 +105,8 @@ def peer(args):
     for address in args.connect:
         host, _, port = address.rpartition(":")
         handle.connect_peer((host, int(port)))
+    if args.rate:
+        handle.set_upload_limit(args.rate)
     named = done = False
     retry = start + 2
     while True:
@@ -147,6 +149,7 @@ def main():
     p.add_argument("--connect", action="append", default=[], metavar="HOST:PORT")
     p.add_argument("--trackers", action="store_true", help="announce to the torrent's trackers")
     p.add_argument("--encryption", action="store_true", help="libtorrent's default: try encryption first, then plain")
+    p.add_argument("--rate", type=int, default=0, help="upload at most so many bytes a second")
     p.add_argument("--verbose", action="store_true")
     args = parser.parse_args()
     if args.command == "create":

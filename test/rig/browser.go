@@ -223,6 +223,12 @@ func (p *Page) Dark() {
 	p.b.must(30*time.Second, "emulate", p.params("media", map[string]any{"colorScheme": "dark"}), nil)
 }
 
+// Throttle slows the page's peer connections down to rate bytes a second.
+func (p *Page) Throttle(rate int) {
+	p.b.t.Helper()
+	p.b.must(30*time.Second, "throttle", p.params("rate", rate), nil)
+}
+
 // Screenshot saves a picture of the visible part.
 func (p *Page) Screenshot(path string) error {
 	return p.b.call(30*time.Second, "screenshot", p.params("path", path), nil)

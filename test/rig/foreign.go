@@ -39,13 +39,11 @@ func libtorrent(t T, args ...string) *Proc {
 	return Start(t, Command{Path: python, Args: append([]string{Path("test", "interop", "libtorrent_peer.py")}, args...)})
 }
 
-// LibtorrentCreate has libtorrent make a .torrent of path; format is v1, v2 or hybrid.
-func LibtorrentCreate(t T, path, output, format string, trackers ...string) Libtorrent {
+// LibtorrentCreate has libtorrent make a .torrent of path; format is v1, v2 or
+// hybrid, more are arguments such as --tracker URL or --piece-length N.
+func LibtorrentCreate(t T, path, output, format string, more ...string) Libtorrent {
 	t.Helper()
-	args := []string{"create", path, "-o", output, "--format", format}
-	for _, url := range trackers {
-		args = append(args, "--tracker", url)
-	}
+	args := append([]string{"create", path, "-o", output, "--format", format}, more...)
 	return described(t, libtorrent(t, args...), "created")
 }
 

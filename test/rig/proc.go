@@ -59,6 +59,7 @@ type Proc struct {
 	mu     sync.Mutex
 	events []Event
 	text   []string // lines of stdout that were no JSON objects
+	raw    bytes.Buffer
 	stderr bytes.Buffer
 	grown  chan struct{} // closed and replaced at each new line
 
@@ -156,6 +157,9 @@ func (p *Proc) take(line string) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.raw.Len() < 1<<20 {
+		p.raw.WriteString(line + "\n")
+	}
 	var e Event
 	if line[0] == '{' && json.Unmarshal([]byte(line), &e) == nil {
 		p.events = append(p.events, e)
@@ -299,11 +303,11 @@ func (p *Proc) Stderr() string {
 	return p.stderr.String()
 }
 
-// Stdout is what the program wrote there so far and was not a JSON object.
+// Stdout is what the program wrote there so far, but for empty lines.
 func (p *Proc) Stdout() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return strings.Join(p.text, "\n")
+	return p.raw.String()
 }
 
 // Transcript is the end of all the program wrote, for the log of a failed test.
