@@ -7,6 +7,7 @@ import (
 
 const (
 	announceEvery = 15 * time.Minute
+	announceYoung = 3 * time.Minute // when fewer than K nodes took it
 	// announceSoon keeps repeated requests from sending twice.
 	announceSoon = 2 * time.Minute
 	retryMin     = 10 * time.Second
@@ -90,7 +91,11 @@ func (m *Machine) announcedOnce(now time.Time, j *job) {
 	a.running = false
 	if j.stored > 0 {
 		a.failures, a.last = 0, now
-		a.next = now.Add(announceEvery - time.Duration(m.rand.Int64N(int64(announceEvery/10))))
+		every := announceEvery
+		if j.stored < K { // a small network, which may be about to grow
+			every = announceYoung
+		}
+		a.next = now.Add(every - time.Duration(m.rand.Int64N(int64(every/10))))
 	} else {
 		a.next = now.Add(backoff(a.failures, retryMin, retryMax))
 		a.failures++

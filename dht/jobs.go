@@ -60,8 +60,8 @@ func (m *Machine) admit(now time.Time) {
 		m.waiting = slices.Delete(m.waiting, 0, 1)
 		for _, s := range m.fams {
 			if s != nil {
-				l := m.begin(now, s, j.hash, j)
-				l.peers = true
+				m.found(j, netip.Addr{}, m.store.get(nil, now, j.hash, s.fam, maxFound))
+				m.begin(now, s, j.hash, j).peers = true
 			}
 		}
 	}
@@ -190,7 +190,8 @@ func (m *Machine) askToStore(now time.Time, s *side, l *lookup, c *candidate) pr
 	return sentOne
 }
 
-// found reports peers that a node named.
+// found reports peers that a node named, or with no node, our own store: in a
+// small network it may be the only one that holds them.
 func (m *Machine) found(j *job, from netip.Addr, values []netip.AddrPort) {
 	if j.cancelled || j.key == 0 && j.ann == nil {
 		return
@@ -200,7 +201,7 @@ func (m *Machine) found(j *job, from netip.Addr, values []netip.AddrPort) {
 	}
 	var fresh []netip.AddrPort
 	for _, ap := range values {
-		if _, dup := j.found[ap]; dup || len(j.found) >= maxFound || !believable(ap, from) {
+		if _, dup := j.found[ap]; dup || len(j.found) >= maxFound || from.IsValid() && !believable(ap, from) {
 			continue
 		}
 		j.found[ap] = struct{}{}
