@@ -258,6 +258,9 @@ func (f *File) sync() ([]int, error) {
 	err := f.failed
 	f.mu.Unlock()
 	for k := 0; k < len(files) && err == nil; k++ {
+		if _, exists := f.stamp(files[k]); !exists {
+			continue // opening it would create it
+		}
 		// Syncing one handle covers what others have written to the file.
 		var of *openFile
 		if of, err = f.acquire(files[k], true); err == nil {

@@ -19,6 +19,9 @@ func OpenSources(info *metainfo.Info, paths []string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if len(paths) == 0 || len(paths) > 1 && info.Single {
+		return nil, &Error{Kind: ErrMissing, Op: "open", Path: info.Name, Detail: "the paths given are not its own"}
+	}
 	src := &sourceFS{files: map[string]string{}, roots: map[string]*rootFS{}}
 	if len(paths) == 1 {
 		err = src.add(info.Name, paths[0])
