@@ -79,7 +79,7 @@ func OpenFiles(dir string, info *metainfo.Info, opt FileOptions) (*File, error) 
 	}
 	if !opt.ReadOnly {
 		if err := os.MkdirAll(dir, 0o777); err != nil {
-			return nil, explain("create", dir, err)
+			return nil, Explain("create", dir, err)
 		}
 	}
 	root, err := openRootFS(dir)
@@ -126,7 +126,7 @@ func (f *File) survey() error {
 			continue
 		}
 		if err != nil {
-			return explain("open", f.fs.Show(name), err)
+			return Explain("open", f.fs.Show(name), err)
 		}
 		if err := f.fits(i, fi); err != nil {
 			return err
@@ -208,7 +208,7 @@ func (f *File) readFile(s metainfo.Span, part []byte) error {
 		return &Error{Kind: ErrChanged, Op: "read", Path: f.show(s.File),
 			Detail: sizes(s.FileOffset+int64(n), f.info.Files[s.File].Length)}
 	}
-	return explain("read", f.show(s.File), err)
+	return Explain("read", f.show(s.File), err)
 }
 
 func (f *File) writeFile(s metainfo.Span, part []byte) error {
@@ -224,7 +224,7 @@ func (f *File) writeFile(s metainfo.Span, part []byte) error {
 	f.mu.Lock()
 	f.dirty[s.File] = true // after the write, so that no Sync misses it
 	f.mu.Unlock()
-	return explain("write", f.show(s.File), err)
+	return Explain("write", f.show(s.File), err)
 }
 
 // Finish makes the download whole once every piece is in place: it creates the
@@ -264,7 +264,7 @@ func (f *File) sync() ([]int, error) {
 		// Syncing one handle covers what others have written to the file.
 		var of *openFile
 		if of, err = f.acquire(files[k], true); err == nil {
-			err = explain("write", of.path, of.file.Sync())
+			err = Explain("write", of.path, of.file.Sync())
 			f.release(of)
 		}
 	}
@@ -317,7 +317,7 @@ func (f *File) Close() error {
 		f.retire(i, of)
 	}
 	if err := f.fs.Close(); f.failed == nil && err != nil {
-		f.failed = explain("close", f.info.Name, err)
+		f.failed = Explain("close", f.info.Name, err)
 	}
 	return f.failed
 }
@@ -340,7 +340,7 @@ func (f *File) Delete() error {
 			continue
 		}
 		if err := f.fs.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) && first == nil {
-			first = explain("delete", f.fs.Show(name), err)
+			first = Explain("delete", f.fs.Show(name), err)
 		}
 		for dir := filepath.Dir(name); dir != "."; dir = filepath.Dir(dir) {
 			folders[dir] = true

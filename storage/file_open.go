@@ -65,7 +65,7 @@ func (f *File) retire(i int, of *openFile) {
 func (f *File) closeFile(of *openFile) {
 	// Network file systems report a full disk as late as here.
 	if err := of.file.Close(); err != nil && of.writable && f.failed == nil {
-		f.failed = explain("write", of.path, err)
+		f.failed = Explain("write", of.path, err)
 	}
 }
 
@@ -108,7 +108,7 @@ func (f *File) openFile(i int, write bool) (*openFile, error) {
 		if write {
 			op = "write"
 		}
-		return nil, explain(op, path, err)
+		return nil, Explain(op, path, err)
 	}
 	of := &openFile{file: file, path: path, writable: write}
 	if err := f.admit(i, of); err != nil {
@@ -127,11 +127,11 @@ func (f *File) prepare(i int) error {
 		return f.fits(i, fi)
 	}
 	if !errors.Is(err, fs.ErrNotExist) {
-		return explain("create", f.show(i), err)
+		return Explain("create", f.show(i), err)
 	}
 	if dir := filepath.Dir(name); dir != "." {
 		if err := f.fs.MkdirAll(dir, 0o777); err != nil {
-			return explain("create", f.fs.Show(dir), err)
+			return Explain("create", f.fs.Show(dir), err)
 		}
 	}
 	return nil
@@ -143,7 +143,7 @@ func (f *File) prepare(i int) error {
 func (f *File) admit(i int, of *openFile) error {
 	fi, err := of.file.Stat()
 	if err != nil {
-		return explain("open", of.path, err)
+		return Explain("open", of.path, err)
 	}
 	if err := f.fits(i, fi); err != nil {
 		return err
@@ -159,7 +159,7 @@ func (f *File) admit(i int, of *openFile) error {
 	}
 	setSparse(of.file)
 	if err := of.file.Truncate(length); err != nil {
-		return explain("create", of.path, err)
+		return Explain("create", of.path, err)
 	}
 	f.sized[i] = true
 	return nil
@@ -174,7 +174,7 @@ func (f *File) unchanged(i int, of *openFile) error {
 	}
 	fi, err := of.file.Stat()
 	if err != nil {
-		return explain("read", of.path, err)
+		return Explain("read", of.path, err)
 	}
 	of.checked = now
 	return f.fits(i, fi)

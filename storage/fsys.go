@@ -43,7 +43,7 @@ type rootFS struct {
 func openRootFS(dir string) (*rootFS, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, explain("open", dir, err)
+		return nil, Explain("open", dir, err)
 	}
 	return &rootFS{dir: dir, root: root}, nil
 }
@@ -134,9 +134,10 @@ func (s *sourceFS) Close() error {
 	return errors.Join(errs...)
 }
 
-// explain turns an error of the operating system into an Error about path. An
-// Error stays as it is.
-func explain(op, path string, err error) error {
+// Explain turns an error of the operating system, met on the attempt to op
+// ("read", "write", ...) path, into an *Error. An *Error stays as it is, nil is
+// nil.
+func Explain(op, path string, err error) error {
 	var done *Error
 	if err == nil || errors.As(err, &done) {
 		return err

@@ -73,11 +73,11 @@ const (
 // Resume data that cannot be used is put aside with a Note, never an error.
 func OpenResume(dir string, key metainfo.Hash) (*Resume, error) {
 	if err := os.MkdirAll(dir, 0o777); err != nil {
-		return nil, explain("create", dir, err)
+		return nil, Explain("create", dir, err)
 	}
 	root, err := os.OpenRoot(dir)
 	if err != nil {
-		return nil, explain("open", dir, err)
+		return nil, Explain("open", dir, err)
 	}
 	r := &Resume{dir: dir, root: root, boot: bootID(), syncEach: checkpointEvery, lastSync: time.Now()}
 	if err := r.load(key); err != nil {
@@ -117,7 +117,7 @@ func (r *Resume) load(key metainfo.Hash) error {
 		}
 		if err != nil {
 			_ = r.discard(file, name)
-			return explain("write", path, err)
+			return Explain("write", path, err)
 		}
 		log.end = int64(len(head))
 	}
@@ -143,7 +143,7 @@ func (r *Resume) lock(name string) (*os.File, error) {
 		}
 		file, err := r.root.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o666)
 		if err != nil {
-			return nil, explain("write", path, err)
+			return nil, Explain("write", path, err)
 		}
 		if err := lockFile(file); err != nil {
 			_ = file.Close()
@@ -151,7 +151,7 @@ func (r *Resume) lock(name string) (*os.File, error) {
 				return nil, &Error{Kind: ErrInUse, Op: "download into", Path: r.dir,
 					Detail: "another shoal is downloading this torrent there"}
 			}
-			return nil, explain("lock", path, err)
+			return nil, Explain("lock", path, err)
 		}
 		// The one who had it before may have removed it as we opened it: then
 		// our lock is on a file that nobody else can find.
@@ -263,7 +263,7 @@ func (r *Resume) append(b []byte) error {
 		return &Error{Kind: ErrClosed, Op: "write", Path: r.path()}
 	}
 	if err := r.write(b, r.end); err != nil {
-		return explain("write", r.path(), err)
+		return Explain("write", r.path(), err)
 	}
 	r.end += int64(len(b))
 	return nil
@@ -370,7 +370,7 @@ func (r *Resume) finish() error {
 	if err := r.append(r.stamps(files, upto, true)); err != nil {
 		return err
 	}
-	return explain("write", r.path(), r.file.Sync())
+	return Explain("write", r.path(), r.file.Sync())
 }
 
 // Remove deletes the resume data, for a download that is complete or given up,
@@ -389,7 +389,7 @@ func (r *Resume) remove() error {
 	r.closed = true
 	err := r.discard(r.file, r.name)
 	_ = r.root.Close()
-	return explain("delete", r.path(), err)
+	return Explain("delete", r.path(), err)
 }
 
 // discard removes a resume file that is locked by this process.

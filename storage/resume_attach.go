@@ -179,7 +179,7 @@ func (r *Resume) begin(j *judge) error {
 	}
 	// Whatever lies behind the valid part would follow the new records.
 	if err := r.file.Truncate(r.end); err != nil {
-		return explain("write", r.path(), err)
+		return Explain("write", r.path(), err)
 	}
 	return r.append(start)
 }
@@ -190,11 +190,11 @@ func (r *Resume) compact(image []byte) error {
 	fresh := r.name + ".new"
 	if err := r.create(fresh, image); err != nil {
 		_ = r.root.Remove(fresh)
-		return explain("write", filepath.Join(r.dir, fresh), err)
+		return Explain("write", filepath.Join(r.dir, fresh), err)
 	}
 	_ = r.file.Close() // everything in it is in image
 	if err := r.root.Rename(fresh, r.name); err != nil {
-		return explain("write", r.path(), err)
+		return Explain("write", r.path(), err)
 	}
 	file, err := r.lock(r.name)
 	if err != nil {

@@ -24,7 +24,13 @@ func OpenSources(info *metainfo.Info, paths []string) (*File, error) {
 	}
 	src := &sourceFS{files: map[string]string{}, roots: map[string]*rootFS{}}
 	if len(paths) == 1 {
-		err = src.add(info.Name, paths[0])
+		path := paths[0]
+		if fi, err := os.Stat(path); err == nil && fi.IsDir() && info.Single {
+			// A folder with nothing but a file of its own name makes a
+			// single-file torrent.
+			path = filepath.Join(path, names[0])
+		}
+		err = src.add(info.Name, path)
 	} else {
 		// The torrent's name stands for no folder on this disk.
 		for i, name := range names {
@@ -52,7 +58,7 @@ func OpenSources(info *metainfo.Info, paths []string) (*File, error) {
 func SourceName(path string) (string, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return "", explain("open", path, err)
+		return "", Explain("open", path, err)
 	}
 	base := filepath.Base(abs)
 	if base == "." || base == string(filepath.Separator) || filepath.VolumeName(abs) == base {
@@ -64,7 +70,7 @@ func SourceName(path string) (string, error) {
 func (s *sourceFS) add(top, path string) error {
 	fi, err := os.Stat(path)
 	if err != nil {
-		return explain("open", path, err)
+		return Explain("open", path, err)
 	}
 	if s.files[top] != "" || s.roots[top] != nil {
 		return &Error{Kind: ErrName, Op: "share", Path: path, Detail: "two of the paths end in " + top}
