@@ -2,7 +2,10 @@
 
 package rig
 
-import "time"
+import (
+	"encoding/base64"
+	"time"
+)
 
 // Tab is a page of a node's origin that uses the published API, shoal.js,
 // without the app around it.
@@ -45,6 +48,13 @@ func OpenTab(b *Browser, n *Node) Tab {
 func (t Tab) Add(source string) {
 	t.b.t.Helper()
 	t.Eval(30*time.Second, "shoal.add("+quote(source)+").then((t) => { watch(t); })", nil)
+}
+
+// AddTorrent starts the download of a .torrent.
+func (t Tab) AddTorrent(torrent []byte) {
+	t.b.t.Helper()
+	encoded := base64.StdEncoding.EncodeToString(torrent)
+	t.Eval(30*time.Second, "shoal.add(Uint8Array.from(atob("+quote(encoded)+"), (c) => c.charCodeAt(0))).then((t) => { watch(t); })", nil)
 }
 
 // Seed makes a torrent of a file that the page fetches from url, and seeds it.

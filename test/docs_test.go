@@ -1,0 +1,133 @@
+//go:build unix
+
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/shoal-p2p/shoal/test/rig"
+)
+
+var (
+	quoted   = regexp.MustCompile("`([^`\n]+)`")
+	linked   = regexp.MustCompile(`\]\(([^)#:\s]+)(?:#[^)]*)?\)`)
+	pathLike = regexp.MustCompile(`^[\w.-]+(/[\w.-]+)*/?$`)
+)
+
+// A document that names a folder or file of this repository names one that exists.
+func TestDocumentsNamePathsThatExist(t *testing.T) {
+	docs, err := filepath.Glob(rig.Path("docs", "*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	docs = append(docs, rig.Path("README.md"), rig.Path("testdata", "README.md"))
+	if _, err := os.Stat(rig.Path("docs", "ARCHITECTURE.md")); err != nil {
+		t.Error(err)
+	}
+	top := map[string]bool{}
+	entries, err := os.ReadDir(rig.Root())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		top[e.Name()] = true
+	}
+	built := map[string]bool{"bin": true, "node_modules": true}
+	for _, doc := range docs {
+		text, err := os.ReadFile(doc)
+		if err != nil {
+			t.Error(err)
+			continue
+		}
+		name, _ := filepath.Rel(rig.Root(), doc)
+		for _, m := range linked.FindAllStringSubmatch(string(text), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(doc), m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", name, m[1], err)
+			}
+		}
+		for _, m := range quoted.FindAllStringSubmatch(string(text), -1) {
+			path := strings.TrimPrefix(m[1], "./")
+			first, _, below := strings.Cut(path, "/")
+			if !pathLike.MatchString(path) || built[first] || strings.HasPrefix(path, "web/dist") {
+				continue
+			}
+			// `engine/picker` and `Makefile` are paths; `bytes`, `application/json` and `a/b` are words.
+			if !below && !strings.Contains(path, ".") || below && !top[first] {
+				continue
+			}
+			if !below && !top[path] {
+				continue
+			}
+			if _, err := os.Stat(rig.Path(path)); err != nil {
+				t.Errorf("%s names `%s`: %v", name, m[1], err)
+			}
+		}
+	}
+}
+
+// The tree drawn in ARCHITECTURE.md is the tree there is: each line of its
+// first code block starts with names of folders, two spaces a level.
+func TestArchitectureTreeExists(t *testing.T) {
+	text, err := os.ReadFile(rig.Path("docs", "ARCHITECTURE.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, ok := strings.Cut(string(text), "```")
+	if !ok {
+		t.Fatal("no code block with the tree")
+	}
+	tree, _, _ := strings.Cut(rest, "```")
+	name := regexp.MustCompile(`^[\w.-]+(/[\w.-]+)*/$`)
+	var stack []string
+	found := 0
+	for line := range strings.Lines(tree) {
+		trimmed := strings.TrimLeft(line, " ")
+		depth := (len(line) - len(trimmed)) / 2
+		if depth > len(stack) {
+			continue // a description that goes on
+		}
+		parent := filepath.Join(stack[:depth]...)
+		for _, word := range strings.Fields(trimmed) {
+			if !name.MatchString(word) {
+				break
+			}
+			if word == "shoal/" && depth == 0 {
+				stack = []string{"."}
+				break
+			}
+			path := filepath.Join(parent, word)
+			if st, err := os.Stat(rig.Path(path)); err != nil || !st.IsDir() {
+				t.Errorf("the tree names %s, which is no folder", path)
+			}
+			found++
+			stack = append(stack[:depth:depth], word)
+		}
+	}
+	if found < 10 {
+		t.Errorf("found %d folders in the tree; has its form changed?", found)
+	}
+}
+
+// Every Go package says in one sentence what it is.
+func TestPackagesAreDocumented(t *testing.T) {
+	cmd := exec.Command("go", "list", "-f", "{{.ImportPath}}|{{.Doc}}", "./...")
+	cmd.Dir = rig.Root()
+	out, err := cmd.Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(out)) {
+		path, doc, _ := strings.Cut(strings.TrimSpace(line), "|")
+		if strings.HasSuffix(path, "/test") {
+			continue
+		}
+		if doc == "" {
+			t.Errorf("%s has no package comment", path)
+		}
+	}
+}
