@@ -207,7 +207,9 @@ func (r *reader) description(want string) (sdp SDP) {
 				r.bad(want, whySDP)
 				continue
 			}
-			sdp = raw
+			if len(raw) > 0 {
+				sdp = raw
+			}
 		default:
 			r.skip()
 		}

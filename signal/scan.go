@@ -115,6 +115,9 @@ const (
 	highs = 0x8080808080808080
 )
 
+// simpleEscape is what may follow a backslash alone.
+var simpleEscape = [256]bool{'"': true, '\\': true, '/': true, 'b': true, 'f': true, 'n': true, 'r': true, 't': true}
+
 // str reads a string and returns what is between its quotes.
 func (s *scanner) str() (raw []byte, fl uint8, ok bool) {
 	if s.msg != "" || s.peek() != '"' {
@@ -123,12 +126,13 @@ func (s *scanner) str() (raw []byte, fl uint8, ok bool) {
 	s.i++
 	b, i := s.b, s.i
 	for {
-		// Eight bytes at a time while they are plain. The lowest bit set in
-		// stop is right; those above it may be set by borrowing.
+		// Eight bytes at a time while they are plain. A subtraction sets the
+		// high bit of a byte below 0x20, or equal to the quote or backslash;
+		// by borrowing also of bytes above it, but the lowest one is right.
 		for i+8 <= len(b) {
 			x := binary.LittleEndian.Uint64(b[i:])
 			q, e := x^ones*'"', x^ones*'\\'
-			stop := ((x-ones*0x20)&^x | (q-ones)&^q | (e-ones)&^e | x) & highs
+			stop := ((x - ones*0x20) | (q - ones) | (e - ones) | x) & highs
 			if stop != 0 {
 				i += bits.TrailingZeros64(stop) / 8
 				break
@@ -145,6 +149,15 @@ func (s *scanner) str() (raw []byte, fl uint8, ok bool) {
 			s.i = i + 1
 			return raw, fl, true
 		case c == '\\':
+			fl |= hasEscape
+			if i+1 < len(b) && simpleEscape[b[i+1]] {
+				// \r\n ends every line of a description: look for the next
+				// one at once.
+				for i += 2; i+1 < len(b) && b[i] == '\\' && simpleEscape[b[i+1]]; {
+					i += 2
+				}
+				continue
+			}
 			r, n := unescape(b[i:])
 			if n == 0 {
 				s.i = i
@@ -153,7 +166,6 @@ func (s *scanner) str() (raw []byte, fl uint8, ok bool) {
 			if r == loneSurrogate {
 				fl |= hasLone
 			}
-			fl |= hasEscape
 			i += n
 		case c < 0x20:
 			s.i = i
