@@ -9,8 +9,8 @@ package tracker
 
 import (
 	"errors"
+	"math/rand/v2"
 	"net"
-	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -77,10 +77,10 @@ type Config struct {
 
 // Stats counts what a Tracker holds and has done.
 type Stats struct {
-	Swarms      int // swarms with at least one peer
+	Swarms      int // swarms with a peer, or with a download counter that is still kept
 	WebRTCPeers int // peers that announced by WebSocket, once for each swarm
 	TCPPeers    int // peers that announced by HTTP or UDP, once for each swarm
-	Seeders     int // of both kinds
+	Seeders     int // of either kind
 	Conns       int // open WebSocket connections
 
 	Announces uint64 // announces taken, all doors
@@ -96,7 +96,7 @@ type Stats struct {
 type Tracker struct {
 	cfg    Config
 	shards [numShards]shard
-	ids    connIDs
+	ids    *connIDs
 	ws     wsDoor
 
 	announces, scrapes, offers, answers, refused, dropped atomic.Uint64
@@ -121,24 +121,158 @@ type shard struct {
 // ErrClosed reports a call on a Tracker after Close.
 var ErrClosed = errors.New("tracker: closed")
 
-// New returns a Tracker that serves until Close.
-func New(cfg Config) (*Tracker, error) { return nil, ErrClosed }
+// New returns a Tracker that serves until Close. It fails if the Config makes no
+// sense or the system has no randomness.
+func New(cfg Config) (*Tracker, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	ids, err := newConnIDs()
+	if err != nil {
+		return nil, err
+	}
+	t := &Tracker{cfg: cfg, ids: ids, packets: make(map[net.PacketConn]struct{}), done: make(chan struct{})}
+	for i := range t.shards {
+		t.shards[i].core = swarm.New[*wsConn](swarm.Config{
+			MaxSwarms:  1 + cfg.MaxSwarms/numShards,
+			MaxPeers:   1 + cfg.MaxPeers/numShards,
+			TCPTimeout: 2*cfg.Interval + time.Minute,
+		}, rand.New(rand.NewPCG(cfg.Seed, uint64(i))), cfg.Now())
+	}
+	t.ws.init(t)
+	t.wg.Add(1)
+	go t.janitor()
+	return t, nil
+}
 
-// ServeHTTP answers announces and scrapes, by HTTP or by an upgrade to WebSocket.
-// The last part of the path decides: "scrape" is a scrape, "announce" or "" is an
-// announce, anything else is not found.
-func (t *Tracker) ServeHTTP(w http.ResponseWriter, r *http.Request) {}
+func (c Config) withDefaults() (Config, error) {
+	if c.Interval < 0 || c.MinInterval < 0 || c.WSInterval < 0 || c.PingInterval < 0 {
+		return c, errors.New("tracker: an interval is negative")
+	}
+	def(&c.Interval, 15*time.Minute)
+	def(&c.MinInterval, min(time.Minute, c.Interval))
+	def(&c.WSInterval, 2*time.Minute)
+	def(&c.PingInterval, 50*time.Second)
+	def(&c.MaxOffers, 10)
+	def(&c.MaxNumWant, 200)
+	def(&c.MaxScrape, 70)
+	def(&c.MaxMessage, 128<<10)
+	def(&c.MaxPeersPerConn, 20_000)
+	def(&c.MaxSwarms, 1<<20)
+	def(&c.MaxPeers, 4<<20)
+	if c.Seed == 0 {
+		c.Seed = rand.Uint64()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c, nil
+}
 
-// ServeUDP answers UDP announces and scrapes on pc until Close or a
-// read error. It returns nil after Close.
-func (t *Tracker) ServeUDP(pc net.PacketConn) error { return ErrClosed }
+func def[T int | time.Duration](p *T, v T) {
+	if *p <= 0 {
+		*p = v
+	}
+}
 
-// Close ends all connections. It may be called any number of times.
-func (t *Tracker) Close() error { return nil }
+// with locks the part of the swarms that holds h and gives it to f.
+func (t *Tracker) with(h swarm.Hash, f func(core *swarm.Core[*wsConn])) {
+	s := &t.shards[h[0]%numShards]
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f(s.core)
+}
+
+// allowed asks the operator whether a swarm may exist here.
+func (t *Tracker) allowed(h swarm.Hash) bool { return t.cfg.Allow == nil || t.cfg.Allow(h) }
+
+func (t *Tracker) scrape(h swarm.Hash) (s swarm.Scrape) {
+	if t.allowed(h) {
+		t.with(h, func(core *swarm.Core[*wsConn]) { s = core.Scrape(h) })
+	}
+	return s
+}
+
+// maxFullScrape bounds the answer to a scrape without info hash.
+const maxFullScrape = 10_000
+
+var errFullScrape = errors.New("name the info hashes to scrape")
+
+// allHashes returns the hashes for a full scrape, if that is allowed.
+func (t *Tracker) allHashes() ([]swarm.Hash, error) {
+	if !t.cfg.FullScrape {
+		return nil, errFullScrape
+	}
+	var all []swarm.Hash
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		all = s.core.Hashes(all, maxFullScrape-len(all))
+		s.mu.Unlock()
+	}
+	return all, nil
+}
+
+// janitor forgets what is over: peers that fell silent, connections that died.
+func (t *Tracker) janitor() {
+	defer t.wg.Done()
+	tick := time.NewTicker(max(t.cfg.PingInterval/5, 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-t.done:
+			return
+		case <-tick.C:
+		}
+		now := t.cfg.Now()
+		for i := range t.shards {
+			s := &t.shards[i]
+			s.mu.Lock()
+			// A part at each tick, so that nobody waits long for the lock.
+			s.core.Expire(now, 1024+s.core.Totals().Swarms/8)
+			s.mu.Unlock()
+		}
+		t.ws.sweep(now)
+	}
+}
+
+// Close ends all connections, those given to ServeUDP too. It may be
+// called any number of times.
+func (t *Tracker) Close() error {
+	t.mu.Lock()
+	if t.closed {
+		t.mu.Unlock()
+		return nil
+	}
+	t.closed = true
+	close(t.done)
+	for pc := range t.packets {
+		pc.Close()
+	}
+	t.mu.Unlock()
+	t.ws.close()
+	t.wg.Wait()
+	return nil
+}
 
 // Stats returns the counts of now.
-func (t *Tracker) Stats() Stats { return Stats{} }
-
-type connIDs struct{}
-type wsDoor struct{}
-type wsConn struct{}
+func (t *Tracker) Stats() Stats {
+	st := Stats{
+		Conns:     t.ws.len(),
+		Announces: t.announces.Load(), Scrapes: t.scrapes.Load(),
+		Offers: t.offers.Load(), Answers: t.answers.Load(),
+		Refused: t.refused.Load(), Dropped: t.dropped.Load(),
+	}
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		n := s.core.Totals()
+		s.mu.Unlock()
+		st.Swarms += n.Swarms
+		st.WebRTCPeers += n.RTCPeers
+		st.TCPPeers += n.TCPPeers
+		st.Seeders += n.Seeders
+	}
+	return st
+}

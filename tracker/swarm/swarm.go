@@ -38,7 +38,7 @@ const (
 
 // ParseEvent maps the names of BEP 3; any other name, met in the wild or made up,
 // is a plain update.
-func ParseEvent[S string | []byte](name S) Event {
+func ParseEvent[S ~string | ~[]byte](name S) Event {
 	switch string(name) {
 	case "started":
 		return Started

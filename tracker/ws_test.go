@@ -1,0 +1,499 @@
+package tracker
+
+import (
+	"net/http"
+	"net/netip"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+func TestAnnounceOfferAnswer(t *testing.T) {
+	tr, srv := start(t, Config{WSInterval: 90 * time.Second})
+	a, b := dial(t, srv), dial(t, srv)
+	m := a.announce("hash", "a", msg{"event": "started", "left": 0, "offers": offers("unused"), "numwant": 5})
+	m.counts(t, 1, 0)
+	if m["action"] != "announce" || m["interval"] != 90.0 || m["info_hash"] != bin20("hash") {
+		t.Errorf("reply: %v", m)
+	}
+	m = b.announce("hash", "b", msg{"event": "started", "offers": offers("o1", "o2"), "numwant": 5})
+	m.counts(t, 1, 1) // the reply comes first
+	b.nothingElse()   // and nobody gets its own offer
+
+	offer := a.recv()
+	want := msg{"action": "announce", "info_hash": bin20("hash"), "peer_id": bin20("b"), "offer_id": offer["offer_id"],
+		"offer": map[string]any{"type": "offer", "sdp": offer["offer"].(map[string]any)["sdp"]}}
+	equal(t, offer, want)
+	if id := offer["offer_id"]; id != bin20("o1") && id != bin20("o2") {
+		t.Errorf("offer id %q", id)
+	}
+	a.nothingElse() // one peer gets one offer
+
+	a.send(msg{"action": "announce", "info_hash": bin20("hash"), "peer_id": bin20("a"), "to_peer_id": bin20("b"),
+		"offer_id": offer["offer_id"], "answer": msg{"type": "answer", "sdp": "back\r\n"}})
+	a.nothingElse() // an answer gets no reply
+	equal(t, b.recv(), msg{"action": "announce", "info_hash": bin20("hash"), "peer_id": bin20("a"), "offer_id": offer["offer_id"],
+		"answer": map[string]any{"type": "answer", "sdp": "back\r\n"}})
+
+	if st := tr.Stats(); st.Offers != 1 || st.Answers != 1 || st.Announces != 2 || st.WebRTCPeers != 2 || st.Seeders != 1 || st.Conns != 2 {
+		t.Errorf("%+v", st)
+	}
+}
+
+func equal(t *testing.T, got, want msg) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+	for k := range want {
+		g, w := got[k], want[k]
+		if gm, ok := g.(map[string]any); ok {
+			equal(t, gm, w.(map[string]any))
+		} else if g != w {
+			t.Errorf("%s is %q, want %q", k, g, w)
+		}
+	}
+}
+
+func TestRelayCarriesTheDescriptionUnchanged(t *testing.T) {
+	_, srv := start(t, Config{})
+	a, b := dial(t, srv), dial(t, srv)
+	a.announce("hash", "a", nil)
+	sdp := "v=0\r\no=- \"quoted\" \\ / \u00e9 \u4e16 \U0001F600 \x01 end"
+	b.announce("hash", "b", msg{"offers": []any{msg{"offer": msg{"type": "offer", "sdp": sdp, "extra": 1}, "offer_id": bin20("\x00\u00ff")}}})
+	m := a.recv()
+	equal(t, m["offer"].(map[string]any), msg{"type": "offer", "sdp": sdp})
+	if m["offer_id"] != bin20("\x00\u00ff") {
+		t.Errorf("offer id %q", m["offer_id"])
+	}
+}
+
+// Each of these is sent by a client in the wild.
+func TestAnnouncesOfRealClients(t *testing.T) {
+	for _, tc := range []struct {
+		name                 string
+		more                 msg
+		complete, incomplete float64
+	}{
+		{"anacrolix: event <regular>", msg{"event": "<regular>", "numwant": 1}, 0, 1},
+		{"libtorrent: event paused", msg{"event": "paused", "key": "0a1b2c3d", "corrupt": 0}, 0, 1},
+		{"event empty", msg{"event": ""}, 0, 1},
+		{"event null", msg{"event": nil}, 0, 1},
+		{"event update", msg{"event": "update"}, 0, 1},
+		{"left null", msg{"left": nil}, 0, 1},
+		{"left negative", msg{"left": -1}, 0, 1},
+		{"left a fraction", msg{"left": 0.5}, 0, 1},
+		{"left huge", msg{"left": 1e300}, 0, 1},
+		{"left text", msg{"left": "12"}, 0, 1},
+		{"left 0", msg{"left": 0}, 1, 0},
+		{"completed before started", msg{"event": "completed", "left": 0}, 1, 0},
+		{"numwant text", msg{"numwant": "5"}, 0, 1},
+		{"numwant negative", msg{"numwant": -3}, 0, 1},
+		{"offers null", msg{"offers": nil}, 0, 1},
+		{"offers empty", msg{"offers": []any{}}, 0, 1},
+		{"unknown fields", msg{"trackerid": nil, "x": []any{msg{"y": 1}}}, 0, 1},
+		{"stopped", msg{"event": "stopped"}, 0, 0},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			_, srv := start(t, Config{})
+			dial(t, srv).announce("hash", "a", tc.more).counts(t, tc.complete, tc.incomplete)
+		})
+	}
+}
+
+func TestLeftAbsentIsALeecher(t *testing.T) {
+	_, srv := start(t, Config{})
+	c := dial(t, srv)
+	c.send(msg{"action": "announce", "info_hash": bin20("hash"), "peer_id": bin20("a")})
+	c.recv().counts(t, 0, 1)
+}
+
+func TestBinaryFramesAreRead(t *testing.T) {
+	_, srv := start(t, Config{})
+	c := dial(t, srv)
+	b := `{"action":"announce","info_hash":"aaaaaaaaaaaaaaaaaaaa","peer_id":"bbbbbbbbbbbbbbbbbbbb","left":0}`
+	if err := c.ws.Write(t.Context(), websocket.MessageBinary, []byte(b)); err != nil {
+		t.Fatal(err)
+	}
+	c.recv().counts(t, 1, 0)
+}
+
+func TestOffersThatAreNotRelayed(t *testing.T) {
+	tr, srv := start(t, Config{MaxOffers: 3})
+	all := []*client{dial(t, srv), dial(t, srv), dial(t, srv), dial(t, srv), dial(t, srv)}
+	for i, c := range all {
+		c.announce("hash", "peer"+string(rune('a'+i)), nil)
+	}
+	c := dial(t, srv)
+	count := func(more msg) uint64 {
+		t.Helper()
+		before := tr.Stats().Offers
+		if m := c.announce("hash", "me", more); m["failure reason"] != nil {
+			t.Errorf("%v", m)
+		}
+		c.nothingElse() // offers go out before the next request is looked at
+		return tr.Stats().Offers - before
+	}
+	noID := []any{msg{"offer": msg{"type": "offer", "sdp": "x"}}, offers("good")[0]}
+	if n := count(msg{"offers": noID}); n != 1 {
+		t.Errorf("an offer without id and a good one: %d relayed, want 1", n)
+	}
+	if n := count(msg{"offers": offers("1", "2", "3"), "numwant": 2}); n != 2 {
+		t.Errorf("numwant 2: %d relayed", n)
+	}
+	if n := count(msg{"offers": offers("1", "2", "3"), "numwant": 0}); n != 0 {
+		t.Errorf("numwant 0: %d relayed", n)
+	}
+	if n := count(msg{"offers": offers("1", "2", "3", "4", "5")}); n != 3 {
+		t.Errorf("more than MaxOffers: %d relayed, want 3", n)
+	}
+	if n := count(msg{"offers": offers("1", "2"), "event": "stopped"}); n != 0 {
+		t.Errorf("stopped: %d relayed", n)
+	}
+}
+
+func TestNoOffersBetweenSeeders(t *testing.T) {
+	tr, srv := start(t, Config{})
+	a, b, c := dial(t, srv), dial(t, srv), dial(t, srv)
+	a.announce("hash", "a", msg{"left": 0})
+	b.announce("hash", "b", msg{"left": 0, "offers": offers("1", "2")}).counts(t, 2, 0)
+	b.nothingElse()
+	if n := tr.Stats().Offers; n != 0 {
+		t.Errorf("%d offers between seeders", n)
+	}
+	c.announce("hash", "c", msg{"left": 9})
+	b.announce("hash", "b", msg{"left": 0, "offers": offers("1", "2")})
+	if m := c.recv(); m["peer_id"] != bin20("b") {
+		t.Errorf("the leecher got %v", m)
+	}
+	a.nothingElse()
+}
+
+func TestErrorsKeepTheConnection(t *testing.T) {
+	_, srv := start(t, Config{MaxMessage: 20 << 10})
+	c := dial(t, srv)
+	id, short, wide := bin20("x"), "short", strings.Repeat("\u4e16", 20)
+	hash := bin20("hash")
+	for _, tc := range []struct {
+		name     string
+		in       any
+		wantHash any
+	}{
+		{"no JSON", "hello", nil},
+		{"an array", "[]", nil},
+		{"truncated", `{"action":"announce"`, nil},
+		{"trailing bytes", `{"action":"announce"} x`, nil},
+		{"no action", msg{"info_hash": hash, "peer_id": id}, hash},
+		{"unknown action", msg{"action": "dance", "info_hash": hash, "peer_id": id}, hash},
+		{"action is a number", msg{"action": 5, "info_hash": hash, "peer_id": id}, hash},
+		{"no info_hash", msg{"action": "announce", "peer_id": id}, nil},
+		{"short info_hash", msg{"action": "announce", "info_hash": short, "peer_id": id}, nil},
+		{"info_hash beyond U+00FF", msg{"action": "announce", "info_hash": wide, "peer_id": id}, nil},
+		{"no peer_id", msg{"action": "announce", "info_hash": hash}, hash},
+		{"short peer_id", msg{"action": "announce", "info_hash": hash, "peer_id": short}, hash},
+		{"short offer_id", msg{"action": "announce", "info_hash": hash, "peer_id": id, "offers": []any{msg{"offer": msg{"type": "offer", "sdp": "x"}, "offer_id": short}}}, hash},
+		{"answer without to_peer_id", msg{"action": "announce", "info_hash": hash, "peer_id": id, "offer_id": id, "answer": msg{"type": "answer", "sdp": "x"}}, hash},
+		{"two info_hashes", `{"action":"announce","info_hash":"aaaaaaaaaaaaaaaaaaaa","info_hash":"aaaaaaaaaaaaaaaaaaaa","peer_id":"bbbbbbbbbbbbbbbbbbbb"}`, nil},
+		{"deep", `{"action":` + strings.Repeat("[", 5000) + strings.Repeat("]", 5000) + `}`, nil},
+	} {
+		if s, ok := tc.in.(string); ok {
+			c.sendRaw(s)
+		} else {
+			c.send(tc.in.(msg))
+		}
+		m := c.recv()
+		if m["action"] != "announce" || m["failure reason"] == nil || len([]rune(m["info_hash"].(string))) != 20 {
+			t.Errorf("%s: %v", tc.name, m)
+		}
+		if tc.wantHash != nil && m["info_hash"] != tc.wantHash {
+			t.Errorf("%s: info_hash %q", tc.name, m["info_hash"])
+		}
+	}
+	c.announce("hash", "a", nil).counts(t, 0, 1)
+}
+
+func TestTooManyErrorsCloseTheConnection(t *testing.T) {
+	_, srv := start(t, Config{})
+	c := dial(t, srv)
+	for range wsMaxErrors {
+		c.sendRaw("nonsense")
+	}
+	if code := c.closed(); code != websocket.StatusPolicyViolation {
+		t.Errorf("closed with %v", code)
+	}
+}
+
+func TestLargeMessageClosesTheConnection(t *testing.T) {
+	_, srv := start(t, Config{MaxMessage: 1000})
+	c := dial(t, srv)
+	c.sendRaw(strings.Repeat("x", 1001))
+	if code := c.closed(); code != websocket.StatusMessageTooBig {
+		t.Errorf("closed with %v", code)
+	}
+}
+
+func TestAnswersThatAreDropped(t *testing.T) {
+	tr, srv := start(t, Config{})
+	a, b, eve := dial(t, srv), dial(t, srv), dial(t, srv)
+	a.announce("hash", "a", nil)
+	b.announce("hash", "b", nil)
+	eve.announce("other", "eve", nil)
+	answer := func(c *client, hash, from, to string) {
+		c.send(msg{"action": "announce", "info_hash": bin20(hash), "peer_id": bin20(from), "to_peer_id": bin20(to),
+			"offer_id": bin20("o"), "answer": msg{"type": "answer", "sdp": "x"}})
+		c.nothingElse() // dropped without a word, and the connection stays
+	}
+	answer(eve, "hash", "eve", "a")  // not a member
+	answer(eve, "hash", "b", "a")    // with somebody else's peer id
+	answer(eve, "other", "eve", "a") // to a member of another swarm
+	answer(b, "hash", "b", "nobody") // to nobody
+	answer(b, "none", "b", "a")      // in a swarm that does not exist
+	if st := tr.Stats(); st.Dropped != 5 || st.Answers != 0 {
+		t.Errorf("%+v", st)
+	}
+	a.nothingElse()
+}
+
+func TestPeerIDOfALiveConnectionIsNotTakenOver(t *testing.T) {
+	_, srv := start(t, Config{})
+	a, eve, c := dial(t, srv), dial(t, srv), dial(t, srv)
+	a.announce("hash", "a", msg{"left": 0})
+	m := eve.announce("hash", "a", msg{"offers": offers("evil")})
+	if m["action"] != "announce" || m["failure reason"] == nil || m["info_hash"] != bin20("hash") {
+		t.Errorf("reply to the second: %v", m)
+	}
+	eve.announce("hash", "a", msg{"event": "stopped"}).counts(t, 1, 0)
+	c.announce("hash", "c", msg{"offers": offers("o")}).counts(t, 1, 1)
+	if m := a.recv(); m["offer_id"] != bin20("o") {
+		t.Errorf("the first got %v", m)
+	}
+	// With the end of the first the name is free.
+	a.ws.CloseNow()
+	eventually(t, "the name is free", func() bool { return eve.announce("hash", "a", nil)["failure reason"] == nil })
+}
+
+func TestSameKeyTakesOver(t *testing.T) {
+	tr, srv := start(t, Config{})
+	a, b, c := dial(t, srv), dial(t, srv), dial(t, srv)
+	a.announce("hash", "a", msg{"key": "secret"})
+	b.announce("hash", "a", msg{"key": "secret"}).counts(t, 0, 1)
+	c.announce("hash", "c", msg{"offers": offers("o")})
+	if m := b.recv(); m["offer_id"] != bin20("o") {
+		t.Errorf("%v", m)
+	}
+	a.ws.CloseNow()
+	eventually(t, "first connection gone", func() bool { return tr.Stats().Conns == 2 })
+	c.announce("hash", "c", nil).counts(t, 0, 2) // the peer of the second is still there
+}
+
+func TestSeveralPeersAndSwarmsOnOneConnection(t *testing.T) {
+	tr, srv := start(t, Config{})
+	a, b := dial(t, srv), dial(t, srv)
+	a.announce("h1", "p1", nil).counts(t, 0, 1)
+	a.announce("h1", "p2", nil).counts(t, 0, 2)
+	a.announce("h2", "p1", nil).counts(t, 0, 1)
+	a.announce("h2", "p3", msg{"left": 0}).counts(t, 1, 1)
+	b.announce("h2", "b", msg{"offers": offers("1", "2", "3")}).counts(t, 1, 2)
+	for range 2 {
+		if m := a.recv(); m["info_hash"] != bin20("h2") || m["offer"] == nil {
+			t.Errorf("%v", m)
+		}
+	}
+	a.announce("h1", "p1", msg{"event": "stopped"}).counts(t, 0, 1)
+	a.ws.CloseNow()
+	eventually(t, "all peers of the connection are gone", func() bool { return tr.Stats().WebRTCPeers == 1 })
+	b.announce("h2", "b", nil).counts(t, 0, 1)
+}
+
+func TestPeersOutliveTheirAnnounces(t *testing.T) {
+	var now atomic.Int64
+	now.Store(time.Now().UnixNano())
+	tr, srv := start(t, Config{PingInterval: time.Hour, Now: func() time.Time { return time.Unix(0, now.Load()) }})
+	a, b := dial(t, srv), dial(t, srv)
+	a.announce("hash", "a", nil)
+	now.Add(int64(50 * time.Minute))
+	for i := range tr.shards {
+		tr.shards[i].mu.Lock()
+		tr.shards[i].core.Expire(tr.cfg.Now(), 0)
+		tr.shards[i].mu.Unlock()
+	}
+	b.announce("hash", "b", nil).counts(t, 0, 2)
+}
+
+func TestDeadConnectionsAreClosed(t *testing.T) {
+	tr, srv := start(t, Config{PingInterval: 40 * time.Millisecond})
+	live, dead := dial(t, srv), dial(t, srv)
+	live.announce("hash", "a", nil)
+	dead.announce("hash", "b", nil)
+	// A client that reads answers pings, one that does not is dead.
+	done := make(chan struct{})
+	go func() { live.ws.Read(t.Context()); close(done) }()
+	eventually(t, "the silent one is gone", func() bool { return tr.Stats().WebRTCPeers == 1 })
+	if tr.Stats().Conns != 1 {
+		t.Error("both are gone")
+	}
+	live.send(msg{"action": "scrape", "info_hash": bin20("hash")})
+	<-done
+}
+
+func TestClaimedPeerIDProbesItsOwner(t *testing.T) {
+	var now atomic.Int64
+	now.Store(time.Now().UnixNano())
+	tr, srv := start(t, Config{PingInterval: 50 * time.Second, Now: func() time.Time { return time.Unix(0, now.Load()) }})
+	live, dead, next := dial(t, srv), dial(t, srv), dial(t, srv)
+	live.announce("hash", "live", nil)
+	dead.announce("hash", "dead", nil)
+	if next.announce("hash", "dead", nil)["failure reason"] == nil || next.announce("hash", "live", nil)["failure reason"] == nil {
+		t.Fatal("taken over at once")
+	}
+	live.nothingElse() // this one shows life
+	now.Add(int64(wsProbe))
+	tr.ws.sweep(tr.cfg.Now())
+	eventually(t, "the dead one lost its place", func() bool { return next.announce("hash", "dead", nil)["failure reason"] == nil })
+	live.nothingElse()
+}
+
+func TestScrape(t *testing.T) {
+	_, srv := start(t, Config{MaxScrape: 5})
+	a, b := dial(t, srv), dial(t, srv)
+	a.announce("h1", "a", nil)
+	a.announce("h1", "a", msg{"event": "completed", "left": 0})
+	b.announce("h1", "b", nil)
+	b.announce("h2", "b", nil)
+	counts := func(m msg, hash string) [3]any {
+		f, _ := m["files"].(map[string]any)[bin20(hash)].(map[string]any)
+		return [3]any{f["complete"], f["incomplete"], f["downloaded"]}
+	}
+	a.send(msg{"action": "scrape", "info_hash": bin20("h1")})
+	m := a.recv()
+	if m["action"] != "scrape" || counts(m, "h1") != [3]any{1.0, 1.0, 1.0} {
+		t.Errorf("one: %v", m)
+	}
+	a.send(msg{"action": "scrape", "info_hash": []string{bin20("h1"), bin20("h2"), bin20("unknown")}})
+	m = a.recv()
+	if counts(m, "h2") != [3]any{0.0, 1.0, 0.0} || counts(m, "unknown") != [3]any{0.0, 0.0, 0.0} {
+		t.Errorf("several: %v", m)
+	}
+	many := make([]string, 100)
+	for i := range many {
+		many[i] = bin20("h" + string(rune('a'+i)))
+	}
+	a.send(msg{"action": "scrape", "info_hash": many})
+	if m = a.recv(); len(m["files"].(map[string]any)) != 5 {
+		t.Errorf("100 with MaxScrape 5: %d files", len(m["files"].(map[string]any)))
+	}
+	a.send(msg{"action": "scrape"})
+	if m = a.recv(); m["action"] != "scrape" || m["failure reason"] == nil {
+		t.Errorf("all: %v", m)
+	}
+
+	_, srv = start(t, Config{FullScrape: true})
+	c := dial(t, srv)
+	c.announce("h1", "a", nil)
+	c.announce("h2", "a", nil)
+	c.send(msg{"action": "scrape"})
+	if m := c.recv(); len(m["files"].(map[string]any)) != 2 {
+		t.Errorf("all, allowed: %v", m)
+	}
+}
+
+func TestAllowAndOrigin(t *testing.T) {
+	_, srv := start(t, Config{
+		Allow:       func(h [20]byte) bool { return h[0] == 'g' },
+		AllowOrigin: func(o string) bool { return o == "" || o == "https://good.example" },
+	})
+	c := dialWith(t, srv, http.Header{"Origin": {"https://good.example"}})
+	if m := c.announce("bad", "a", nil); m["failure reason"] != reasonNotAllowed {
+		t.Errorf("%v", m)
+	}
+	c.announce("good", "a", nil).counts(t, 0, 1)
+	_, resp, err := websocket.Dial(t.Context(), srv.URL+"/announce", &websocket.DialOptions{HTTPHeader: http.Header{"Origin": {"https://evil.example"}}})
+	if err == nil || resp.StatusCode != http.StatusForbidden {
+		t.Errorf("another origin: %v, %v", err, resp)
+	}
+}
+
+func TestConnectionLimits(t *testing.T) {
+	tr, srv := start(t, Config{MaxConns: 3, MaxConnsPerIP: 1, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	try := func(from string) (*websocket.Conn, int) {
+		ws, resp, err := websocket.Dial(t.Context(), srv.URL+"/announce", &websocket.DialOptions{HTTPHeader: http.Header{"X-Forwarded-For": {from}}})
+		if err != nil {
+			return nil, resp.StatusCode
+		}
+		t.Cleanup(func() { ws.CloseNow() })
+		return ws, 0
+	}
+	first, status := try("1.2.3.4")
+	if status != 0 {
+		t.Fatal(status)
+	}
+	if _, status := try("1.2.3.4"); status != http.StatusTooManyRequests {
+		t.Errorf("second from one address: %d", status)
+	}
+	if _, status := try("2001::1"); status != 0 {
+		t.Errorf("another address: %d", status)
+	}
+	if _, status := try("2001::2"); status != http.StatusTooManyRequests {
+		t.Errorf("second from one /64: %d", status)
+	}
+	try("5.6.7.8")
+	if _, status := try("5.6.7.9"); status != http.StatusServiceUnavailable {
+		t.Errorf("fourth of three: %d", status)
+	}
+	first.CloseNow()
+	eventually(t, "the first is counted out", func() bool { return tr.Stats().Conns == 2 })
+	if _, status := try("1.2.3.4"); status != 0 {
+		t.Errorf("after the first has gone: %d", status)
+	}
+}
+
+func TestTooManyPeersOnOneConnection(t *testing.T) {
+	tr, srv := start(t, Config{MaxPeersPerConn: 2})
+	c := dial(t, srv)
+	c.announce("hash", "a", nil)
+	c.announce("hash", "b", nil)
+	if m := c.announce("hash", "c", nil); m["failure reason"] == nil {
+		t.Errorf("%v", m)
+	}
+	c.announce("hash", "a", nil).counts(t, 0, 2)
+	c.announce("hash", "a", msg{"event": "stopped"})
+	c.announce("hash", "c", nil).counts(t, 0, 2)
+	if n := tr.Stats().WebRTCPeers; n != 2 {
+		t.Errorf("%d peers", n)
+	}
+}
+
+func TestSlowReceiverLosesOffersOnly(t *testing.T) {
+	tr, srv := start(t, Config{})
+	slow, fast := dial(t, srv), dial(t, srv)
+	slow.announce("hash", "slow", nil)
+	big := []any{msg{"offer": msg{"type": "offer", "sdp": strings.Repeat("x", 20_000)}, "offer_id": bin20("o")}}
+	for range 2000 { // 40 MB for somebody who does not read
+		fast.announce("hash", "fast", msg{"offers": big})
+		if tr.Stats().Dropped > 0 {
+			return
+		}
+	}
+	t.Error("everything was queued")
+}
+
+func TestCloseEndsConnections(t *testing.T) {
+	tr, srv := start(t, Config{})
+	c := dial(t, srv)
+	c.announce("hash", "a", nil)
+	done := make(chan struct{})
+	go func() { tr.Close(); close(done) }()
+	if code := c.closed(); code != websocket.StatusGoingAway {
+		t.Errorf("closed with %v", code)
+	}
+	<-done
+	if st := tr.Stats(); st.Conns != 0 || st.WebRTCPeers != 0 {
+		t.Errorf("%+v", st)
+	}
+	if _, _, err := websocket.Dial(t.Context(), srv.URL+"/announce", nil); err == nil {
+		t.Error("a closed tracker takes connections")
+	}
+}
