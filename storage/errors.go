@@ -90,7 +90,10 @@ func (e *Error) Error() string {
 	case ErrTooLarge:
 		return cannot + ": too large for this file system" + detail + "; choose a folder on another disk"
 	case ErrName:
-		return cannot + ": this system cannot hold a file of that name" + detail
+		if e.Detail != "" {
+			return cannot + ": " + e.Detail
+		}
+		return cannot + ": this system cannot hold a file of that name"
 	}
 	if e.Err != nil {
 		return cannot + ": " + e.Err.Error() + detail

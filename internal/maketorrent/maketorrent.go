@@ -39,10 +39,15 @@ type Options struct {
 // memory bounds the piece buffers, in bytes.
 const memory = 64 << 20
 
+// Error says which path cannot be shared and why.
+type Error struct{ Path, Why string }
+
+func (e *Error) Error() string { return "cannot share " + e.Path + ": " + e.Why }
+
 // Make hashes the files at paths, which may be files and folders, with all
 // cores. storage.OpenSources reads the result from the same paths. Errors name
-// the path: *storage.Error for what is wrong on disk, *metainfo.Error for what
-// cannot be in a torrent, or the context's.
+// the path: *Error, *storage.Error for what the system refuses, *metainfo.Error
+// for what cannot be in a torrent, or the context's.
 func Make(ctx context.Context, paths []string, opt Options) (*metainfo.Torrent, error) {
 	name, files, err := list(paths, opt)
 	if err != nil {

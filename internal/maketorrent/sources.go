@@ -3,7 +3,6 @@
 package maketorrent
 
 import (
-	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -49,7 +48,7 @@ func (s *source) changed(fi fs.FileInfo, err error) error {
 		return storage.Explain("read", s.path, err)
 	}
 	if fi.Size() != s.size || !fi.ModTime().Equal(s.mtime) {
-		return &storage.Error{Kind: storage.ErrChanged, Op: "read", Path: s.path, Detail: "it was written to meanwhile"}
+		return &Error{s.path, "it was written to meanwhile"}
 	}
 	return nil
 }
@@ -73,7 +72,7 @@ type shared struct {
 // list finds all files. Their order depends on their names alone.
 func list(paths []string, opt Options) (string, *sources, error) {
 	if len(paths) == 0 {
-		return "", nil, &storage.Error{Kind: storage.ErrMissing, Op: "share", Path: "nothing", Detail: "no path given"}
+		return "", nil, &Error{"nothing", "no path given"}
 	}
 	name, err := nameFor(paths, opt)
 	if err != nil {
@@ -89,7 +88,7 @@ func list(paths []string, opt Options) (string, *sources, error) {
 		if len(paths) > 1 {
 			var base string
 			if base, err = storage.SourceName(p); err == nil && tops[base] {
-				err = &storage.Error{Kind: storage.ErrName, Op: "share", Path: p, Detail: "two of the paths end in " + base}
+				err = &Error{p, "another path ends in " + base + ", too"}
 			}
 			tops[base] = true
 			top = []string{base}
@@ -114,7 +113,7 @@ func (s *sources) add(p string, top []string, several bool) error {
 	}
 	if !fi.IsDir() {
 		if !fi.Mode().IsRegular() {
-			return &storage.Error{Kind: storage.ErrIO, Op: "share", Path: p, Err: errors.New("it is not a regular file")}
+			return &Error{p, "it is not a regular file"}
 		}
 		return s.take(source{path: p, torrentPath: top}, fi)
 	}
@@ -131,7 +130,7 @@ func (s *sources) add(p string, top []string, several bool) error {
 		return err
 	}
 	if len(s.all) == before && !several {
-		return &storage.Error{Kind: storage.ErrMissing, Op: "share", Path: "content of folder " + p, Detail: "it is empty"}
+		return &Error{p, "the folder is empty"}
 	}
 	return nil
 }
@@ -179,7 +178,7 @@ func (s *sources) walk(folder string, root *os.Root, top []string) error {
 func (s *sources) take(f source, fi fs.FileInfo) error {
 	for _, part := range f.torrentPath {
 		if !utf8.ValidString(part) {
-			return &storage.Error{Kind: storage.ErrName, Op: "share", Path: f.path, Detail: "its name is not UTF-8; rename it"}
+			return &Error{f.path, "its name is not UTF-8; rename it"}
 		}
 	}
 	file, err := f.open()
@@ -228,7 +227,7 @@ func (s *sources) readFile(i int, p []byte, off int64) error {
 	defer s.release(i, file)
 	if n, err := file.ReadAt(p, off); n < len(p) {
 		if err == io.EOF {
-			return &storage.Error{Kind: storage.ErrChanged, Op: "read", Path: f.path, Detail: "it became shorter"}
+			return &Error{f.path, "it became shorter meanwhile"}
 		}
 		return storage.Explain("read", f.path, err)
 	}
