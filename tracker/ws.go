@@ -29,10 +29,11 @@ type wsDoor struct {
 	t  *Tracker
 	up *gws.Upgrader
 
-	mu     sync.Mutex
-	conns  map[*wsConn]struct{}
-	perIP  map[netip.Addr]int
-	closed bool
+	mu       sync.Mutex
+	conns    map[*wsConn]struct{}
+	admitted int // conns and those that are being upgraded
+	perIP    map[netip.Addr]int
+	closed   bool
 }
 
 // A wsConn is one connection. It serves as gws's session storage so that gws's
@@ -127,11 +128,12 @@ func (d *wsDoor) admit(ip netip.Addr) (status int) {
 	defer d.mu.Unlock()
 	cfg := &d.t.cfg
 	switch {
-	case d.closed, cfg.MaxConns > 0 && len(d.conns) >= cfg.MaxConns:
+	case d.closed, cfg.MaxConns > 0 && d.admitted >= cfg.MaxConns:
 		return http.StatusServiceUnavailable
 	case cfg.MaxConnsPerIP > 0 && !ip.IsLoopback() && d.perIP[ip] >= cfg.MaxConnsPerIP:
 		return http.StatusTooManyRequests
 	}
+	d.admitted++
 	d.perIP[ip]++
 	return 0
 }
@@ -139,6 +141,7 @@ func (d *wsDoor) admit(ip netip.Addr) (status int) {
 func (d *wsDoor) release(ip netip.Addr) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.admitted--
 	if d.perIP[ip]--; d.perIP[ip] <= 0 {
 		delete(d.perIP, ip)
 	}
@@ -254,10 +257,10 @@ func (wsEvents) OnClose(sock *gws.Conn, _ error) {
 	}
 	c.peers = nil
 	d := &c.t.ws
-	d.release(c.ip)
 	d.mu.Lock()
 	delete(d.conns, c)
 	d.mu.Unlock()
+	d.release(c.ip)
 }
 
 // wsConn as gws.SessionStorage: there is nothing to store.
