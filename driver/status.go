@@ -84,6 +84,15 @@ func (t *Torrent) Stats() (s Stats) {
 	return s
 }
 
+// Totals returns payload bytes received and sent, and those still missing (-1
+// while unknown). It never blocks.
+func (t *Torrent) Totals() (down, up, left int64) {
+	return t.down.Load(), t.up.Load(), t.left.Load()
+}
+
+// NumPeers is the number of connections. It never blocks.
+func (t *Torrent) NumPeers() int { return int(t.peers.Load()) }
+
 // AddPeers offers addresses to connect to. Trusted ones come from the user.
 func (t *Torrent) AddPeers(addrs []netip.AddrPort, trusted bool) {
 	t.post(engine.PeersFound{Addrs: addrs, Trusted: trusted})

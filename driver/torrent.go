@@ -61,9 +61,11 @@ type Torrent struct {
 	buffers map[int]*pieceBuffer
 	content Content
 
-	nextPeer atomic.Uint32
-	info     atomic.Pointer[metainfo.Info]
-	store    atomic.Pointer[storage.Store]
+	nextPeer       atomic.Uint32
+	down, up, left atomic.Int64 // as of the last step
+	peers          atomic.Int32
+	info           atomic.Pointer[metainfo.Info]
+	store          atomic.Pointer[storage.Store]
 
 	mu       sync.Mutex
 	have     bits.Set
@@ -114,6 +116,7 @@ func (s *Session) Add(opt Options) (*Torrent, error) {
 	}
 	t.m = m
 	t.opened()
+	t.publish()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -200,13 +203,28 @@ func (t *Torrent) run() {
 			f()
 		case <-timer.C:
 		}
+		for _, ev := range batch {
+			if left, ok := ev.(engine.PeerLeft); ok {
+				delete(t.conns, left.Peer)
+			}
+		}
 		t.carryOut(t.m.Step(time.Now(), batch...))
+		t.publish()
 		if at := t.m.Deadline(); at.IsZero() {
 			timer.Stop()
 		} else {
 			timer.Reset(max(0, time.Until(at)))
 		}
 	}
+}
+
+// publish makes the totals visible without a visit to the loop.
+func (t *Torrent) publish() {
+	down, up, left := t.m.Totals()
+	t.down.Store(down)
+	t.up.Store(up)
+	t.left.Store(left)
+	t.peers.Store(int32(len(t.conns)))
 }
 
 func (t *Torrent) end() {

@@ -1,0 +1,96 @@
+// Command shoal shares files with browsers and with every BitTorrent client.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/shoal-p2p/shoal"
+)
+
+type cli struct {
+	Share   shareCmd   `cmd:"" help:"Share files or folders: prints a link that plays in any browser."`
+	Get     getCmd     `cmd:"" help:"Download by link, magnet link, .torrent file or URL."`
+	Seed    seedCmd    `cmd:"" help:"Seed what a .torrent file describes."`
+	Create  createCmd  `cmd:"" help:"Make a .torrent file."`
+	Info    infoCmd    `cmd:"" help:"Show what a .torrent file or magnet link says."`
+	Tracker trackerCmd `cmd:"" help:"Run a tracker for browsers (WebSocket) and BitTorrent clients (HTTP, UDP)."`
+	Version versionCmd `cmd:"" help:"Print the version."`
+}
+
+// errUsage marks errors of the command line itself, which exit with 2.
+type errUsage struct{ error }
+
+func usagef(format string, args ...any) error { return errUsage{fmt.Errorf(format, args...)} }
+
+func main() { os.Exit(run(os.Args[1:])) }
+
+func run(args []string) int {
+	var c cli
+	code := -1
+	parser, err := kong.New(&c,
+		kong.Name("shoal"),
+		kong.Description("Share, stream and download over WebTorrent and BitTorrent at once."),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Exit(func(n int) { code = n; panic(exited{}) }),
+		kong.Writers(os.Stdout, os.Stderr),
+	)
+	if err != nil {
+		return fail(err)
+	}
+	// --help prints and wants to exit from within.
+	defer func() { recover() }()
+	kctx, err := func() (k *kong.Context, err error) {
+		defer func() {
+			if e := recover(); e != nil {
+				if _, ok := e.(exited); !ok {
+					panic(e)
+				}
+			}
+		}()
+		return parser.Parse(args)
+	}()
+	if code >= 0 {
+		return code
+	}
+	if err != nil {
+		fmt.Fprintf(os.Stderr, "shoal: %s (see shoal --help)\n", oneLine(err))
+		return 2
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
+	kctx.BindTo(ctx, (*context.Context)(nil))
+	if err := kctx.Run(); err != nil {
+		return fail(err)
+	}
+	return 0
+}
+
+type exited struct{}
+
+func fail(err error) int {
+	fmt.Fprintln(os.Stderr, "shoal: "+oneLine(err))
+	var u errUsage
+	if errors.As(err, &u) {
+		return 2
+	}
+	return 1
+}
+
+func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
+
+type versionCmd struct{}
+
+func (versionCmd) Run() error {
+	fmt.Printf("shoal %s (%s, %s/%s)\n", shoal.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	return nil
+}
