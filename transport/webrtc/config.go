@@ -58,6 +58,10 @@ var (
 	// ErrConnectFailed reports that no path to the other side was found, or that it
 	// closed before the channel opened.
 	ErrConnectFailed = errors.New("webrtc: connection could not be established")
+	// ErrLost reports an open connection whose other side no longer answers.
+	ErrLost = errors.New("webrtc: connection lost")
+	// ErrPeerClosed reports a Write after the other side has closed the connection.
+	ErrPeerClosed = errors.New("webrtc: the other side closed the connection")
 	// ErrNotOfferer reports Accept on a connection that was made by Answer, or a
 	// second Accept.
 	ErrNotOfferer = errors.New("webrtc: no answer is expected here")
@@ -67,6 +71,11 @@ var (
 type SDPError struct{ Msg string }
 
 func (e *SDPError) Error() string { return "webrtc: bad session description: " + e.Msg }
+
+// A ServerError reports an entry of Config.ICEServers that cannot be understood.
+type ServerError struct{ URL string }
+
+func (e *ServerError) Error() string { return "webrtc: not a STUN or TURN URL: " + e.URL }
 
 // MaxSDP is the largest session description accepted, in bytes.
 const MaxSDP = 32 << 10

@@ -4,7 +4,19 @@ package webrtc
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/tls"
+	"io"
+	"net"
+	"net/netip"
+	"slices"
+	"strings"
+	"sync"
 
+	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
+	"github.com/pion/ice/v4"
+	"github.com/pion/logging"
+	"github.com/pion/stun/v3"
 	"github.com/shoal-p2p/shoal/transport"
 )
 
@@ -15,44 +27,251 @@ const (
 
 // A Host makes the WebRTC connections of one process. Its methods may be called
 // by any goroutine.
-type Host struct{ cfg Config }
+type Host struct {
+	cfg  Config
+	sock *socket
+	mux  *ice.UniversalUDPMuxDefault
+	urls []*stun.URI
+	cert tls.Certificate
+	sum  []byte // SHA-256 of cert
+	log  logging.LoggerFactory
 
-// NewHost returns a Host that is ready to connect.
-func NewHost(cfg Config) (*Host, error) { return &Host{cfg: cfg.withDefaults()}, nil }
+	mu     sync.Mutex
+	closed bool
+	peers  map[*peer]struct{}
+	stats  Stats // Live, HalfOpen included
+	wg     sync.WaitGroup
+}
+
+// NewHost opens the socket and returns a Host that is ready to connect.
+func NewHost(cfg Config) (*Host, error) {
+	h := &Host{
+		cfg:   cfg.withDefaults(),
+		peers: make(map[*peer]struct{}),
+		// Connections fail all the time and for reasons of others; what matters is
+		// returned as errors.
+		log: &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled, Writer: io.Discard},
+	}
+	var err error
+	for _, s := range h.cfg.ICEServers {
+		u, err := parseServer(s)
+		if err != nil {
+			return nil, err
+		}
+		h.urls = append(h.urls, u)
+	}
+	if h.cert, err = selfsign.GenerateSelfSigned(); err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(h.cert.Certificate[0])
+	h.sum = sum[:]
+	conn, err := h.listen()
+	if err != nil {
+		return nil, err
+	}
+	h.sock = newSocket(conn)
+	h.mux = ice.NewUniversalUDPMuxDefault(ice.UniversalUDPMuxParams{
+		Logger:  h.log.NewLogger("ice"),
+		UDPConn: h.sock,
+	})
+	return h, nil
+}
+
+func (h *Host) listen() (*net.UDPConn, error) {
+	if h.cfg.Loopback {
+		return net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), h.cfg.Port)))
+	}
+	c, err := net.ListenUDP("udp", &net.UDPAddr{Port: int(h.cfg.Port)})
+	if err != nil {
+		return net.ListenUDP("udp4", &net.UDPAddr{Port: int(h.cfg.Port)})
+	}
+	return c, nil
+}
+
+// parseServer reads "stun:host:port" and "turn:user:password@host:port". The
+// user name of time-limited credentials has colons, the password has none.
+func parseServer(s string) (*stun.URI, error) {
+	user, pass := "", ""
+	if i := strings.LastIndexByte(s, '@'); i >= 0 {
+		scheme, rest, _ := strings.Cut(s, ":")
+		cred := s[len(scheme)+1 : i]
+		j := strings.LastIndexByte(cred, ':')
+		if j < 0 {
+			return nil, &ServerError{URL: s}
+		}
+		user, pass = cred[:j], cred[j+1:]
+		s = scheme + ":" + rest[i-len(scheme):]
+	}
+	u, err := stun.ParseURI(s)
+	if err != nil || u.Host == "" {
+		return nil, &ServerError{URL: s}
+	}
+	u.Username, u.Password = user, pass
+	return u, nil
+}
+
+// Port is the UDP port that the connections use.
+func (h *Host) Port() uint16 { return h.sock.LocalAddr().(*net.UDPAddr).AddrPort().Port() }
 
 // Offer makes a connection that waits for an answer. It blocks until the
 // candidates are known, Config.GatherTimeout at most. ErrTooMany, ErrHostClosed.
-func (h *Host) Offer(ctx context.Context) (*Pending, error) { return nil, ErrTooMany }
+func (h *Host) Offer(ctx context.Context) (*Pending, error) { return h.start(ctx, nil) }
 
 // Answer takes the other side's offer. It blocks as Offer does. *SDPError,
 // ErrTooMany, ErrHostClosed.
 func (h *Host) Answer(ctx context.Context, offerSDP string) (*Pending, error) {
-	return nil, ErrTooMany
+	d, err := parseSDP(offerSDP)
+	if err != nil {
+		return nil, err
+	}
+	if d.setup != setupActPass {
+		return nil, sdpError("this is an answer, an offer was expected")
+	}
+	return h.start(ctx, d)
+}
+
+func (h *Host) start(ctx context.Context, offer *description) (*Pending, error) {
+	p, err := h.newPeer(offer)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.gather(ctx); err != nil {
+		p.fail(err)
+		return nil, err
+	}
+	if offer != nil {
+		p.connect(offer)
+	}
+	return &Pending{p: p}, nil
+}
+
+// admit counts a new connection, or says why there is no room for it.
+func (h *Host) admit(p *peer) error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	switch {
+	case h.closed:
+		return ErrHostClosed
+	case h.stats.HalfOpen >= h.cfg.MaxPending || h.stats.Live >= h.cfg.MaxOpen:
+		return ErrTooMany
+	}
+	h.peers[p] = struct{}{}
+	h.stats.Live++
+	h.stats.HalfOpen++
+	h.wg.Add(1)
+	return nil
+}
+
+// settled counts the end of the half-open phase of p.
+func (h *Host) settled(opened bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.stats.HalfOpen--
+	if opened {
+		h.stats.Opened++
+	} else {
+		h.stats.Failed++
+	}
+}
+
+// gone counts the end of p, of which nothing is left.
+func (h *Host) gone(p *peer) {
+	h.mu.Lock()
+	delete(h.peers, p)
+	h.stats.Live--
+	h.mu.Unlock()
+	h.wg.Done()
 }
 
 // Stats returns the counts of now.
-func (h *Host) Stats() Stats { return Stats{} }
+func (h *Host) Stats() Stats {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.stats
+}
 
-// Close ends every connection. It may be called any number of times.
-func (h *Host) Close() error { return nil }
+// Close ends every connection, without waiting for data to be delivered, and
+// returns when nothing is left of them. It may be called any number of times.
+func (h *Host) Close() error {
+	h.mu.Lock()
+	first := !h.closed
+	h.closed = true
+	peers := make([]*peer, 0, len(h.peers))
+	for p := range h.peers {
+		peers = append(peers, p)
+	}
+	h.mu.Unlock()
+	for _, p := range peers {
+		p.abort(ErrHostClosed)
+	}
+	h.wg.Wait()
+	if !first {
+		return nil
+	}
+	err := h.mux.Close()
+	_ = h.sock.Close()
+	return err
+}
+
+// localAddrs lists the addresses of this machine.
+func localAddrs() []netip.Addr {
+	ifs, _ := net.InterfaceAddrs()
+	var out []netip.Addr
+	for _, a := range ifs {
+		if n, ok := a.(*net.IPNet); ok {
+			if ip, ok := netip.AddrFromSlice(n.IP); ok {
+				out = append(out, ip.Unmap())
+			}
+		}
+	}
+	return out
+}
+
+// onThisMachine reports whether packets to the address stay here.
+func onThisMachine(addr string) bool {
+	ip, err := netip.ParseAddr(addr)
+	if err != nil {
+		return false
+	}
+	ip = ip.Unmap().WithZone("")
+	return ip.IsLoopback() || slices.Contains(localAddrs(), ip)
+}
 
 // A Pending is a connection whose channel has not opened yet. It closes itself
 // after Config.PendingTimeout.
-type Pending struct{}
+type Pending struct{ p *peer }
 
 // SDP returns the offer or answer to send to the other side.
-func (p *Pending) SDP() string { return "" }
+func (p *Pending) SDP() string { return p.p.sdp }
 
 // Accept takes the answer to this offer. *SDPError, ErrNotOfferer, ErrClosed.
 // After an *SDPError the connection still waits for a proper answer.
-func (p *Pending) Accept(answerSDP string) error { return ErrNotOfferer }
+func (p *Pending) Accept(answerSDP string) error {
+	if !p.p.offerer {
+		return ErrNotOfferer
+	}
+	d, err := parseSDP(answerSDP)
+	if err != nil {
+		return err
+	}
+	if d.setup == setupActPass {
+		return sdpError("this is an offer, an answer was expected")
+	}
+	return p.p.accept(d)
+}
 
 // Conn waits until the channel is open and returns it; the Pending is then used
 // up and its Close does nothing. Calls after the first return the same Conn.
 // ErrPendingTimeout, ErrConnectFailed, ErrClosed, or the context's error (which
 // leaves the Pending as it is).
-func (p *Pending) Conn(ctx context.Context) (transport.Conn, error) { return nil, ErrClosed }
+func (p *Pending) Conn(ctx context.Context) (transport.Conn, error) {
+	c, err := p.p.wait(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
 
 // Close gives the connection up, unless Conn has already returned it. It may be
 // called any number of times.
-func (p *Pending) Close() {}
+func (p *Pending) Close() { p.p.giveUp() }
