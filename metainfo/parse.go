@@ -9,8 +9,8 @@ import (
 )
 
 // parseOptions leave room for file trees of MaxPathDepth below the info
-// dictionary.
-var parseOptions = bencode.Options{MaxDepth: MaxPathDepth + 16}
+// dictionary, and for MaxFiles files of 7 or more values each.
+var parseOptions = bencode.Options{MaxDepth: MaxPathDepth + 16, MaxItems: 10_000_000}
 
 func parseInfo(b []byte) (*Info, error) {
 	if len(b) > MaxInfoSize {

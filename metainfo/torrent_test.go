@@ -1,0 +1,211 @@
+package metainfo
+
+import (
+	"bytes"
+	"errors"
+	"reflect"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+func TestTorrentFields(t *testing.T) {
+	tor, err := Parse(encode(dict{
+		"announce": "http://one/", "announce-list": []any{path("udp://two/", "udp://three/"), path(), path("http://one/", "udp://two/")},
+		"comment": "c\xe9", "created by": "b", "creation date": 77, "url-list": path("http://w/", "", "http://w/"),
+		"nodes": []any{[]any{"router.example", 6881}, []any{"2001:db8::1", 1}, []any{"x", 0}, []any{"x"}, []any{1, 2}, []any{"a", 1, 2}},
+		"info":  v1Single, "other": dict{},
+	}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if want := [][]string{{"udp://two/", "udp://three/"}, {"http://one/"}}; !reflect.DeepEqual(tor.Announce, want) {
+		t.Errorf("tiers %q", tor.Announce)
+	}
+	if tor.Comment != "cé" || tor.CreatedBy != "b" || tor.CreationDate != 77 {
+		t.Errorf("%+v", tor)
+	}
+	if want := []string{"http://w/"}; !reflect.DeepEqual(tor.WebSeeds, want) {
+		t.Errorf("web seeds %q", tor.WebSeeds)
+	}
+	if want := []string{"router.example:6881", "[2001:db8::1]:1"}; !reflect.DeepEqual(tor.Nodes, want) {
+		t.Errorf("nodes %q", tor.Nodes)
+	}
+	again, err := Parse(tor.Marshal())
+	if err != nil || !reflect.DeepEqual(again, tor) {
+		t.Errorf("does not round-trip: %+v, %v", again, err)
+	}
+}
+
+func TestAnnounceTiers(t *testing.T) {
+	tests := []struct {
+		announce, list any
+		want           [][]string
+	}{
+		{"a", nil, [][]string{{"a"}}},
+		{"a", []any{path("b")}, [][]string{{"a"}, {"b"}}},
+		{"a", []any{path("b", "a")}, [][]string{{"b", "a"}}},
+		{" ", []any{}, nil},
+		{7, []any{5, path(" b "), "c"}, [][]string{{"b"}, {"c"}}},
+		{strings.Repeat("a", 5000), nil, nil},
+	}
+	for _, tt := range tests {
+		d := dict{"announce": tt.announce, "info": v1Single}
+		if tt.list != nil {
+			d["announce-list"] = tt.list
+		}
+		tor, err := Parse(encode(d))
+		if err != nil || !reflect.DeepEqual(tor.Announce, tt.want) {
+			t.Errorf("%v %v: %q, %v", tt.announce, tt.list, tor.Announce, err)
+		}
+	}
+	var flood []any
+	for k := range 5000 {
+		flood = append(flood, path(strconv.Itoa(k)))
+	}
+	tor, err := Parse(encode(dict{"announce-list": flood, "info": v1Single, "url-list": flood[0]}))
+	if err != nil || len(tor.Announce) != maxURLs {
+		t.Errorf("%d tiers, %v", len(tor.Announce), err)
+	}
+}
+
+func TestPieceLayersReject(t *testing.T) {
+	good := build(t, BuildOptions{Name: "d", PieceLength: 16384, V2: true, Files: []BuildFile{
+		{Path: []string{"a"}, Length: 40000}, {Path: []string{"b"}, Length: 50000}, {Path: []string{"c"}, Length: 5},
+	}}, [][]byte{content(1, 40000), content(2, 50000), content(3, 5)})
+	a, b, c := good.Info.Files[0].PiecesRoot, good.Info.Files[2].PiecesRoot, good.Info.Files[4].PiecesRoot
+	with := func(change func(m map[Hash256][]byte)) []byte {
+		tor := *good
+		tor.PieceLayers = make(map[Hash256][]byte)
+		for k, v := range good.PieceLayers {
+			tor.PieceLayers[k] = bytes.Clone(v)
+		}
+		change(tor.PieceLayers)
+		return tor.Marshal()
+	}
+	if _, err := Parse(with(func(map[Hash256][]byte) {})); err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string][]byte{
+		"one is missing":  with(func(m map[Hash256][]byte) { delete(m, a) }),
+		"all are missing": with(func(m map[Hash256][]byte) { clear(m) }),
+		"wrong hash":      with(func(m map[Hash256][]byte) { m[a][0] ^= 1 }),
+		"swapped":         with(func(m map[Hash256][]byte) { m[a], m[b] = m[b], m[a] }),
+		"short":           with(func(m map[Hash256][]byte) { m[a] = m[a][:64] }),
+		"short by a byte": with(func(m map[Hash256][]byte) { m[a] = m[a][:95] }),
+		"padded":          with(func(m map[Hash256][]byte) { m[a] = append(m[a], make([]byte, 32)...) }),
+		"of a small file": with(func(m map[Hash256][]byte) { m[c] = c[:] }),
+		"of no file":      with(func(m map[Hash256][]byte) { m[Hash256{1}] = c[:] }),
+		"absent":          append(append([]byte("d4:info"), good.Info.Bytes...), 'e'),
+		"a list":          append(append([]byte("d4:info"), good.Info.Bytes...), "12:piece layerslee"...),
+		"short key":       append(append([]byte("d4:info"), good.Info.Bytes...), "12:piece layersd3:abc0:ee"...),
+	}
+	for name, in := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse(in)
+			checkError(t, err, ErrLayers)
+		})
+	}
+	// Without layers the info dictionary alone is still good: a magnet's is.
+	if _, err := ParseInfo(good.Info.Bytes); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestNoInfo(t *testing.T) {
+	_, err := Parse(encode(dict{"announce": "x"}))
+	checkError(t, err, ErrField)
+	_, err = Parse(encode(dict{"info": path("x")}))
+	checkError(t, err, ErrField)
+}
+
+func TestHashText(t *testing.T) {
+	s := "0123456789abcdefABCDEF0123456789abcdef01"
+	h, err := ParseHash(s)
+	if err != nil || h.String() != strings.ToLower(s) || h.IsZero() {
+		t.Errorf("%v, %v", h, err)
+	}
+	long := s + s[:24]
+	h2, err := ParseHash256(long)
+	if err != nil || h2.String() != strings.ToLower(long) || h2.Short() != h || h2.IsZero() {
+		t.Errorf("%v, %v", h2, err)
+	}
+	for _, bad := range []string{"", s[1:], s + "0", "g" + s[1:], s[:39] + " ", long[1:]} {
+		_, err := ParseHash(bad)
+		checkError(t, err, ErrHash)
+		if _, err = ParseHash256(bad); !errors.Is(err, ErrHash) {
+			t.Errorf("%q: %v", bad, err)
+		}
+	}
+}
+
+func FuzzParse(f *testing.F) {
+	for _, v := range vectors(f) {
+		if len(v.Torrent) < 4000 {
+			f.Add(v.Torrent)
+		}
+	}
+	for _, d := range []dict{v1Single, v1Folder, v2Single, v2Folder, hybrid} {
+		f.Add(encode(dict{"info": d, "announce": "a", "nodes": []any{[]any{"h", 1}}}))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		tor, err := Parse(b)
+		if err != nil {
+			var e *Error
+			if !errors.As(err, &e) {
+				t.Fatalf("error of type %T", err)
+			}
+			return
+		}
+		checkTiling(t, tor.Info)
+		again, err := Parse(tor.Marshal())
+		if err != nil || !reflect.DeepEqual(again, tor) {
+			t.Fatalf("does not round-trip: %v", err)
+		}
+		exercise(tor.Info)
+	})
+}
+
+func FuzzParseInfo(f *testing.F) {
+	for _, d := range []dict{v1Single, v1Folder, v2Single, v2Folder, hybrid} {
+		f.Add(encode(d))
+	}
+	f.Fuzz(func(t *testing.T, b []byte) {
+		i, err := ParseInfo(b)
+		if err != nil {
+			return
+		}
+		checkTiling(t, i)
+		for _, file := range i.Files {
+			if !file.Pad {
+				if err := checkPath(file.Path); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		exercise(i)
+	})
+}
+
+// exercise calls what the rest of the program calls on a stranger's Info.
+func exercise(i *Info) {
+	l := NewLayers(i)
+	_ = i.CheckPortable()
+	n := i.NumPieces()
+	for _, k := range []int{-1, 0, 1, n / 2, n - 1, n} {
+		i.PieceSize(k)
+		i.PieceHashV1(k)
+		i.AppendSpans(nil, int64(k)*i.PieceLength, i.PieceSpan(k))
+		i.HashPiece(k, make([]byte, min(i.PieceSpan(k), 1<<16)))
+		i.PieceRootWidth(k)
+		l.PieceHash(k)
+		l.BlockRequest(k)
+		if r, ok := l.Request(k); ok {
+			_, _ = l.Answer(r, nil)
+			_ = l.Add(r, make([]byte, r.Size()))
+		}
+	}
+	for k := range i.Files {
+		i.PieceRange(k)
+	}
+}
