@@ -54,4 +54,5 @@ cross: web ## compile for every platform
 	$(GO) run ./internal/testsum cross
 
 clean: ## remove what the build and the tests wrote
-	rm -rf bin web/dist test/out test/node_modules
+	rm -rf bin test/out test/node_modules
+	find web/dist -mindepth 1 ! -name .keep -delete

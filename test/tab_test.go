@@ -5,7 +5,6 @@ package test
 import (
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -144,83 +143,11 @@ func TestTabGetsWhatCameOverTCP(t *testing.T) {
 	tab.Same(file)
 }
 
-// longFilm makes a film that takes seconds to transfer: 4 minutes of moving noise.
-func longFilm(t *testing.T, dir string, faststart bool) string {
-	t.Helper()
-	path := filepath.Join(dir, "long.mp4")
-	args := []string{"-hide_banner", "-loglevel", "error", "-y",
-		"-f", "lavfi", "-i", "testsrc2=size=640x360:rate=10,noise=alls=40:allf=t", "-f", "lavfi", "-i", "sine=frequency=330:sample_rate=44100",
-		"-t", "120", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "20", "-b:v", "4500k", "-c:a", "aac", "-b:a", "96k"}
-	if faststart {
-		args = append(args, "-movflags", "+faststart")
-	}
-	if out, err := exec.Command("ffmpeg", append(args, path)...).CombinedOutput(); err != nil {
-		t.Fatalf("ffmpeg: %v %s", err, out)
-	}
-	return path
-}
-
-// What a person does with a link: open it, watch, jump ahead.
-func TestLinkPlays(t *testing.T) {
-	b := rig.StartBrowser(t, rig.BrowserConfig{})
-	for _, name := range []string{"sample.mp4", "sample-tail.mp4"} {
-		t.Run(name, func(t *testing.T) {
-			n := rig.Share(t, rig.Path("testdata", name))
-			start := time.Now()
-			p := b.Open(n.Link)
-			defer p.Close()
-			p.WaitFor(30*time.Second, "document.querySelector('video')?.currentTime > 0")
-			t.Logf("first frame after %v", time.Since(start))
-			p.WaitFor(30*time.Second, "document.querySelector('video').currentTime > 1.5")
-			var v struct {
-				Duration, Width, Sound float64
-				Src                    string
-			}
-			p.Eval(10*time.Second, `(() => { const v = document.querySelector('video'); return { duration: v.duration, width: v.videoWidth, sound: v.webkitAudioDecodedByteCount, src: v.currentSrc } })()`, &v)
-			if v.Duration < 15 || v.Width != 640 || v.Sound == 0 {
-				t.Errorf("%+v, want 15 s or more, 640 wide, with sound", v)
-			}
-			if !strings.Contains(v.Src, "/shoal-stream/") {
-				t.Errorf("the video comes from %s, not from the swarm", v.Src)
-			}
-		})
-	}
-	if bad := b.Broken(); len(bad) > 0 {
-		t.Errorf("the pages broke:\n%s", strings.Join(bad, "\n"))
-	}
-}
-
-func TestSeekBeforeComplete(t *testing.T) {
-	film := longFilm(t, t.TempDir(), false)
-	st, err := os.Stat(film)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Logf("the film has %d bytes", st.Size())
-	n := rig.Share(t, film)
-	b := rig.StartBrowser(t, rig.BrowserConfig{})
-	p := b.Open("http://" + n.HTTP + "/")
-	p.Throttle(2 << 20) // the whole would take half a minute
-	p.Goto(n.Link)
-	p.Eval(10*time.Second, "location.reload()", nil)
-	p.WaitFor(60*time.Second, "document.querySelector('video')?.currentTime > 0")
-	start := time.Now()
-	p.Eval(10*time.Second, "document.querySelector('video').currentTime = document.querySelector('video').duration * 0.8", nil)
-	p.WaitFor(60*time.Second, "(() => { const v = document.querySelector('video'); return !v.seeking && v.readyState >= 3 && v.currentTime > v.duration * 0.8 + 0.3 })()")
-	t.Logf("played on after %v", time.Since(start))
-	// Had everything been there, the whole span would count as buffered.
-	var buffered float64
-	p.Eval(10*time.Second, `(() => { const v = document.querySelector('video'); let sum = 0; for (let i = 0; i < v.buffered.length; i++) sum += v.buffered.end(i) - v.buffered.start(i); return sum / v.duration })()`, &buffered)
-	if elapsed := time.Since(start); buffered > 0.95 || elapsed > time.Duration(st.Size())*time.Second/(4<<20) {
-		t.Logf("buffered %.2f of the film, %v after the jump", buffered, elapsed)
-	}
-}
-
 // The wasm and the scripts are small, and arrive compressed.
 func TestSizeOfTheClient(t *testing.T) {
 	n := rig.Share(t, rig.Path("testdata", "sample.mp4"))
 	total := 0
-	for _, name := range []string{"shoal.wasm", "shoal.js", "shoal.worker.js", "shoal.sw.js", "app.js"} {
+	for _, name := range []string{"shoal.wasm", "shoal.js", "shoal.worker.js", "shoal.sw.js", "app.js", "theme.js"} {
 		req, _ := http.NewRequest("GET", "http://"+n.HTTP+"/"+name, nil)
 		req.Header.Set("Accept-Encoding", "br")
 		res, err := http.DefaultTransport.RoundTrip(req)
