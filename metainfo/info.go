@@ -10,7 +10,9 @@
 //	info v2  d9:file treed<name>d0:d6:lengthi..e11:pieces root32:<root>ee..e12:meta versioni2e4:name..12:piece lengthi..ee
 //
 // Files lie one behind the other in the piece space. In v2 and hybrids each
-// file that has bytes starts at a piece boundary.
+// file that has bytes starts at a piece boundary; the gaps are padding. A
+// hybrid lists its padding, which may or may not fill the last piece. A
+// v2-only torrent implies it, and there it always does.
 package metainfo
 
 // The limits of what is accepted.
@@ -58,7 +60,7 @@ type Info struct {
 	Single      bool      // a single file, not a folder
 	Files       []File    // tile [0, Length) in piece-space order; pads and empty files included
 	Symlinks    []Symlink // not part of Files
-	Length      int64     // of the piece space, pads included
+	Length      int64     // of the piece space, pads included, those behind the last file too
 	Pieces      []byte    // v1: 20 bytes a piece; nil for v2-only
 	Bytes       []byte    // the exact info dictionary
 	HashV1      Hash      // SHA-1 of Bytes when HasV1
@@ -75,9 +77,9 @@ func (i *Info) NumPieces() int {
 }
 
 // PieceSpan returns how many bytes of the piece space a piece covers: the
-// piece length, or less for the last one. A peer may ask for all of them: up
-// to libtorrent 2.0.8 the padding at the end of a v2-only file is requested
-// too. It is 0 for an index out of range.
+// piece length, or less for the last piece of a torrent whose list of files
+// does not end in padding. It is 0 for an index out of range. A peer may ask
+// for any part of it, see PieceSize.
 func (i *Info) PieceSpan(index int) int64 {
 	if index < 0 || index >= i.NumPieces() {
 		return 0
@@ -85,7 +87,17 @@ func (i *Info) PieceSpan(index int) int64 {
 	return min(i.PieceLength, i.Length-int64(index)*i.PieceLength)
 }
 
-// PieceSize returns how many bytes of a piece to request.
+// PieceSize returns how many bytes of a piece to request from a peer; 0 for an
+// index out of range.
+//
+// In v1 and hybrid torrents the SHA-1 of a piece covers the padding, so this
+// is PieceSpan and zeros do cross the wire. In v2-only torrents the piece at a
+// file's end stops where the file does. What libtorrent does there differs:
+// from 2.1 on it asks for the short last block, as this project does; up to
+// 2.0.x it asks for a whole block, padding included, and closes the connection
+// if the answer is shorter. Both serve any range up to the end of the piece.
+// So request up to PieceSize, but serve up to PieceSpan, with zeros behind the
+// file, exactly as long as was asked.
 func (i *Info) PieceSize(index int) int64 {
 	if i.HasV1 {
 		return i.PieceSpan(index)
