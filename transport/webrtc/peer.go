@@ -278,6 +278,8 @@ func (p *peer) secure(iceConn *ice.Conn, d *description) (*dtlsConn, error) {
 		opts := []dtls.ServerOption{
 			dtls.WithClientAuth(dtls.RequireAnyClientCert),
 			dtls.WithInsecureSkipVerifyHello(true), // ICE has proven the address
+			// Browsers ask for media keys even where there is no media.
+			dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80),
 		}
 		for _, o := range shared {
 			opts = append(opts, o)
