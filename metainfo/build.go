@@ -348,7 +348,11 @@ func appendFiles(dst []byte, files []File) []byte {
 		dst = append(dst, "6:length"...)
 		dst = bencode.AppendInt(dst, f.Length)
 		dst = append(dst, "4:path"...)
-		dst = appendStrings(dst, f.Path)
+		path := f.Path
+		if f.Pad {
+			path = []string{".pad", strconv.FormatInt(f.Length, 10)}
+		}
+		dst = appendStrings(dst, path)
 		dst = append(dst, 'e')
 	}
 	return append(dst, 'e')

@@ -45,13 +45,11 @@ func (l *fileList) addPad(pieceLength int64) error {
 	if n == 0 {
 		return nil
 	}
-	return l.add(File{Path: l.padPath(n), Length: n, Pad: true})
+	return l.add(File{Path: padPath, Length: n, Pad: true})
 }
 
-// padPath is the customary path of a padding file, which nobody creates.
-func (l *fileList) padPath(n int64) []string {
-	return l.path([]string{".pad", strconv.FormatInt(n, 10)})
-}
+// padPath stands in for the paths of padding files, which nobody creates.
+var padPath = []string{".pad"}
 
 // attributes of BEP 47.
 type attributes struct{ pad, executable, hidden, symlink bool }
@@ -97,6 +95,11 @@ func readPath(dst []string, v bencode.Value) ([]string, error) {
 		}
 		if len(dst) > MaxPathDepth {
 			break
+		}
+		// What dst held before is mostly the same folder: no new string then.
+		if n := len(dst); n < cap(dst) && dst[:n+1][n] == string(raw) {
+			dst = dst[:n+1]
+			continue
 		}
 		dst = append(dst, decodeName(raw))
 	}
@@ -165,7 +168,7 @@ func (l *fileList) readV1File(v bencode.Value, scratch []string, n int) ([]strin
 		return nil, field(where(".length"), "missing or not an integer")
 	}
 	if a.pad {
-		return scratch, l.add(File{Path: l.padPath(size), Length: size, Pad: true})
+		return scratch, l.add(File{Path: padPath, Length: size, Pad: true})
 	}
 	p, err := readPath(scratch, path)
 	if err != nil {
@@ -181,7 +184,7 @@ func (l *fileList) readV1File(v bencode.Value, scratch []string, n int) ([]strin
 		return p, l.readSymlink(p, target)
 	case strings.HasPrefix(p[len(p)-1], "_____padding_file_"):
 		// How BitComet marked padding before BEP 47.
-		return p, l.add(File{Path: l.padPath(size), Length: size, Pad: true})
+		return p, l.add(File{Path: padPath, Length: size, Pad: true})
 	}
 	return p, l.add(File{Path: l.path(p), Length: size, Executable: a.executable, Hidden: a.hidden})
 }
@@ -192,6 +195,8 @@ func (l *fileList) readTree(v bencode.Value, pieceLength int64) error {
 	if v.Kind() != bencode.Dict {
 		return field("info.file tree", "not a dictionary")
 	}
+	// A file with content takes at least 70 bytes and often needs a pad.
+	l.files = make([]File, 0, 2+len(v.Raw())/35)
 	return l.readFolder(v, make([]string, 0, 16), pieceLength)
 }
 
@@ -273,9 +278,6 @@ func (l *fileList) readV2File(v bencode.Value, path []string, pieceLength int64)
 			return field(quotePath(path), "pieces root is missing or malformed")
 		}
 		f.PiecesRoot = Hash256(b)
-	}
-	if len(l.files) == 0 {
-		l.files = make([]File, 0, 2)
 	}
 	if err := l.add(f); err != nil {
 		return err

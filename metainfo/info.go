@@ -29,7 +29,7 @@ const (
 
 // File is one file of a torrent, or a gap between two.
 type File struct {
-	Path       []string // below Info.Name; for a single-file torrent [Name]
+	Path       []string // below Info.Name; for a single-file torrent [Name]; of no meaning for a pad
 	Offset     int64    // in the piece space
 	Length     int64
 	Pad        bool    // zeros that are stored nowhere

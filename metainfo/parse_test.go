@@ -114,25 +114,25 @@ func TestParseInfo(t *testing.T) {
 	}{
 		{"v1 single", v1Single, true, "f@0+20000"},
 		{"v1 folder", v1Folder, false, "a@0+10000; b@10000+0; c/d@10000+10000"},
-		{"v2 single", v2Single, true, "f@0+20000 A; .pad/12768@20000+12768 pad"},
-		{"v2 folder", v2Folder, false, "a@0+10000 A; .pad/6384@10000+6384 pad; b@16384+0; c/d@16384+20000 B; .pad/12768@36384+12768 pad"},
-		{"hybrid", hybrid, false, "a@0+10000 A; .pad/6384@10000+6384 pad; b@16384+0; c/d@16384+20000 B"},
+		{"v2 single", v2Single, true, "f@0+20000 A; .pad@20000+12768 pad"},
+		{"v2 folder", v2Folder, false, "a@0+10000 A; .pad@10000+6384 pad; b@16384+0; c/d@16384+20000 B; .pad@36384+12768 pad"},
+		{"hybrid", hybrid, false, "a@0+10000 A; .pad@10000+6384 pad; b@16384+0; c/d@16384+20000 B"},
 		{"v2 with an empty folder", v2Single.with("file tree", dict{"e": dict{}, "g": dict{"f": v2File(5, rootA)}}), false,
-			"g/f@0+5 A; .pad/16379@5+16379 pad"},
-		{"v2 single named otherwise", v2Single.with("name", "display name"), true, "f@0+20000 A; .pad/12768@20000+12768 pad"},
+			"g/f@0+5 A; .pad@5+16379 pad"},
+		{"v2 single named otherwise", v2Single.with("name", "display name"), true, "f@0+20000 A; .pad@20000+12768 pad"},
 		{"odd v1 piece length", v1Single.with("piece length", 12345), true, "f@0+20000"},
 		{"v1 in its own words", v1Single.with("meta version", 1), true, "f@0+20000"},
 		{"name.utf-8 wins", v1Single.with("name", "\xff\xfe", "name.utf-8", "g"), true, "g@0+20000"},
 		{"Latin-1 name", v1Single.with("name", "caf\xe9"), true, "café@0+20000"},
 		{"pads in the middle of v1", v1Folder.with("files", []any{
 			v1File(1, "a"), dict{"length": 19998, "attr": "p"}, v1File(1, "b"),
-		}), false, "a@0+1; .pad/19998@1+19998 pad; b@19999+1"},
+		}), false, "a@0+1; .pad@1+19998 pad; b@19999+1"},
 		{"pads of BitComet", v1Folder.with("files", []any{
 			v1File(1, "a"), v1File(19999, "_____padding_file_0_____"),
-		}), false, "a@0+1; .pad/19999@1+19999 pad"},
+		}), false, "a@0+1; .pad@1+19999 pad"},
 		{"a pad's own path does not matter", v1Folder.with("files", []any{
 			v1File(1, "a"), dict{"length": 19999, "attr": "p", "path": path("..", "..", "x")},
-		}), false, "a@0+1; .pad/19999@1+19999 pad"},
+		}), false, "a@0+1; .pad@1+19999 pad"},
 		{"symlinks take no room", v1Folder.with("files", []any{
 			v1File(20000, "a"), dict{"length": 7, "attr": "l", "path": path("s"), "symlink path": path("a")},
 		}), false, "a@0+20000"},

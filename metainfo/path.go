@@ -122,28 +122,52 @@ func checkDuplicates(files []File) error {
 	if sorted {
 		return nil
 	}
-	isFile := make(map[string]bool, len(files)) // false is a folder
+	// Out of order: number the folders, and look every name up in its folder.
+	type entry struct {
+		folder int
+		name   string
+	}
+	const file = -1
+	seen := make(map[entry]int, len(files)) // file, or the folder's number
+	var open []string                       // the folder of the file before
+	var ids []int                           // its number and those above it
 	for k := range files {
 		if files[k].Pad {
 			continue
 		}
-		path := strings.Join(files[k].Path, "/")
-		if _, ok := isFile[path]; ok {
-			return &Error{Err: ErrDuplicate, Where: quotePath(files[k].Path)}
+		path := files[k].Path
+		folder, name := path[:len(path)-1], path[len(path)-1]
+		n := 0
+		for n < min(len(folder), len(open)) && folder[n] == open[n] {
+			n++
 		}
-		isFile[path] = true
-		for n := strings.LastIndexByte(path, '/'); n > 0; n = strings.LastIndexByte(path[:n], '/') {
-			file, ok := isFile[path[:n]]
-			if file {
-				return &Error{Err: ErrDuplicate, Where: quotePath(files[k].Path)}
+		open, ids = folder, ids[:n]
+		for ; n < len(folder); n++ {
+			at := entry{parent(ids), folder[n]}
+			id, ok := seen[at]
+			if id == file {
+				return &Error{Err: ErrDuplicate, Where: quotePath(path)}
 			}
-			if ok {
-				break // its parents have been entered with it
+			if !ok {
+				id = len(seen) + 1
+				seen[at] = id
 			}
-			isFile[path[:n]] = false
+			ids = append(ids, id)
 		}
+		at := entry{parent(ids), name}
+		if _, ok := seen[at]; ok {
+			return &Error{Err: ErrDuplicate, Where: quotePath(path)}
+		}
+		seen[at] = file
 	}
 	return nil
+}
+
+func parent(ids []int) int {
+	if len(ids) == 0 {
+		return 0
+	}
+	return ids[len(ids)-1]
 }
 
 // CheckPortable returns an error of kind ErrNotPortable for the first name that
