@@ -1,0 +1,144 @@
+// Package offers decides which WebRTC offers go out, go out again, or are stale.
+//
+// An offer costs a peer connection, and browsers have few of those. So a Pool
+// asks for no more than are wanted, hands out again those that nobody has
+// answered yet, to other trackers and in later announces, and names those
+// that have become too old for it. It reads no clock and makes no
+// connection.
+package offers
+
+import (
+	"encoding/binary"
+	"math/rand/v2"
+	"time"
+)
+
+// An ID is the offer_id that an answer refers to.
+type ID = [20]byte
+
+// Config says how long offers live. Both must be positive.
+type Config struct {
+	// MaxAge is when an unanswered offer is given up.
+	MaxAge time.Duration
+	// ReuseAge is up to when it is sent out: afterwards an answer, and the
+	// connection that follows, would hardly come in time. At most MaxAge.
+	ReuseAge time.Duration
+}
+
+// A Pool holds the open offers of one torrent. It is not safe for concurrent use.
+type Pool struct {
+	cfg    Config
+	rng    *rand.Rand
+	open   []offer // oldest first
+	making int
+}
+
+type offer struct {
+	id    ID
+	made  time.Time
+	sends int
+}
+
+// New returns an empty Pool.
+func New(cfg Config, rng *rand.Rand) *Pool { return &Pool{cfg: cfg, rng: rng} }
+
+// Want returns how many offers have to be made so that an announce can carry n. The
+// caller makes them and reports each by Made or Lost.
+func (p *Pool) Want(now time.Time, n int) int {
+	n = max(n-p.usable(now)-p.making, 0)
+	p.making += n
+	return n
+}
+
+// Ready reports whether an announce can carry n offers now, or will not be able to
+// carry more by waiting.
+func (p *Pool) Ready(now time.Time, n int) bool { return p.making == 0 || p.usable(now) >= n }
+
+func (p *Pool) usable(now time.Time) (n int) {
+	for _, o := range p.open {
+		if now.Sub(o.made) < p.cfg.ReuseAge {
+			n++
+		}
+	}
+	return n
+}
+
+// Made takes an offer in and returns the id it goes by.
+func (p *Pool) Made(now time.Time) ID {
+	p.Lost()
+	var id ID
+	binary.LittleEndian.PutUint64(id[:], p.rng.Uint64())
+	binary.LittleEndian.PutUint64(id[8:], p.rng.Uint64())
+	binary.LittleEndian.PutUint32(id[16:], p.rng.Uint32())
+	p.open = append(p.open, offer{id: id, made: now})
+	return id
+}
+
+// Lost reports that an offer could not be made.
+func (p *Pool) Lost() { p.making = max(p.making-1, 0) }
+
+// Take appends up to n offers for one announce to dst: those that were sent least
+// often, of these the youngest.
+func (p *Pool) Take(now time.Time, n int, dst []ID) []ID {
+	first := len(dst)
+	for sends := 0; n > 0; sends++ {
+		more := false
+		for i := len(p.open) - 1; i >= 0 && n > 0; i-- {
+			o := &p.open[i]
+			if now.Sub(o.made) >= p.cfg.ReuseAge || o.sends < sends {
+				continue
+			}
+			if o.sends > sends {
+				more = true
+				continue
+			}
+			dst = append(dst, o.id)
+			n--
+		}
+		if !more {
+			break
+		}
+	}
+	for _, id := range dst[first:] {
+		for i := range p.open {
+			if p.open[i].id == id {
+				p.open[i].sends++
+			}
+		}
+	}
+	return dst
+}
+
+// Answered reports whether id is an open offer, and closes it: the first answer
+// counts.
+func (p *Pool) Answered(now time.Time, id ID) bool {
+	for i, o := range p.open {
+		if o.id == id {
+			p.open = append(p.open[:i], p.open[i+1:]...)
+			return now.Sub(o.made) < p.cfg.MaxAge
+		}
+	}
+	return false
+}
+
+// Expire removes the offers that are too old and appends them to dst.
+func (p *Pool) Expire(now time.Time, dst []ID) []ID {
+	n := 0
+	for n < len(p.open) && now.Sub(p.open[n].made) >= p.cfg.MaxAge {
+		dst = append(dst, p.open[n].id)
+		n++
+	}
+	p.open = append(p.open[:0], p.open[n:]...)
+	return dst
+}
+
+// Deadline returns when Expire has something to do, or false for an empty Pool.
+func (p *Pool) Deadline() (time.Time, bool) {
+	if len(p.open) == 0 {
+		return time.Time{}, false
+	}
+	return p.open[0].made.Add(p.cfg.MaxAge), true
+}
+
+// Len returns how many offers are open.
+func (p *Pool) Len() int { return len(p.open) }
