@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+
+	"github.com/evanw/esbuild/pkg/api"
+)
+
+// The scripts of the client, by the name they are served under.
+var scripts = []struct {
+	out, source string
+	format      api.Format
+}{
+	{"shoal.js", "src/shoal.ts", api.FormatESModule},
+	{"shoal.worker.js", "src/worker.ts", api.FormatIIFE},
+	{"shoal.sw.js", "src/sw.ts", api.FormatIIFE},
+	{"app.js", "apps/share/app.ts", api.FormatESModule},
+	{"theme.js", "apps/share/theme.ts", api.FormatIIFE},
+}
+
+// Files of apps/share that are served as they are.
+var static = []string{"index.html", "icon.svg", "icon-192.png", "icon-512.png", "manifest.webmanifest"}
+
+// bundle makes every asset but the engine.
+func bundle(root string) (map[string][]byte, error) {
+	web := filepath.Join(root, "web")
+	assets := make(map[string][]byte)
+	for _, s := range scripts {
+		b, err := esbuild(root, filepath.Join(web, s.source), s.format, s.out == "app.js")
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", s.source, err)
+		}
+		assets[s.out] = b
+	}
+	css, err := esbuild(root, filepath.Join(web, "apps/share/app.css"), api.FormatDefault, false)
+	if err != nil {
+		return nil, fmt.Errorf("app.css: %w", err)
+	}
+	assets["app.css"] = css
+	for _, name := range static {
+		b, err := os.ReadFile(filepath.Join(web, "apps/share", name))
+		if err != nil {
+			return nil, err
+		}
+		assets[name] = b
+	}
+	return assets, nil
+}
+
+// esbuild bundles one entry point. With apiOutside, imports of the page API
+// stay imports of ./shoal.js, so that page and API do not carry it twice.
+func esbuild(root, entry string, format api.Format, apiOutside bool) ([]byte, error) {
+	result := api.Build(api.BuildOptions{
+		EntryPoints:       []string{entry},
+		AbsWorkingDir:     root,
+		Bundle:            true,
+		Format:            format,
+		Target:            api.ES2022,
+		Charset:           api.CharsetUTF8,
+		MinifyWhitespace:  true,
+		MinifyIdentifiers: true,
+		MinifySyntax:      true,
+		LegalComments:     api.LegalCommentsNone,
+		Plugins:           []api.Plugin{imports(filepath.Join(root, "web/src/shoal"), apiOutside)},
+		LogLevel:          api.LogLevelSilent,
+	})
+	if len(result.Errors) > 0 {
+		text := api.FormatMessages(result.Errors, api.FormatMessagesOptions{Kind: api.ErrorMessage})
+		return nil, errors.New(strings.TrimSpace(strings.Join(text, "")))
+	}
+	return result.OutputFiles[0].Contents, nil
+}
+
+// imports resolves go:wasm_exec to the support script of the Go tool chain,
+// which has to be of the same version as the engine.
+func imports(pageAPI string, apiOutside bool) api.Plugin {
+	return api.Plugin{Name: "shoal", Setup: func(b api.PluginBuild) {
+		b.OnResolve(api.OnResolveOptions{Filter: "^go:wasm_exec$"}, func(api.OnResolveArgs) (api.OnResolveResult, error) {
+			goroot, err := exec.Command("go", "env", "GOROOT").Output()
+			if err != nil {
+				return api.OnResolveResult{}, fmt.Errorf("go env GOROOT: %w", err)
+			}
+			return api.OnResolveResult{Path: filepath.Join(strings.TrimSpace(string(goroot)), "lib/wasm/wasm_exec.js")}, nil
+		})
+		if !apiOutside {
+			return
+		}
+		b.OnResolve(api.OnResolveOptions{Filter: "/shoal$"}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
+			if filepath.Join(a.ResolveDir, a.Path) != pageAPI {
+				return api.OnResolveResult{}, nil
+			}
+			return api.OnResolveResult{Path: "./shoal.js", External: true}, nil
+		})
+	}}
+}

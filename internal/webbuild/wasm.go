@@ -1,0 +1,31 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// buildWasm compiles the engine for the browser.
+func buildWasm(root string) ([]byte, error) {
+	if _, err := os.Stat(filepath.Join(root, "cmd", "shoal-wasm")); err != nil {
+		return nil, errors.New("cmd/shoal-wasm is missing; use -no-wasm to build the page alone")
+	}
+	dir, err := os.MkdirTemp("", "shoal-wasm-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "shoal.wasm")
+	// Without the VCS stamp the same sources give the same bytes, so that an
+	// unchanged engine is not compressed again.
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-o", file, "./cmd/shoal-wasm")
+	cmd.Dir = root
+	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("go build ./cmd/shoal-wasm: %w\n%s", err, out)
+	}
+	return os.ReadFile(file)
+}

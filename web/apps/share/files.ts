@@ -1,0 +1,140 @@
+import type { ShoalFile, Torrent } from "../../src/shoal";
+import { h, icon, setAttribute, setText } from "./dom";
+import { bytes, percent, plural } from "./format";
+import { viewable } from "./viewer";
+
+/** Rows shown at first and added at each "show more": a page of 20,000 rows would not scroll. */
+const pageSize = 200;
+const searchFrom = 12;
+
+interface Row {
+  file: ShoalFile;
+  element: HTMLLIElement;
+  open: HTMLButtonElement;
+  detail: HTMLElement;
+  bar: HTMLElement;
+  progress: number;
+}
+
+export interface FileListHost {
+  open(file: ShoalFile): void;
+  download(file: ShoalFile, button: HTMLButtonElement): void;
+}
+
+/** The files of a torrent with their sizes and progress. */
+export class FileList {
+  readonly element: HTMLElement;
+  /** In the order that people expect: "2" before "10". */
+  readonly files: ShoalFile[];
+  readonly #host: FileListHost;
+  readonly #own: boolean;
+  readonly #list = h("ul", { class: "files" });
+  readonly #more = h("button", { class: "button more", type: "button" });
+  #rows: Row[] = [];
+  #shown = pageSize;
+  #filter = "";
+  #current: ShoalFile | null = null;
+
+  constructor(torrent: Torrent, host: FileListHost) {
+    this.#host = host;
+    this.#own = torrent.own;
+    const order = new Intl.Collator(undefined, { numeric: true });
+    this.files = [...torrent.files].sort((a, b) => order.compare(folderOf(a), folderOf(b)) || order.compare(a.name, b.name));
+    const search = h("input", { type: "search", class: "search", placeholder: "Find a file", "aria-label": "Find a file" });
+    search.addEventListener("input", () => {
+      this.#filter = search.value.trim().toLowerCase();
+      this.#shown = pageSize;
+      this.#build();
+    });
+    this.#more.addEventListener("click", () => {
+      this.#shown += pageSize;
+      this.#build();
+    });
+    this.element = h(
+      "section",
+      { class: "card", "aria-labelledby": "files-title" },
+      h("div", { class: "card-head" }, h("h2", { id: "files-title" }, plural(this.files.length, "file")), this.files.length >= searchFrom && search),
+      this.#list,
+      this.#more,
+    );
+    this.#build();
+  }
+
+  /** Marks the file that is on show. */
+  mark(file: ShoalFile | null): void {
+    this.#current = file;
+    for (const row of this.#rows) {
+      if (row.file === file) row.open.setAttribute("aria-current", "true");
+      else row.open.removeAttribute("aria-current");
+    }
+  }
+
+  /** Brings progress up to date; touches only rows that changed. */
+  update(): void {
+    for (const row of this.#rows) this.#progress(row);
+  }
+
+  #build(): void {
+    const found = this.files.filter((file) => file.path.toLowerCase().includes(this.#filter));
+    const items: Element[] = [];
+    this.#rows = [];
+    let folder = "";
+    for (const file of found.slice(0, this.#shown)) {
+      const here = folderOf(file);
+      if (here !== folder) items.push(h("li", { class: "folder" }, icon("folder"), here));
+      folder = here;
+      const row = this.#row(file);
+      this.#rows.push(row);
+      items.push(row.element);
+    }
+    if (found.length === 0) items.push(h("li", { class: "empty" }, "No file has that in its name."));
+    this.#list.replaceChildren(...items);
+    this.#more.hidden = found.length <= this.#shown;
+    this.#more.textContent = `Show more (${found.length - this.#shown} left)`;
+    this.mark(this.#current);
+  }
+
+  #row(file: ShoalFile): Row {
+    const detail = h("span", { class: "file-detail" });
+    const bar = h("span", { class: "file-bar", "aria-hidden": "true" });
+    const shown = viewable(file);
+    const open = h(
+      "button",
+      { class: "file-open", type: "button", onclick: () => (shown ? this.#host.open(file) : this.#host.download(file, save)) },
+      h("span", { class: "file-icon", "data-kind": file.kind }, icon(file.kind)),
+      h("span", { class: "file-text" }, h("span", { class: "file-name" }, ...nameParts(file.name)), detail),
+    );
+    const save = h(
+      "button",
+      { class: "icon-button", type: "button", "data-download": file.index, "aria-label": `Download ${file.name}`, title: "Download" },
+      icon("download"),
+    );
+    save.addEventListener("click", () => this.#host.download(file, save));
+    const row: Row = { file, element: h("li", { class: "file" }, open, save, bar), open, detail, bar, progress: -1 };
+    this.#progress(row);
+    return row;
+  }
+
+  #progress(row: Row): void {
+    const { file } = row;
+    const progress = this.#own ? 1 : Math.floor(file.progress * 1000) / 1000;
+    if (progress === row.progress) return;
+    row.progress = progress;
+    const done = progress >= 1;
+    setText(row.detail, bytes(file.length) + (this.#own ? "" : done ? " · complete" : progress > 0 ? ` · ${percent(progress)}` : ""));
+    setAttribute(row.element, "data-done", String(done));
+    row.bar.style.transform = `scaleX(${progress})`;
+  }
+}
+
+function folderOf(file: ShoalFile): string {
+  return file.path.slice(0, Math.max(0, file.path.length - file.name.length - 1));
+}
+
+/** A long name is cut in the middle, so that its end stays readable. */
+function nameParts(name: string): HTMLElement[] {
+  const cut = name.length > 28 ? name.length - 12 : name.length;
+  const parts = [h("span", { class: "name-start" }, name.slice(0, cut))];
+  if (cut < name.length) parts.push(h("span", { class: "name-end" }, name.slice(cut)));
+  return parts;
+}

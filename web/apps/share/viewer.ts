@@ -1,0 +1,251 @@
+import type { ShoalFile, Torrent } from "../../src/shoal";
+import { h, icon, setText } from "./dom";
+import { bytes } from "./format";
+import type { Node } from "./node";
+
+const textLimit = 512 << 10;
+/** How long a stream may stay empty without a single peer before plain HTTP is tried. */
+const patience = 8_000;
+
+export interface ViewerHost {
+  node: Node;
+  torrent: Torrent;
+  /** Resolves to whether stream URLs work in this page. */
+  streaming: Promise<boolean>;
+  announce(text: string): void;
+  download(file: ShoalFile): void;
+  /** A file came to its end; the next one of its kind may start. */
+  ended(file: ShoalFile): void;
+}
+
+/** Whether a file has a viewer of its own. */
+export function viewable(file: ShoalFile): boolean {
+  return file.kind === "pdf" ? navigator.pdfViewerEnabled !== false : file.kind !== "archive" && file.kind !== "other";
+}
+
+/** The place where a file is played or shown. */
+export class Viewer {
+  readonly element: HTMLElement;
+  /** A line about where the bytes come from, "" when there is nothing to say. */
+  onnote: (text: string) => void = () => undefined;
+  readonly #host: ViewerHost;
+  readonly #stage = h("div", { class: "stage" });
+  readonly #cover = h("div", { class: "cover", hidden: true });
+  #current: ShoalFile | null = null;
+  #cleanups: (() => void)[] = [];
+
+  constructor(host: ViewerHost) {
+    this.#host = host;
+    this.element = h("section", { class: "viewer", hidden: true, "aria-label": "Player" }, this.#stage, this.#cover);
+  }
+
+  get current(): ShoalFile | null {
+    return this.#current;
+  }
+
+  /** Shows a file; media starts by itself when `play` is set. */
+  async show(file: ShoalFile, play: boolean): Promise<void> {
+    this.clear();
+    this.#current = file;
+    this.element.hidden = false;
+    this.element.dataset.kind = file.kind;
+    this.onnote("");
+    switch (file.kind) {
+      case "video":
+      case "audio":
+        return this.#media(file, play);
+      case "image":
+        return this.#image(file);
+      case "pdf":
+        return this.#pdf(file);
+      default:
+        return this.#text(file);
+    }
+  }
+
+  clear(): void {
+    for (const cleanup of this.#cleanups.splice(0)) cleanup();
+    this.#current = null;
+    this.#stage.replaceChildren();
+    this.#cover.hidden = true;
+    this.element.hidden = true;
+  }
+
+  /** Addresses that a file can be had from, best first. */
+  async #addresses(file: ShoalFile): Promise<string[]> {
+    const node = this.#host.node.streamURL(this.#host.torrent, file);
+    const streaming = await this.#host.streaming;
+    const own = streaming ? file.streamURL : null;
+    return [own, node].filter((url) => url !== null);
+  }
+
+  async #media(file: ShoalFile, play: boolean): Promise<void> {
+    const video = file.kind === "video";
+    const media = h(video ? "video" : "audio", { controls: true, playsinline: true, preload: play ? "auto" : "metadata", "aria-label": file.name });
+    this.#stage.replaceChildren(...(video ? [media] : [h("div", { class: "record" }, icon("audio"), h("strong", {}, file.name)), media]));
+    this.#cleanups.push(() => {
+      media.pause();
+      media.removeAttribute("src");
+      media.load();
+    });
+    this.#message("Getting the first part…", true);
+    const addresses = await this.#addresses(file);
+    if (this.#current !== file) return;
+    const next = (): boolean => {
+      const address = addresses.shift();
+      if (address === undefined) return false;
+      const at = media.currentTime;
+      media.src = address;
+      if (at > 0) media.currentTime = at;
+      if (play) void this.#start(media);
+      return true;
+    };
+    media.addEventListener("loadeddata", () => this.#message(null));
+    media.addEventListener("playing", () => this.#message(null));
+    media.addEventListener("waiting", () => this.#message("Waiting for the next part…", true));
+    media.addEventListener("seeking", () => media.readyState < 2 && this.#message("Jumping there…", true));
+    media.addEventListener("seeked", () => media.readyState >= 2 && this.#message(null));
+    media.addEventListener("ended", () => this.#host.ended(file));
+    media.addEventListener("error", () => {
+      if (!media.error || this.#current !== file) return;
+      if (media.error.code !== MediaError.MEDIA_ERR_DECODE && next()) return;
+      this.#refused(file, media.error.code);
+    });
+    if (!next()) return this.#whole(file, (url) => {
+      media.src = url;
+      if (play) void this.#start(media);
+    });
+    this.#impatient(media, next);
+  }
+
+  /** No peer and no data, but a node that has the file: HTTP works where WebRTC does not. */
+  #impatient(media: HTMLMediaElement, next: () => boolean): void {
+    const timer = setTimeout(() => {
+      const { peers, downloaded } = this.#host.torrent.stats;
+      if (media.readyState >= 2 || peers > 0 || downloaded > 0 || this.#host.torrent.own) return;
+      if (next()) this.onnote("No direct connection came about, so this plays over plain HTTP from the computer that shares it.");
+    }, patience);
+    this.#cleanups.push(() => clearTimeout(timer));
+  }
+
+  async #start(media: HTMLMediaElement): Promise<void> {
+    try {
+      await media.play();
+    } catch (err) {
+      // Anything else is a source that was replaced, or an error event of its own.
+      if (!(err instanceof DOMException) || err.name !== "NotAllowedError") return;
+      if (media instanceof HTMLAudioElement) return this.#offer(media, "Play", "play", () => void this.#start(media));
+      media.muted = true;
+      await media.play().then(
+        () => this.#offer(media, "Tap for sound", "muted", () => (media.muted = false)),
+        () => this.#offer(media, "Play", "play", () => void media.play()),
+      );
+    }
+  }
+
+  /** A large button over the picture for what the browser allows only after a tap. */
+  #offer(media: HTMLMediaElement, label: string, shape: "play" | "muted", act: () => void): void {
+    const button = h("button", { class: "offer", type: "button" }, icon(shape), label);
+    const remove = (): void => button.remove();
+    button.addEventListener("click", () => {
+      act();
+      remove();
+      media.focus();
+    });
+    media.addEventListener("volumechange", () => shape === "muted" && !media.muted && remove());
+    this.#stage.append(button);
+  }
+
+  /** Without any address the whole file is read first. */
+  async #whole(file: ShoalFile, use: (url: string) => void): Promise<void> {
+    try {
+      const blob = await file.blob((done) => {
+        if (this.#current === file) this.#message(`This browser cannot stream here, so the whole file comes first: ${bytes(done)} of ${bytes(file.length)}`, true);
+      });
+      if (this.#current !== file) return;
+      const url = URL.createObjectURL(blob);
+      this.#cleanups.push(() => URL.revokeObjectURL(url));
+      this.#message(null);
+      use(url);
+    } catch (err) {
+      if (this.#current === file) this.#message("This file could not be read: " + (err as Error).message);
+    }
+  }
+
+  async #image(file: ShoalFile): Promise<void> {
+    const image = h("img", { alt: file.name, hidden: true });
+    this.#stage.replaceChildren(image);
+    this.#message("Getting the picture…", true);
+    image.addEventListener("load", () => {
+      image.hidden = false;
+      this.#message(null);
+    });
+    const addresses = await this.#addresses(file);
+    if (this.#current !== file) return;
+    image.addEventListener("error", () => {
+      const address = addresses.shift();
+      if (address !== undefined) image.src = address;
+      else this.#refused(file, 0);
+    });
+    const address = addresses.shift();
+    if (address !== undefined) image.src = address;
+    else await this.#whole(file, (url) => (image.src = url));
+  }
+
+  async #pdf(file: ShoalFile): Promise<void> {
+    this.#message("Getting the document…", true);
+    const addresses = await this.#addresses(file);
+    if (this.#current !== file) return;
+    const show = (url: string): void => {
+      this.#stage.replaceChildren(h("iframe", { src: url, title: file.name }));
+      this.#message(null);
+    };
+    if (addresses[0] !== undefined) show(addresses[0]);
+    else await this.#whole(file, show);
+  }
+
+  async #text(file: ShoalFile): Promise<void> {
+    const text = h("pre", { tabindex: 0, "aria-label": file.name });
+    this.#stage.replaceChildren(text);
+    this.#message("Getting the text…", true);
+    const reader = file.stream({ end: textLimit }).getReader();
+    this.#cleanups.push(() => void reader.cancel().catch(() => undefined));
+    const decoder = new TextDecoder();
+    try {
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (this.#current !== file) return;
+        text.append(decoder.decode(value, { stream: !done }));
+        this.#message(null);
+        if (done) break;
+      }
+    } catch (err) {
+      if (this.#current === file) this.#message("This file could not be read: " + (err as Error).message);
+      return;
+    }
+    if (file.length > textLimit) this.onnote(`This is the first ${bytes(textLimit)} of ${bytes(file.length)}. Download the file to see all of it.`);
+  }
+
+  #refused(file: ShoalFile, code: number): void {
+    const broken = code === MediaError.MEDIA_ERR_NETWORK;
+    const extension = /\.([^.]+)$/.exec(file.name)?.[1]?.toUpperCase();
+    this.#message(
+      broken
+        ? "The stream broke off. Nobody who has this part may be reachable right now."
+        : `This browser cannot show ${extension ? `this kind of ${extension} file` : "this file"}. You can still download it.`,
+    );
+    const retry = h("button", { class: "button", type: "button", onclick: () => void this.show(file, true) }, "Try again");
+    const save = h("button", { class: "button", type: "button", onclick: () => this.#host.download(file) }, icon("download"), "Download");
+    this.#cover.append(broken ? retry : save);
+  }
+
+  #message(text: string | null, busy = false): void {
+    this.#cover.hidden = text === null;
+    if (text === null) return;
+    const line = this.#cover.querySelector("p");
+    if (busy && line && this.#cover.classList.contains("busy")) return setText(line, text);
+    this.#cover.classList.toggle("busy", busy);
+    this.#cover.replaceChildren(busy ? h("span", { class: "spinner" }) : icon("warning"), h("p", {}, text));
+    if (!busy) this.#host.announce(text);
+  }
+}

@@ -1,0 +1,137 @@
+// The messages between the page, the engine's worker and the service worker.
+// A message has exactly one of the top keys named here; `rtc` belongs to
+// rtc.ts and channels.ts.
+
+/** Page to worker: run a method of the engine. */
+export interface CallMessage {
+  call: number;
+  method: string;
+  args: unknown;
+}
+
+/** Worker to page: the answer to the call of that number. */
+export interface ReplyMessage {
+  reply: number;
+  error: string | null;
+  result: unknown;
+}
+
+/** Worker to page: something happened. */
+export interface EventMessage {
+  event: EngineEvent;
+}
+
+/** Worker to page: the engine cannot start, or has stopped for good. */
+export interface FatalMessage {
+  fatal: string;
+}
+
+export type FromWorker = ReplyMessage | EventMessage | FatalMessage | { rtc: unknown };
+
+export interface FileInfo {
+  index: number;
+  /** Path below the torrent's name, or the name alone for a single file. */
+  path: string[];
+  /** Bytes. */
+  length: number;
+  /** Where the file starts in the torrent's piece space. */
+  offset: number;
+}
+
+export interface MetadataEvent {
+  type: "metadata";
+  id: string;
+  name: string;
+  length: number;
+  pieceLength: number;
+  pieces: number;
+  files: FileInfo[];
+  magnet: string;
+  torrent: Uint8Array;
+}
+
+export type TorrentState = "metadata" | "downloading" | "seeding" | "paused" | "error";
+
+export interface PeerInfo {
+  addr: string;
+  client: string;
+  kind: string;
+  /** Bytes a second from the peer and to it. */
+  down: number;
+  up: number;
+  /** How much of the torrent the peer has, 0 to 1. */
+  progress: number;
+}
+
+export interface Stats {
+  state: TorrentState;
+  /** Verified share of the wanted bytes, 0 to 1. */
+  progress: number;
+  /** Verified pieces. */
+  have: number;
+  /** Bytes since the torrent was added. */
+  downloaded: number;
+  uploaded: number;
+  /** Bytes a second. */
+  downSpeed: number;
+  upSpeed: number;
+  peers: number;
+  seeds: number;
+  /** Verified bytes of each file, in the order of the metadata's files. */
+  files: number[];
+  /** How many of the downloaded bytes came from peers. */
+  fromPeers?: number;
+  peerList: PeerInfo[];
+}
+
+export interface StatsEvent extends Stats {
+  type: "stats";
+  id: string;
+}
+
+export interface HashingEvent {
+  type: "hashing";
+  name: string;
+  /** Bytes. */
+  done: number;
+  total: number;
+}
+
+export type EngineEvent =
+  | MetadataEvent
+  | StatsEvent
+  | HashingEvent
+  | { type: "done"; id: string }
+  | { type: "error"; id?: string; message: string };
+
+// Service worker and page. The service worker asks every page of its origin
+// who has a torrent; the port that comes with the question carries the rest.
+
+/** Service worker to page, with a port for the answers. */
+export interface WantMessage {
+  shoalWant: { id: string; file: number };
+}
+
+/** Page to service worker on that port. A page without the torrent is silent. */
+export type WantReply = { have: { length: number; name: string; type: string } } | { failed: string };
+
+/** Service worker to page on that port: start a reader on the port that is transferred along. */
+export type WantOrder = { read: { start: number; end: number } } | { close: true };
+
+/** Page to service worker, now and then while streams are open, so that it is not stopped. */
+export interface PingMessage {
+  shoalPing: true;
+}
+
+/** The service worker's answer: how many streams it is serving. */
+export interface PongMessage {
+  shoalOpen: number;
+}
+
+/** Page to service worker: take control of this page. */
+export interface ClaimMessage {
+  shoalClaim: true;
+}
+
+/** The path segment, below the service worker's scope, of every stream URL. */
+export const streamPrefix = "shoal-stream/";

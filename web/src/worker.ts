@@ -1,0 +1,96 @@
+// The dedicated worker that runs the engine: it loads shoal.wasm and carries
+// messages between the page and Go.
+
+import "go:wasm_exec";
+import { installChannels } from "./channels";
+import type { CallMessage, EngineEvent, EventMessage, FatalMessage, ReplyMessage } from "./protocol";
+
+type Reply = (error: unknown, result: unknown) => void;
+
+interface GoRuntime {
+  importObject: WebAssembly.Imports;
+  run(instance: WebAssembly.Instance): Promise<void>;
+}
+
+declare const self: DedicatedWorkerGlobalScope & {
+  Go: new () => GoRuntime;
+  /** Set by Go once it takes calls. */
+  shoalCall?: (method: string, args: unknown, reply: Reply) => void;
+  shoalEvent?: (event: EngineEvent) => void;
+};
+
+/** Calls that arrived before Go was ready; null from then on. */
+let early: CallMessage[] | null = [];
+
+installChannels();
+
+self.addEventListener("message", (message: MessageEvent<Partial<CallMessage> | null>) => {
+  const data = message.data;
+  if (data?.call === undefined) return;
+  if (early) early.push(data as CallMessage);
+  else run(data as CallMessage);
+});
+
+self.shoalEvent = (event) => {
+  const message: EventMessage = { event };
+  self.postMessage(message);
+};
+
+function run({ call, method, args }: CallMessage): void {
+  const answer = (error: unknown, result: unknown): void => {
+    const reply: ReplyMessage = { reply: call, error: error == null ? null : words(error), result: result ?? null };
+    self.postMessage(reply);
+  };
+  if (!self.shoalCall) return answer("the engine has stopped", null);
+  try {
+    self.shoalCall(method, args, answer);
+  } catch (err) {
+    answer(err, null);
+  }
+}
+
+function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function fatal(error: unknown): void {
+  const message: FatalMessage = { fatal: words(error) };
+  self.postMessage(message);
+}
+
+async function compile(url: URL, imports: WebAssembly.Imports): Promise<WebAssembly.Instance> {
+  const response = await fetch(url);
+  if (!response.ok) throw new Error(`the engine could not be loaded (HTTP ${response.status})`);
+  if (response.headers.get("Content-Type")?.startsWith("application/wasm")) {
+    return (await WebAssembly.instantiateStreaming(response, imports)).instance;
+  }
+  // A server that does not know the type of .wasm files.
+  return (await WebAssembly.instantiate(await response.arrayBuffer(), imports)).instance;
+}
+
+async function start(): Promise<void> {
+  const go = new self.Go();
+  const instance = await compile(new URL("shoal.wasm", self.location.href), go.importObject);
+  const ready = new Promise<void>((resolve) => {
+    let set = self.shoalCall;
+    Object.defineProperty(self, "shoalCall", {
+      configurable: true,
+      get: () => set,
+      set: (value: typeof set) => {
+        set = value;
+        resolve();
+      },
+    });
+  });
+  const stopped = go.run(instance).then(() => {
+    self.shoalCall = undefined;
+    throw new Error("the engine stopped unexpectedly");
+  });
+  await Promise.race([ready, stopped]);
+  const waiting = early ?? [];
+  early = null;
+  waiting.forEach(run);
+  await stopped;
+}
+
+start().catch(fatal);

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { magnetKey, magnetName, parseFragment, parseSource, SourceError } from "../src/source";
+
+const hex = "0123456789abcdef0123456789abcdef01234567";
+const v2 = "ab".repeat(32);
+
+test("an info hash in hex or base32", () => {
+  assert.deepEqual(parseSource(` ${hex.toUpperCase()}\n`), { kind: "hash", id: hex, trackers: [] });
+  assert.deepEqual(parseSource("AERUKZ4JVPG66AJDIVTYTK6N54ASGRLH"), { kind: "hash", id: hex, trackers: [] });
+});
+
+test("a v2 info hash becomes a magnet link", () => {
+  assert.deepEqual(parseSource(v2), { kind: "magnet", uri: "magnet:?xt=urn:btmh:1220" + v2, id: v2.slice(0, 40) });
+});
+
+test("a magnet link names its swarm by v1 first, else by the truncated v2 hash", () => {
+  assert.equal(magnetKey(`magnet:?xt=urn:btmh:1220${v2}&xt=urn:btih:${hex}`), hex);
+  assert.equal(magnetKey(`magnet:?dn=a%20b&xt.1=urn%3Abtmh%3A1220${v2}`), v2.slice(0, 40));
+  assert.equal(magnetKey("magnet:?dn=nothing&xt=urn:btih:123"), null);
+  assert.equal(magnetName("magnet:?xt=urn:btih:0&dn=The+deep%20sea"), "The deep sea");
+  assert.equal(magnetName("magnet:?xt=urn:btih:0&dn=100%"), "100%");
+});
+
+test("a share link brings the tracker of its node along", () => {
+  assert.deepEqual(parseSource(`http://192.168.1.5:8080/#${hex}`), { kind: "hash", id: hex, trackers: ["ws://192.168.1.5:8080/announce"] });
+  assert.deepEqual(parseSource(`https://example.org/#${hex}`), { kind: "hash", id: hex, trackers: ["wss://example.org/announce"] });
+  const magnet = `magnet:?xt=urn:btih:${hex}`;
+  assert.deepEqual(parseSource(`https://example.org/#${magnet}`), { kind: "magnet", uri: magnet, id: hex });
+});
+
+test("any other address is taken for a .torrent", () => {
+  assert.deepEqual(parseSource("https://example.org/a.torrent"), { kind: "url", url: "https://example.org/a.torrent" });
+});
+
+test("a fragment may be encoded once more by what passed it on", () => {
+  assert.deepEqual(parseFragment("#" + encodeURIComponent(`magnet:?xt=urn:btih:${hex}`)), { kind: "magnet", uri: `magnet:?xt=urn:btih:${hex}`, id: hex });
+  for (const fragment of ["", "#", "#about", "#" + hex.slice(1), "#magnet:?dn=x", "#%E0%A4%A"]) assert.equal(parseFragment(fragment), null);
+});
+
+test("what is no link is refused in plain words", () => {
+  for (const text of ["", "hello", "ftp://example.org/x", "magnet:?dn=x", hex.slice(2), "http://", "javascript:alert(1)"]) {
+    assert.throws(() => parseSource(text), (err) => err instanceof SourceError && err.message.endsWith("."), text);
+  }
+});
