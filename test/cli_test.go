@@ -96,16 +96,18 @@ func TestVersionAndHelp(t *testing.T) {
 
 func TestWrongUsage(t *testing.T) {
 	t.Parallel()
+	good := filepath.Join(t.TempDir(), "good.torrent")
+	rig.LibtorrentCreate(t, rig.Path("testdata", "sample.mp4"), good, "hybrid")
 	for _, args := range [][]string{
 		{"frobnicate"},
 		{"get"},
 		{"share"},
-		{"create", rig.Path("testdata", "sample.mp4")},
+		{"create"},
 		{"info"},
 		{"seed", "x.torrent"},
 		{"get", "x.torrent", "--no-such-flag"},
 		{"get", "x.torrent", "--transport", "pigeon"},
-		{"get", "x.torrent", "--peer", "nowhere"},
+		{"get", good, "--peer", "nowhere"},
 		{"create", rig.Path("testdata", "sample.mp4"), "-o", filepath.Join(t.TempDir(), "x.torrent"), "--piece-length", "1000"},
 		{"create", rig.Path("testdata", "sample.mp4"), "-o", filepath.Join(t.TempDir(), "x.torrent"), "--v1", "--v2"},
 	} {
@@ -169,7 +171,7 @@ func TestErrors(t *testing.T) {
 		{"get from a server that is not there", "127.0.0.1:1", append([]string{"get", "http://127.0.0.1:1/x.torrent", "-o", dir}, quiet...)},
 		{"get into what is a file", file, append([]string{"get", good, "-o", file}, quiet...)},
 		{"get into a folder nobody can write", "/proc/self/fd", append([]string{"get", good, "-o", "/proc/self/fd/shoal"}, quiet...)},
-		{"seed without the files", "sample.mp4", append([]string{"seed", good, "-d", filepath.Join(missing, "here"), "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0"}, quiet...)},
+		{"seed without the files", missing, append([]string{"seed", good, "-d", filepath.Join(missing, "here"), "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0"}, quiet...)},
 		{"seed of a broken torrent", garbage, append([]string{"seed", garbage, "-d", dir, "--listen", "127.0.0.1:0", "--peer-listen", "127.0.0.1:0"}, quiet...)},
 	} {
 		t.Run(c.name, func(t *testing.T) {

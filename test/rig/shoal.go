@@ -33,8 +33,9 @@ func Binary(t T) string {
 			}
 			return err == nil
 		}
+		// Without its web page the product says so where it is asked for it.
 		if _, err := os.Stat(Path("web", "dist", "shoal.wasm")); err != nil && !run("run", "./internal/webbuild") {
-			return
+			t.Logf("%s", product.err)
 		}
 		path := Path("test", "out", "shoal")
 		if run("build", "-buildvcs=false", "-o", path, "./cmd/shoal") {
@@ -61,19 +62,13 @@ func Run(t T, args ...string) Result {
 	return Result{code, p.Stdout(), p.Stderr()}
 }
 
-// Shoal starts the product with a home folder of its own.
+// Shoal starts the product in an empty folder that is its home as well.
 func Shoal(t T, args ...string) *Proc {
-	t.Helper()
-	return ShoalIn(t, "", nil, args...)
-}
-
-// ShoalIn is Shoal in a working folder and with more environment.
-func ShoalIn(t T, dir string, env []string, args ...string) *Proc {
 	t.Helper()
 	home := t.TempDir()
 	return Start(t, Command{
-		Path: Binary(t), Args: args, Dir: dir,
-		Env: append([]string{"HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_CACHE_HOME=" + home, "XDG_DATA_HOME=" + home, "XDG_STATE_HOME=" + home}, env...),
+		Path: Binary(t), Args: args, Dir: home,
+		Env: []string{"HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_CACHE_HOME=" + home, "XDG_DATA_HOME=" + home, "XDG_STATE_HOME=" + home},
 	})
 }
 
