@@ -36,7 +36,7 @@ func TestPieceSizes(t *testing.T) {
 			if !slices.Equal(size, tt.size) || !slices.Equal(span, tt.span) {
 				t.Errorf("sizes %d, spans %d\nwant  %d, spans %d", size, span, tt.size, tt.span)
 			}
-			for _, k := range []int{-1, i.NumPieces(), 1 << 40} {
+			for _, k := range []int{-1, i.NumPieces(), 1 << 30} {
 				_, v1 := i.PieceHashV1(k)
 				_, v2 := NewLayers(i).PieceHash(k)
 				if i.PieceSize(k) != 0 || i.PieceSpan(k) != 0 || v1 || v2 {

@@ -102,6 +102,19 @@ func TestTreeFollowsTheSpecification(t *testing.T) {
 	}
 }
 
+func TestPadHash(t *testing.T) {
+	var h Hash256
+	for level := range maxLevels {
+		if PadHash(level) != h {
+			t.Errorf("level %d: %v", level, PadHash(level))
+		}
+		h = LeafHash(append(h[:], h[:]...))
+	}
+	if !LayerRoot(nil, BlockSize).IsZero() {
+		t.Error("a layer of no pieces has a root")
+	}
+}
+
 // One side has the torrent, the other only the info dictionary: every hash
 // arrives through requests and answers, in whatever order.
 func TestHashesBothDirections(t *testing.T) {

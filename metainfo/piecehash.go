@@ -40,6 +40,12 @@ func (i *Info) HashPiece(index int, data []byte) (h PieceHashes) {
 	return h
 }
 
+// TreeRoot returns the root of the merkle tree over the file bytes of a piece,
+// the v2 half of HashPiece. Padding in data does not count.
+func (i *Info) TreeRoot(index int, data []byte) Hash256 {
+	return i.treeOf(index, data[:min(i.fileBytes(index), int64(len(data)))])
+}
+
 // treeOf returns the root of the file bytes of a piece.
 func (i *Info) treeOf(index int, data []byte) Hash256 {
 	if len(data) == 0 {

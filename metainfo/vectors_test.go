@@ -199,5 +199,8 @@ func checkPieces(t *testing.T, tor *Torrent, v vector) {
 		if ok != i.HasV2 || v2 != h.V2 {
 			t.Errorf("piece %d: root %v, want %v", k, h.V2, v2)
 		}
+		if i.HasV2 && i.TreeRoot(k, data) != v2 {
+			t.Errorf("piece %d: TreeRoot", k)
+		}
 	}
 }
