@@ -1,0 +1,101 @@
+package storage
+
+import "syscall/js"
+
+// handleChunk is how much goes through one call, in bytes: the copy on the
+// JavaScript side is kept for the next.
+const handleChunk = 1 << 20
+
+// handle is a synchronous access handle: while it is open nobody else can open
+// the file.
+type handle struct {
+	name string
+	v    js.Value
+	buf  js.Value // Uint8Array, made at the first use
+	at   js.Value // {at: offset}
+}
+
+func openHandle(dir js.Value, name string) (*handle, error) {
+	file, err := tryAwait(dir, "getFileHandle", name, options("create"))
+	if err == nil {
+		file, err = tryAwait(file, "createSyncAccessHandle")
+	}
+	if err != nil {
+		return nil, explainJS("open", name, err)
+	}
+	return &handle{name: name, v: file, at: js.Global().Get("Object").New()}, nil
+}
+
+// chunk returns the JavaScript side of n bytes at off.
+func (h *handle) chunk(n int, off int64) js.Value {
+	if h.buf.IsUndefined() || h.buf.Length() < n {
+		h.buf = newBytes(n)
+	}
+	h.at.Set("at", float64(off))
+	if h.buf.Length() == n {
+		return h.buf
+	}
+	return h.buf.Call("subarray", 0, n)
+}
+
+// read reads until p is full or the file ends.
+func (h *handle) read(p []byte, off int64) (int, error) {
+	done := 0
+	for done < len(p) {
+		n := min(len(p)-done, handleChunk)
+		chunk := h.chunk(n, off+int64(done))
+		got, err := try(h.v, "read", chunk, h.at)
+		if err != nil {
+			return done, err
+		}
+		if got.Int() <= 0 {
+			break
+		}
+		js.CopyBytesToGo(p[done:done+min(got.Int(), n)], chunk)
+		done += min(got.Int(), n)
+	}
+	return done, nil
+}
+
+// write writes all of p.
+func (h *handle) write(p []byte, off int64) error {
+	for len(p) > 0 {
+		n := min(len(p), handleChunk)
+		chunk := h.chunk(n, off)
+		js.CopyBytesToJS(chunk, p[:n])
+		got, err := try(h.v, "write", chunk, h.at)
+		if err != nil {
+			return err
+		}
+		wrote := min(got.Int(), n)
+		if wrote <= 0 {
+			// Some browsers write less instead of throwing.
+			return &Error{Kind: ErrNoSpace, Op: "write", Path: h.name, Detail: "the browser takes no more"}
+		}
+		p, off = p[wrote:], off+int64(wrote)
+	}
+	return nil
+}
+
+func (h *handle) flush() error {
+	_, err := try(h.v, "flush")
+	return err
+}
+
+func (h *handle) truncate(size int64) error {
+	_, err := try(h.v, "truncate", float64(size))
+	return err
+}
+
+func (h *handle) size() (int64, error) {
+	n, err := try(h.v, "getSize")
+	if err != nil {
+		return 0, explainJS("read", h.name, err)
+	}
+	return int64(n.Float()), nil
+}
+
+func (h *handle) close() {
+	_, _ = try(h.v, "close") // everything that matters was flushed
+	h.buf = js.Value{}
+}

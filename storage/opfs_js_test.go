@@ -1,0 +1,375 @@
+package storage
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"strings"
+	"syscall/js"
+	"testing"
+
+	"github.com/shoal-p2p/shoal/metainfo"
+)
+
+// fakeOPFS is as much of the origin private file system as a store uses. Where
+// a real one is at hand (see browser_test.go) the tests run on that.
+const fakeOPFS = `
+(() => {
+  const error = (name) => new DOMException(name, name);
+  const fs = { files: new Map(), open: new Map(), quota: Infinity, short: false };
+  class Handle {
+    constructor(name) { this.name = name; }
+    get data() { if (fs.open.get(this.name) !== this) throw error("InvalidStateError"); return fs.files.get(this.name); }
+    getSize() { return this.data.length; }
+    grow(n) {
+      let used = 0;
+      for (const [k, v] of fs.files) used += k === this.name ? 0 : v.length;
+      if (n > this.data.length && used + n > fs.quota) throw error("QuotaExceededError");
+      const d = new Uint8Array(n); d.set(this.data.subarray(0, n)); fs.files.set(this.name, d);
+    }
+    truncate(n) { this.grow(n); }
+    read(buf, { at }) { const part = this.data.subarray(at, at + buf.length); buf.set(part); return part.length; }
+    write(buf, { at }) {
+      if (fs.short) buf = buf.subarray(0, Math.ceil(buf.length / 2));
+      if (at + buf.length > this.data.length) this.grow(at + buf.length);
+      this.data.set(buf, at); return buf.length;
+    }
+    flush() { this.data; }
+    close() { if (fs.open.get(this.name) === this) fs.open.delete(this.name); }
+  }
+  class FileSystemFileHandle {
+    constructor(name) { this.name = name; }
+    async createSyncAccessHandle() {
+      if (fs.open.has(this.name)) throw error("NoModificationAllowedError");
+      const h = new Handle(this.name); fs.open.set(this.name, h); return h;
+    }
+  }
+  const dir = {
+    async getDirectoryHandle() { return dir; },
+    async getFileHandle(name, { create }) {
+      if (!fs.files.has(name)) { if (!create) throw error("NotFoundError"); fs.files.set(name, new Uint8Array(0)); }
+      return new FileSystemFileHandle(name);
+    },
+    async removeEntry(name) {
+      if (fs.open.has(name)) throw error("NoModificationAllowedError");
+      if (!fs.files.delete(name)) throw error("NotFoundError");
+    },
+    async *keys() { yield* [...fs.files.keys()]; },
+  };
+  globalThis.FileSystemFileHandle = FileSystemFileHandle;
+  Object.defineProperty(globalThis, "navigator", { configurable: true, value: { storage: {
+    async getDirectory() { return dir; },
+    async estimate() { let u = 0; for (const v of fs.files.values()) u += v.length; return { usage: u, quota: fs.quota === Infinity ? 1e12 : fs.quota }; },
+  } } });
+  globalThis.fakeOPFS = fs;
+})()
+`
+
+// useFake puts an empty fake in place.
+func useFake(t *testing.T) js.Value {
+	t.Helper()
+	js.Global().Call("eval", fakeOPFS)
+	t.Cleanup(func() {
+		js.Global().Delete("FileSystemFileHandle")
+		js.Global().Delete("navigator")
+	})
+	return js.Global().Get("fakeOPFS")
+}
+
+func openOPFS(t *testing.T, s *sample) *OPFS {
+	t.Helper()
+	o, err := OpenOPFS(s.Info.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := o.SetInfo(s.Info); err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// closeTab ends everything at once, as closing a tab does.
+func closeTab(fake js.Value, o *OPFS) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.closed = true
+	if o.timer != nil {
+		o.timer.Stop()
+	}
+	fake.Get("open").Call("clear")
+}
+
+func TestOPFSKeepsATorrentForTheNextVisit(t *testing.T) {
+	for _, v := range versions {
+		t.Run(v.name, func(t *testing.T) {
+			fake := useFake(t)
+			s := mixed(t, v.v1, v.v2)
+			n := s.Info.NumPieces()
+			o := openOPFS(t, s)
+			if o.Have().Count() != 0 {
+				t.Error("pieces from nowhere")
+			}
+			p := make([]byte, 1)
+			if _, err := o.ReadAt(p, 0); !errors.Is(err, ErrMissing) {
+				t.Errorf("unwritten piece: %v", err)
+			}
+			for _, i := range []int{n - 1, 3, 0} { // in the order of arrival
+				s.fill(t, o, i)
+				if err := o.MarkHave(i); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := o.Close(); err != nil {
+				t.Fatal(err)
+			}
+			data := fake.Get("files").Call("get", s.Info.Key().String()+".data").Length()
+			if data > 3*pieceLen {
+				t.Errorf("three pieces take %d bytes of the quota", data)
+			}
+			keys, err := ListOPFS()
+			if err != nil || len(keys) != 1 || keys[0] != s.Info.Key() {
+				t.Errorf("list: %v, %v", keys, err)
+			}
+
+			o, err = OpenOPFS(s.Info.Key())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if o.Info() == nil || !bytes.Equal(o.Info().Bytes, s.Info.Bytes) {
+				t.Fatal("the info dictionary is lost")
+			}
+			wantBits(t, "have", o.Have(), setOf(n, 0, 3, n-1))
+			good, err := VerifyPieces(context.Background(), o, s.Info, s.Layers(), o.Have(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			wantBits(t, "genuine", good, o.Have())
+			s.fill(t, o)
+			s.wantSpace(t, o)
+			if err := o.Delete(); err != nil {
+				t.Fatal(err)
+			}
+			if n := fake.Get("files").Get("size").Int(); n != 0 {
+				t.Errorf("%d files left", n)
+			}
+		})
+	}
+}
+
+func TestOPFSAfterATabWasClosed(t *testing.T) {
+	fake := useFake(t)
+	s := makeSample(t, true, true, "f:1000000") // 62 pieces
+	n := s.Info.NumPieces()
+	o := openOPFS(t, s)
+	for i := range 40 {
+		s.fill(t, o, i)
+		if err := o.MarkHave(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	closeTab(fake, o)
+	o = openOPFS(t, s)
+	if lost := 40 - o.Have().Count(); lost < 0 || lost >= flushPieces {
+		t.Errorf("%d pieces lost", lost)
+	}
+	// The lost ones' places are used again, and a piece that is being written
+	// over does not count.
+	before := o.Have()
+	s.fill(t, o, 50, 0)
+	closeTab(fake, o)
+	o = openOPFS(t, s)
+	before.Clear(0)
+	wantBits(t, "have", o.Have(), before)
+	for i := range n {
+		if !o.Have().Has(i) {
+			s.fill(t, o, i)
+			if err := o.MarkHave(i); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	s.wantSpace(t, o)
+	if err := o.Close(); err != nil {
+		t.Fatal(err)
+	}
+	o = openOPFS(t, s)
+	wantBits(t, "have", o.Have(), full(n))
+	s.wantSpace(t, o)
+	o.Close()
+}
+
+func TestOPFSNotesPiecesWithoutBeingAsked(t *testing.T) {
+	fake := useFake(t)
+	s := mixed(t, true, true)
+	o := openOPFS(t, s)
+	s.fill(t, o, 2)
+	if err := o.MarkHave(2); err != nil {
+		t.Fatal(err)
+	}
+	if o.timer == nil {
+		t.Fatal("no timer")
+	}
+	o.timer.Stop()
+	o.flushLater() // two seconds later
+	closeTab(fake, o)
+	o = openOPFS(t, s)
+	wantBits(t, "have", o.Have(), setOf(s.Info.NumPieces(), 2))
+	o.Close()
+}
+
+func TestOPFSInAnotherTab(t *testing.T) {
+	useFake(t)
+	s := mixed(t, true, true)
+	o := openOPFS(t, s)
+	_, err := OpenOPFS(s.Info.Key())
+	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "another tab") {
+		t.Errorf("got %v", err)
+	}
+	o.Close()
+	o = openOPFS(t, s)
+	o.Close()
+	o.Close()
+	if _, err := o.WriteAt(s.piece(0), 0); !errors.Is(err, ErrClosed) {
+		t.Errorf("write after Close: %v", err)
+	}
+	if err := o.MarkHave(0); !errors.Is(err, ErrClosed) {
+		t.Errorf("MarkHave after Close: %v", err)
+	}
+}
+
+func TestOPFSQuota(t *testing.T) {
+	for name, short := range map[string]bool{"throws": false, "writes less": true} {
+		t.Run(name, func(t *testing.T) {
+			fake := useFake(t)
+			s := makeSample(t, true, true, "movie.mp4:200000")
+			o := openOPFS(t, s)
+			fake.Set("quota", 100_000)
+			fake.Set("short", short)
+			var err error
+			written := 0
+			for i := range s.Info.NumPieces() {
+				if _, err = o.WriteAt(s.piece(i), int64(i)*pieceLen); err != nil {
+					break
+				}
+				if err := o.MarkHave(i); err != nil {
+					t.Fatal(err)
+				}
+				written++
+			}
+			if !errors.Is(err, ErrNoSpace) || written < 4 {
+				t.Errorf("after %d pieces: %v", written, err)
+			}
+			want := "cannot write movie.mp4: no space left (the browser gives this site no more); free some and start again, verified pieces are kept"
+			if err == nil || err.Error() != want {
+				t.Errorf("got  %v\nwant %s", err, want)
+			}
+			if err := o.Close(); err != nil {
+				t.Errorf("what was verified is in danger: %v", err)
+			}
+			fake.Set("quota", 1e9)
+			o = openOPFS(t, s)
+			if got := o.Have().Count(); got != written {
+				t.Errorf("%d of %d pieces are left", got, written)
+			}
+			o.Close()
+		})
+	}
+}
+
+func TestOPFSThatWasTamperedWith(t *testing.T) {
+	fake := useFake(t)
+	s := mixed(t, true, true)
+	n := s.Info.NumPieces()
+	o := openOPFS(t, s)
+	s.fill(t, o)
+	for i := range n {
+		if err := o.MarkHave(i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o.Close()
+	files := fake.Get("files")
+	indexName, dataName := s.Info.Key().String()+".index", s.Info.Key().String()+".data"
+	goIndex := make([]byte, files.Call("get", indexName).Length())
+	js.CopyBytesToGo(goIndex, files.Call("get", indexName))
+	data := files.Call("get", dataName)
+	put := func(name string, b []byte) {
+		a := newBytes(len(b))
+		js.CopyBytesToJS(a, b)
+		files.Call("set", name, a)
+	}
+	for cut := 0; cut < len(goIndex); cut += 7 {
+		for _, b := range [][]byte{goIndex[:cut], flipped(goIndex, cut)} {
+			put(indexName, b)
+			files.Call("set", dataName, data)
+			o, err := OpenOPFS(s.Info.Key())
+			if err != nil {
+				t.Fatalf("changed at %d: %v", cut, err)
+			}
+			if o.Info() != nil && !bytes.Equal(o.Info().Bytes, s.Info.Bytes) {
+				t.Fatalf("changed at %d: another info dictionary", cut)
+			}
+			if have := o.Have(); have.Count() > 0 {
+				good, err := VerifyPieces(context.Background(), o, s.Info, s.Layers(), have, nil)
+				if err != nil || !bytes.Equal(good, have) {
+					t.Fatalf("changed at %d: claims %08b, has %08b, %v", cut, have, good, err)
+				}
+			}
+			o.Close()
+		}
+	}
+	// Data that the browser cleared.
+	put(indexName, goIndex)
+	put(dataName, make([]byte, 2*pieceLen))
+	o = openOPFS(t, s)
+	if got := o.Have().Count(); got != 2 {
+		t.Errorf("%d pieces claimed, there is room for two", got)
+	}
+	o.Close()
+	// Another torrent's index under this name.
+	put(indexName, goIndex)
+	other := metainfo.Hash{1}
+	files.Call("set", other.String()+".index", files.Call("get", indexName))
+	o, err := OpenOPFS(other)
+	if err != nil || o.Info() != nil {
+		t.Errorf("foreign index: %v", err)
+	}
+	o.Close()
+	if files.Call("has", other.String()+".index").Bool() {
+		t.Error("a store without info dictionary leaves a file")
+	}
+	if err := RemoveOPFS(s.Info.Key()); err != nil || files.Get("size").Int() != 0 {
+		t.Errorf("%d files left, %v", files.Get("size").Int(), err)
+	}
+	if err := RemoveOPFS(s.Info.Key()); err != nil {
+		t.Errorf("again: %v", err)
+	}
+}
+
+func flipped(b []byte, at int) []byte {
+	c := bytes.Clone(b)
+	c[at] ^= 0x10
+	return c
+}
+
+func TestOPFSSpace(t *testing.T) {
+	fake := useFake(t)
+	fake.Set("quota", 100_000)
+	s := mixed(t, true, true)
+	o := openOPFS(t, s)
+	usage, quota, err := OPFSSpace()
+	if err != nil || usage == 0 || quota != 100_000 {
+		t.Errorf("%d of %d, %v", usage, quota, err)
+	}
+	o.Close()
+}
+
+func TestOPFSWhereThereIsNone(t *testing.T) {
+	if OPFSAvailable() {
+		return // a browser; the other tests cover it
+	}
+	_, err := OpenOPFS(metainfo.Hash{1})
+	if err == nil || !strings.Contains(err.Error(), "there is none here") {
+		t.Errorf("got %v", err)
+	}
+}
