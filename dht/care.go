@@ -14,8 +14,9 @@ const (
 	selfMin   = 5 * time.Second
 	selfMax   = 5 * time.Minute
 	// While few nodes are known we look for our own neighbourhood more often.
-	selfPoor = 2 * time.Minute
-	selfRich = 30 * time.Minute
+	selfPoor  = 2 * time.Minute
+	selfOther = 10 * time.Minute // while few of the other family are known
+	selfRich  = 30 * time.Minute
 )
 
 // care looks after the routing tables and the store.
@@ -54,8 +55,12 @@ func (m *Machine) careSelf(now time.Time, s *side) {
 		return
 	}
 	s.selfRunning = true
-	m.begin(now, s, s.id, &job{ended: func(now time.Time, j *job) {
-		s.selfRunning = false
+	target := s.id
+	if s.selfDone && m.otherIsPoor(s) {
+		target = randomID(m.rand) // our neighbours may know as little of the other DHT
+	}
+	m.begin(now, s, target, &job{ended: func(now time.Time, j *job) {
+		s.selfRunning, s.selfDone = false, s.id == target || s.selfDone
 		switch known := s.table.len(); {
 		case known == 0:
 			s.selfNext = now.Add(backoff(s.selfFails, selfMin, selfMax))
@@ -64,6 +69,9 @@ func (m *Machine) careSelf(now time.Time, s *side) {
 			return
 		case known < 2*K:
 			s.selfNext = now.Add(selfPoor)
+			s.selfDone = false
+		case m.otherIsPoor(s):
+			s.selfNext = now.Add(selfOther)
 		default:
 			s.selfNext = now.Add(selfRich)
 		}

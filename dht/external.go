@@ -62,5 +62,6 @@ func (m *Machine) vote(now time.Time, s *side, from netip.Addr, told netip.AddrP
 	}
 	s.id = SecureID(a, m.rand)
 	s.table = s.table.rebase(now, s.id)
+	s.selfDone = false
 	s.selfNext, m.nextCare = now, now
 }

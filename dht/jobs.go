@@ -79,11 +79,18 @@ func (m *Machine) begin(now time.Time, s *side, target ID, j *job) *lookup {
 		for _, h := range s.hints {
 			l.add(NodeInfo{Addr: h.addr}, false)
 		}
-		o := m.fams[1-s.fam]
-		l.both = o != nil && o.table.len() < K
 	}
+	l.both = m.otherIsPoor(s)
 	m.active = append(m.active, l)
 	return l
+}
+
+// otherIsPoor reports whether nodes of the other family are wanted as well.
+// BEP 32: "Requesting node information for both address families in all
+// requests is unlikely to provide useful information".
+func (m *Machine) otherIsPoor(s *side) bool {
+	o := m.fams[1-s.fam]
+	return o != nil && o.table.len() < K
 }
 
 // pump sends what the lookups want to send, in turns so that none starves, and

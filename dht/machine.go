@@ -153,6 +153,7 @@ type side struct {
 	seen  votes  // of what our address is
 
 	selfRunning bool
+	selfDone    bool // our neighbourhood was looked for
 	selfNext    time.Time
 	selfFails   int
 	refreshing  bool

@@ -26,6 +26,7 @@ type simNet struct {
 type simNode struct {
 	net     *simNet
 	addr    netip.AddrPort
+	addr6   netip.AddrPort // of a dual-stack node
 	m       *Machine
 	answer  func(from netip.AddrPort, data []byte) []byte // instead of m
 	dead    bool
@@ -156,21 +157,25 @@ func (node *simNode) do(ev Event) {
 
 func (n *simNet) transmit(from *simNode, to netip.AddrPort, data []byte) {
 	from.sent++
-	if n.spy != nil {
-		n.spy(from.addr, to, data)
+	src := from.addr
+	if to.Addr().Is6() {
+		src = from.addr6
 	}
-	if len(data) > maxReply {
+	if n.spy != nil {
+		n.spy(src, to, data)
+	}
+	if from.m != nil && len(data) > maxReply {
 		n.t.Errorf("%v sends %d bytes", from.addr, len(data))
 	}
 	dst := n.nodes[to]
-	if dst == nil || n.rand.Float64() < n.loss || n.drop != nil && n.drop(from.addr, to, data) {
+	if dst == nil || n.rand.Float64() < n.loss || n.drop != nil && n.drop(src, to, data) {
 		return
 	}
 	d := 20*time.Millisecond + time.Duration(n.rand.IntN(100))*time.Millisecond
 	if n.delay != nil {
-		d = n.delay(from.addr, to)
+		d = n.delay(src, to)
 	}
-	n.post(n.now.Add(d), dst, PacketIn{From: from.addr, Data: data})
+	n.post(n.now.Add(d), dst, PacketIn{From: src, Data: data})
 }
 
 // run lets time pass.
