@@ -32,9 +32,11 @@ func (m *Machine) care(now time.Time) {
 		}
 		m.careSelf(now, s)
 		for range pingsEach {
-			if n, ok := s.table.stalest(now, keepFresh); ok {
-				m.ping(now, s, n.Addr, n.ID)
+			n, ok := s.table.stalest(now, keepFresh)
+			if !ok {
+				break
 			}
+			m.ping(now, s, n.Addr, n.ID)
 		}
 		if i, ok := s.table.staleBucket(now); ok && !s.refreshing && s.table.len() > 0 {
 			m.refresh(now, s, i)

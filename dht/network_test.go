@@ -86,7 +86,7 @@ func TestNetworkSurvivesChurn(t *testing.T) {
 			all[1+round*20+i].dead = true
 			all = append(all, n.add(n.publicAddr(), Config{NoIPv6: true}, all[len(all)-30].addr))
 		}
-		n.run(5 * time.Minute)
+		n.run(3 * time.Minute)
 	}
 	alive := all[len(all)-80:]
 	if hits, _ := meet(t, n, alive[:40], alive[40:], hashOf); hits < 40 {
@@ -100,7 +100,7 @@ func TestNetworkSurvivesChurn(t *testing.T) {
 			}
 		}
 	}
-	// The last twenty left five minutes ago and count as good for 15.
+	// The last twenty left three minutes ago and count as good for 15.
 	if per := float64(dead) / float64(len(alive)); per > 10 {
 		t.Errorf("%.1f dead nodes count as good in a table", per)
 	}
@@ -110,7 +110,7 @@ func TestNetworkSurvivesChurn(t *testing.T) {
 // for as long as it announces itself, and not much longer.
 func TestAnnouncementsAreRenewedUntilWithdrawn(t *testing.T) {
 	n := newSim(t, 10)
-	all := n.grow(60, Config{NoIPv6: true})
+	all := n.grow(52, Config{NoIPv6: true})
 	hash, a := hashOf(1), all[10]
 	want := addrWithPort(a.addr, 7000)
 	a.do(Announce{InfoHash: hash, Port: 7000})
@@ -175,11 +175,11 @@ func TestAnnouncedBeforeAnyNodeIsKnown(t *testing.T) {
 
 func TestOutageDoesNotEmptyTheTable(t *testing.T) {
 	n := newSim(t, 13)
-	all := n.grow(100, Config{NoIPv6: true})
+	all := n.grow(60, Config{NoIPv6: true})
 	node := all[50]
 	before := node.m.Stats(n.now).IPv4.Nodes
 	n.drop = func(from, to netip.AddrPort, _ []byte) bool { return from == node.addr || to == node.addr }
-	n.run(2 * time.Hour)
+	n.run(time.Hour)
 	if after := node.m.Stats(n.now).IPv4.Nodes; after < before/2 {
 		t.Errorf("%d of %d contacts are left after an outage", after, before)
 	}
@@ -322,18 +322,18 @@ func TestNodesTakeIDsThatFitTheirAddress(t *testing.T) {
 
 func TestIdleNodesAreQuiet(t *testing.T) {
 	n := newSim(t, 18)
-	all := n.grow(100, Config{NoIPv6: true})
-	n.run(30 * time.Minute)
+	all := n.grow(60, Config{NoIPv6: true})
+	n.run(20 * time.Minute)
 	before := 0
 	for _, node := range all {
 		before += node.sent
 	}
-	n.run(time.Hour)
+	n.run(30 * time.Minute)
 	after := 0
 	for _, node := range all {
 		after += node.sent
 	}
-	if per := float64(after-before) / 100 / 60; per > 15 {
+	if per := float64(after-before) / 60 / 30; per > 15 {
 		t.Errorf("%.1f packets a minute and node", per)
 	}
 }
