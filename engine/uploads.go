@@ -17,7 +17,8 @@ func (m *Machine) gotRequest(p *peer, it *Item) error {
 	if i >= m.info.NumPieces() {
 		return breach("request for a piece that does not exist")
 	}
-	if uint64(it.Begin)+uint64(it.Length) > uint64(m.info.PieceSize(i)) {
+	// Peers may ask for the padding behind a file's end (see Info.PieceSize).
+	if uint64(it.Begin)+uint64(it.Length) > uint64(m.info.PieceSpan(i)) {
 		return breach("request beyond the end of its piece")
 	}
 	refuse := p.choking || !m.have.Has(i) || m.paused

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -121,6 +123,7 @@ func fromURL(ctx context.Context, s string) (*source, error) {
 		ws.Scheme + "://" + u.Host + "/announce", u.Scheme + "://" + u.Host + "/announce",
 	}}
 	src.local = loopback(net.JoinHostPort(u.Hostname(), "0"))
+	src.peers = nodePeers(ctx, u)
 	at := *u
 	at.Fragment, at.RawFragment, at.Path = "", "", "/torrents/"+fragment+".torrent"
 	t, err := fetchTorrent(ctx, &at)
@@ -138,6 +141,30 @@ func fromURL(ctx context.Context, s string) (*source, error) {
 		return nil, err
 	}
 	return src, nil
+}
+
+// nodePeers asks the node behind a share link where it takes TCP peers. It is
+// only a short cut past the tracker, so every failure is silent.
+func nodePeers(ctx context.Context, link *url.URL) []string {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, link.Scheme+"://"+link.Host+"/shoal/config.json", nil)
+	if err != nil {
+		return nil
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil
+	}
+	defer resp.Body.Close()
+	var config struct {
+		PeerPort int `json:"peerPort"`
+	}
+	err = json.NewDecoder(io.LimitReader(resp.Body, 1<<20)).Decode(&config)
+	if err != nil || resp.StatusCode != http.StatusOK || config.PeerPort <= 0 || config.PeerPort > 65535 {
+		return nil
+	}
+	return []string{net.JoinHostPort(link.Hostname(), strconv.Itoa(config.PeerPort))}
 }
 
 func hasHash(info *metainfo.Info, hex string) bool {

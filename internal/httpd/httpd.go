@@ -12,6 +12,7 @@ package httpd
 import (
 	"encoding/json"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 	"sync"
@@ -98,10 +99,14 @@ func (s *Server) config(w http.ResponseWriter, _ *http.Request) {
 		Trackers   []string `json:"trackers"`
 		ICEServers []string `json:"iceServers"`
 		Loopback   bool     `json:"loopback"`
+		PeerPort   int      `json:"peerPort"` // TCP, 0 for none
 		Torrents   []entry  `json:"torrents"`
 	}{Trackers: []string{}, ICEServers: s.client.ICEServers(), Loopback: s.client.Local(), Torrents: []entry{}}
 	if c.ICEServers == nil {
 		c.ICEServers = []string{}
+	}
+	if a, err := netip.ParseAddrPort(s.client.PeerAddr()); err == nil {
+		c.PeerPort = int(a.Port())
 	}
 	if s.tracker != nil {
 		c.Trackers = append(c.Trackers, "/announce")
