@@ -76,19 +76,19 @@ func (e *Error) Error() string {
 	case ErrNoSpace:
 		return cannot + ": no space left" + detail + "; free some and start again, verified pieces are kept"
 	case ErrReadOnly:
-		return cannot + ": read-only" + detail + "; choose another folder"
+		return cannot + ": read-only" + detail + elsewhere
 	case ErrPermission:
-		return cannot + ": permission denied" + detail + "; change its permissions or choose another folder"
+		return cannot + ": permission denied" + detail + permit
 	case ErrMissing:
 		return e.Path + " is missing" + detail + "; put it back and start again"
 	case ErrChanged:
 		return e.Path + " is not what the torrent was made from" + detail + "; restore it, or move it away"
 	case ErrInUse:
-		return e.Path + " is already in use" + detail + "; stop the other one or choose another folder"
+		return e.Path + " is already in use" + detail + stopOther
 	case ErrOutside:
 		return cannot + ": it leads out of the target folder" + detail
 	case ErrTooLarge:
-		return cannot + ": too large for this file system" + detail + "; choose a folder on another disk"
+		return cannot + ": too large for this file system" + detail + biggerDisk
 	case ErrName:
 		if e.Detail != "" {
 			return cannot + ": " + e.Detail

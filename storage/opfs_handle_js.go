@@ -21,7 +21,7 @@ func openHandle(dir js.Value, name string) (*handle, error) {
 		file, err = tryAwait(file, "createSyncAccessHandle")
 	}
 	if err != nil {
-		return nil, explainJS("open", name, err)
+		return nil, explainJS("open", "this torrent's storage", err)
 	}
 	return &handle{name: name, v: file, at: js.Global().Get("Object").New()}, nil
 }

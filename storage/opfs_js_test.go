@@ -222,7 +222,7 @@ func TestOPFSInAnotherTab(t *testing.T) {
 	s := mixed(t, true, true)
 	o := openOPFS(t, s)
 	_, err := OpenOPFS(s.Info.Key())
-	if !errors.Is(err, ErrInUse) || !strings.Contains(err.Error(), "another tab") {
+	if !errors.Is(err, ErrInUse) || err.Error() != "this torrent's storage is already in use (another tab has it open); close it there" {
 		t.Errorf("got %v", err)
 	}
 	o.Close()
