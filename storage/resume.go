@@ -387,6 +387,7 @@ func (r *Resume) Remove() error {
 
 func (r *Resume) remove() error {
 	r.closed = true
+	_ = r.root.Remove(r.name + ".new") // left by a compaction that was killed
 	err := r.discard(r.file, r.name)
 	_ = r.root.Close()
 	return Explain("delete", r.path(), err)

@@ -201,7 +201,7 @@ func junk(name string) bool {
 		return true
 	}
 	return strings.HasPrefix(name, "._") || strings.HasPrefix(name, ".nfs") ||
-		strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".shoal")
+		strings.HasPrefix(name, ".") && strings.HasSuffix(strings.TrimSuffix(name, ".new"), ".shoal")
 }
 
 // read fills piece from the files; what they do not cover is zeros.
