@@ -53,7 +53,7 @@ export class HomeView {
     const offered = shared.filter((torrent) => !ids.has(torrent.id));
     this.#lists.replaceChildren(
       ...(here.length > 0 ? [group("In this tab", here.map((torrent) => this.#held(torrent)))] : []),
-      ...(offered.length > 0 ? [group("Shared from this computer", offered.map((torrent) => entry(torrent.id, torrent.name, bytes(torrent.length)).element))] : []),
+      ...(offered.length > 0 ? [group("Shared here", offered.map((torrent) => entry(torrent.id, torrent.name, bytes(torrent.length)).element))] : []),
     );
   }
 
