@@ -128,7 +128,7 @@ func (r *Reader) wait(index int) (end int64, err error) {
 		case <-r.closed:
 			return 0, errReaderClosed
 		case <-t.quit:
-			return 0, errNotRunning
+			return 0, ErrNotRunning
 		}
 	}
 }

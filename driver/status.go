@@ -113,7 +113,7 @@ func (t *Torrent) Want(pieces *bits.Set) {
 func (t *Torrent) Pause(on bool) {
 	if !on {
 		t.mu.Lock()
-		if t.err != errNotRunning {
+		if t.err != ErrNotRunning {
 			t.err = nil
 		}
 		t.mu.Unlock()

@@ -152,7 +152,8 @@ func (t *Torrent) use(info *metainfo.Info, c Content) {
 	t.store.Store(&c.Store)
 }
 
-var errNotRunning = errors.New("the torrent is closed")
+// ErrNotRunning is the error of a torrent after Close.
+var ErrNotRunning = errors.New("the torrent is closed")
 
 // opened publishes what the machine knows once the content is open.
 func (t *Torrent) opened() {
@@ -236,7 +237,7 @@ func (t *Torrent) end() {
 	}
 	t.mu.Lock()
 	if t.err == nil {
-		t.err = errNotRunning
+		t.err = ErrNotRunning
 	}
 	t.broadcast()
 	t.mu.Unlock()

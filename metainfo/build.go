@@ -195,6 +195,10 @@ func (b *Builder) AppendRanges(dst []FileRange, index int) []FileRange {
 // HashPiece hashes a piece. It may be called concurrently.
 func (b *Builder) HashPiece(index int, data []byte) PieceHashes { return b.info.HashPiece(index, data) }
 
+// TreeRoot returns the v2 half of HashPiece, for callers that bring their own
+// SHA-1. It may be called concurrently.
+func (b *Builder) TreeRoot(index int, data []byte) Hash256 { return b.info.TreeRoot(index, data) }
+
 // SetPiece records the hashes of a piece, which must exist. It is not safe for
 // concurrent use.
 func (b *Builder) SetPiece(index int, h PieceHashes) {
