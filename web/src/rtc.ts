@@ -1,0 +1,212 @@
+// The page's end of the WebRTC connections: it makes and closes peer
+// connections as the worker says (channels.ts), and hands each data channel
+// over to the worker, so that no payload passes through the page.
+
+import type { ToPage, ToWorker } from "./channels";
+
+/** Peer connections at a time, whatever the worker asks for. */
+const maxConnections = 100;
+
+/** A channel that stays here: how far it may fill before the worker is not told to go on. */
+const relayLow = 128 << 10;
+
+interface Peer {
+  pc: RTCPeerConnection;
+  /** Only where the channel could not be transferred. */
+  relay: Relay | null;
+}
+
+/** Serves the worker's connections until the page goes away, or the returned function is called. */
+export function attachRTC(worker: Worker): () => void {
+  const peers = new Map<number, Peer>();
+  const post = (rtc: ToWorker, transfer: Transferable[] = []): void => worker.postMessage({ rtc }, transfer);
+
+  const drop = (id: number): void => {
+    const peer = peers.get(id);
+    if (!peer) return;
+    peers.delete(id);
+    peer.pc.onconnectionstatechange = peer.pc.ondatachannel = peer.pc.onicegatheringstatechange = null;
+    peer.pc.close();
+    post({ ev: "gone", id });
+  };
+
+  const fail = (id: number, error: string): void => {
+    if (!peers.has(id)) return;
+    post({ ev: "failed", id, error });
+    drop(id);
+  };
+
+  /** Must run in the task that made the channel: one that has been used cannot be moved. */
+  const handOver = (id: number, peer: Peer, channel: RTCDataChannel): void => {
+    try {
+      // TypeScript's Transferable does not know data channels yet.
+      post({ ev: "channel", id, channel }, [channel as unknown as Transferable]);
+    } catch {
+      peer.relay = new Relay(id, channel, post);
+    }
+  };
+
+  const open = async (id: number, servers: string[], gather: number, offer: string | null): Promise<void> => {
+    if (peers.size >= maxConnections) {
+      post({ ev: "failed", id, error: "too many connections" });
+      return post({ ev: "gone", id });
+    }
+    let pc: RTCPeerConnection;
+    try {
+      pc = new RTCPeerConnection({ iceServers: servers.map(server) });
+    } catch (err) {
+      post({ ev: "failed", id, error: words(err) });
+      return post({ ev: "gone", id });
+    }
+    const peer: Peer = { pc, relay: null };
+    peers.set(id, peer);
+    pc.onconnectionstatechange = () => {
+      if (pc.connectionState === "connected") post({ ev: "path", id, remote: remoteAddress(pc) });
+      if (pc.connectionState === "failed" || pc.connectionState === "closed") fail(id, "the connection was lost");
+    };
+    if (offer === null) {
+      handOver(id, peer, pc.createDataChannel(label()));
+    } else {
+      pc.ondatachannel = ({ channel }) => {
+        pc.ondatachannel = ({ channel: extra }) => extra.close();
+        if (!channel.ordered || channel.maxRetransmits !== null || channel.maxPacketLifeTime !== null) {
+          return fail(id, "the other side's channel is not ordered or not reliable");
+        }
+        handOver(id, peer, channel);
+      };
+      try {
+        await pc.setRemoteDescription({ type: "offer", sdp: offer });
+      } catch (err) {
+        post({ ev: "refused", id, error: words(err) });
+        return drop(id);
+      }
+    }
+    await pc.setLocalDescription();
+    await gathered(pc, gather);
+    if (pc.localDescription) post({ ev: "sdp", id, sdp: pc.localDescription.sdp });
+  };
+
+  const accept = async (id: number, sdp: string): Promise<void> => {
+    try {
+      await peers.get(id)?.pc.setRemoteDescription({ type: "answer", sdp });
+      post({ ev: "accepted", id });
+    } catch (err) {
+      post({ ev: "refused", id, error: words(err) });
+    }
+  };
+
+  const listen = (message: MessageEvent<{ rtc?: ToPage } | null>): void => {
+    const m = message.data?.rtc;
+    switch (m?.op) {
+      case "open":
+        void open(m.id, m.servers, m.gather, m.offer).catch((err: unknown) => fail(m.id, words(err)));
+        return;
+      case "accept":
+        return void accept(m.id, m.sdp);
+      case "send":
+        return peers.get(m.id)?.relay?.send(m.data);
+      case "close": {
+        const relay = peers.get(m.id)?.relay;
+        if (relay?.close(() => drop(m.id))) return;
+        return drop(m.id);
+      }
+    }
+  };
+  worker.addEventListener("message", listen);
+  return () => {
+    worker.removeEventListener("message", listen);
+    for (const id of [...peers.keys()]) drop(id);
+  };
+}
+
+/** Carries the messages of a channel that cannot be transferred. */
+class Relay {
+  #unsent = 0;
+  readonly #channel: RTCDataChannel;
+
+  constructor(id: number, channel: RTCDataChannel, post: (rtc: ToWorker, transfer?: Transferable[]) => void) {
+    this.#channel = channel;
+    channel.binaryType = "arraybuffer";
+    channel.bufferedAmountLowThreshold = relayLow;
+    post({ ev: "relay", id });
+    channel.onopen = () => post({ ev: "relay-open", id });
+    channel.onmessage = ({ data }: MessageEvent<ArrayBuffer | string>) => {
+      const bytes = typeof data === "string" ? new TextEncoder().encode(data).buffer : data;
+      post({ ev: "relay-data", id, data: bytes }, [bytes]);
+    };
+    this.#sent = () => {
+      if (this.#unsent === 0 || channel.bufferedAmount > relayLow) return;
+      post({ ev: "relay-sent", id, bytes: this.#unsent });
+      this.#unsent = 0;
+    };
+    channel.onbufferedamountlow = () => this.#sent();
+    channel.onclose = () => post({ ev: "relay-closed", id });
+    if (channel.readyState === "open") post({ ev: "relay-open", id });
+  }
+
+  readonly #sent: () => void;
+
+  send(data: ArrayBuffer): void {
+    try {
+      this.#channel.send(data);
+    } catch {
+      this.#channel.close();
+    }
+    this.#unsent += data.byteLength;
+    this.#sent();
+  }
+
+  /** Closes once everything has been sent, then calls back; false if it is closed already. */
+  close(then: () => void): boolean {
+    if (this.#channel.readyState === "closed" || this.#channel.readyState === "closing") return false;
+    this.#channel.onclose = then;
+    this.#channel.close();
+    return true;
+  }
+}
+
+/** Resolves when all candidates are known, or after so many milliseconds. */
+function gathered(pc: RTCPeerConnection, limit: number): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, limit);
+    const check = (): void => {
+      if (pc.iceGatheringState !== "complete") return;
+      clearTimeout(timer);
+      resolve();
+    };
+    pc.onicegatheringstatechange = check;
+    check();
+  });
+}
+
+/** "stun:host:port" and "turn:user:password@host:port", as in Config.ICEServers. */
+export function server(url: string): RTCIceServer {
+  const at = url.lastIndexOf("@");
+  if (at < 0) return { urls: url };
+  const scheme = url.indexOf(":") + 1;
+  const pass = url.lastIndexOf(":", at);
+  return {
+    urls: url.slice(0, scheme) + url.slice(at + 1),
+    username: url.slice(scheme, Math.max(scheme, pass)),
+    credential: url.slice(pass + 1, at),
+  };
+}
+
+/** "address:port" of the path in use, "" where the browser does not tell. */
+function remoteAddress(pc: RTCPeerConnection): string {
+  const ice = pc.sctp?.transport.iceTransport as
+    | (RTCIceTransport & { getSelectedCandidatePair?(): { remote?: { address: string | null; port: number | null } } | null })
+    | undefined;
+  const remote = ice?.getSelectedCandidatePair?.()?.remote;
+  if (!remote?.address || !remote.port) return "";
+  return (remote.address.includes(":") ? `[${remote.address}]` : remote.address) + ":" + remote.port;
+}
+
+/** A random name, as WebTorrent clients give. */
+function label(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(20)), (b) => b.toString(16).padStart(2, "0")).join("");
+}
+
+function words(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
