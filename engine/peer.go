@@ -82,7 +82,6 @@ type peer struct {
 	pexFlood  int
 	strays    int // unrequested blocks we still tolerate
 	haveFlood int
-	badPieces int
 	out       []wire.Message
 }
 

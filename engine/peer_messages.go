@@ -138,6 +138,9 @@ func (m *Machine) losePiece(p *peer, i int) {
 	}
 	p.has.Clear(i)
 	m.pick.Dec(i)
+	if pc := m.openAt[i]; pc != nil && pc.alone && pc.owner == p.key && !pc.verifying {
+		m.abandon(pc)
+	}
 	if m.wanted.Has(i) && !m.have.Has(i) {
 		p.useful--
 		m.updateInterest(p)

@@ -24,19 +24,20 @@ type piece struct {
 	free      int // blocks neither got nor believed to come
 	got       int
 	owner     PeerKey // a fast peer that fetches the whole piece, 0 for none
+	alone     bool    // nobody but the owner may: it was forged before
 	verifying bool
 	touched   time.Time
 	next      int // no free block lies before this one
 }
 
-// openPiece starts to fetch piece i.
+// openPiece starts to fetch piece i. The owner is 0 if anybody may join in.
 func (m *Machine) openPiece(i int, owner PeerKey) *piece {
 	size := int(m.info.PieceSize(i))
 	n := (size + BlockSize - 1) / BlockSize
 	m.buffers++
 	pc := &piece{
 		index: i, size: size, buffer: m.buffers, blocks: make([]block, n),
-		free: n, owner: owner, touched: m.now,
+		free: n, owner: owner, alone: m.forged[i] != nil, touched: m.now,
 	}
 	m.pick.Remove(i)
 	m.open = append(m.open, pc)

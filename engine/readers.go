@@ -112,9 +112,13 @@ func (m *Machine) nextUrgent(p *peer) (*piece, int, bool) {
 		pc := m.openAt[i]
 		if pc == nil {
 			// Readers come before the memory budget.
-			return m.openPiece(i, 0), 0, true
+			var owner PeerKey
+			if m.forged[i] != nil {
+				owner = p.key
+			}
+			return m.openPiece(i, owner), 0, true
 		}
-		if pc.verifying {
+		if pc.verifying || !p.mayJoin(pc) {
 			continue
 		}
 		if b, ok := pc.nextFree(); ok {

@@ -112,6 +112,11 @@ func (p *peer) may(i int) bool {
 	return p.has.Has(i) && (!p.choked || slices.Contains(p.allowed, i))
 }
 
+// mayJoin reports whether p can be asked for blocks of an open piece.
+func (p *peer) mayJoin(pc *piece) bool {
+	return p.may(pc.index) && (!pc.alone || pc.owner == p.key)
+}
+
 // nextBlock chooses the next block to ask p for.
 func (m *Machine) nextBlock(p *peer) (*piece, int, bool) {
 	if pc, b, ok := m.nextUrgent(p); ok {
@@ -152,7 +157,7 @@ func (m *Machine) sharedPiece(p *peer, others bool) *piece {
 	}
 	var best *piece
 	for _, pc := range m.open {
-		if pc.free == 0 || !p.may(pc.index) {
+		if pc.free == 0 || !p.mayJoin(pc) {
 			continue
 		}
 		if pc.owner == p.key {
@@ -190,7 +195,7 @@ func (m *Machine) newPiece(p *peer) *piece {
 		return nil
 	}
 	var owner PeerKey
-	if m.fast(p, int(m.info.PieceSize(i))) {
+	if m.forged[i] != nil || m.fast(p, int(m.info.PieceSize(i))) {
 		owner = p.key
 	}
 	return m.openPiece(i, owner)
@@ -241,7 +246,7 @@ func (m *Machine) endGame(p *peer) (*piece, int, bool) {
 	for k := len(victim.requests) - 1; k >= 0; k-- {
 		r := victim.requests[k]
 		pc := m.openAt[r.index]
-		if pc == nil || !p.may(pc.index) {
+		if pc == nil || !p.mayJoin(pc) {
 			continue
 		}
 		b := int(r.begin / BlockSize)
@@ -299,10 +304,16 @@ func (m *Machine) releaseAll(p *peer, tell bool) {
 	p.requests = nil
 }
 
-// disown gives the pieces of a peer to everybody.
+// disown gives the pieces of a peer to everybody. One that was forged before is
+// begun again, so that it comes from one peer.
 func (m *Machine) disown(p *peer) {
-	for _, pc := range m.open {
-		if pc.owner == p.key {
+	for _, pc := range slices.Clone(m.open) {
+		if pc.owner != p.key || pc.verifying {
+			continue
+		}
+		if pc.alone {
+			m.abandon(pc)
+		} else {
 			pc.owner = 0
 		}
 	}
