@@ -83,7 +83,6 @@ func Start(t T, c Command) *Proc {
 	p.cmd = exec.Command(c.Path, c.Args...)
 	p.cmd.Dir = c.Dir
 	p.cmd.Env = append(os.Environ(), c.Env...)
-	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	p.cmd.WaitDelay = 5 * time.Second
 	p.cmd.Stderr = lockedWriter{&p.mu, &p.stderr}
 	stdin, err := p.cmd.StdinPipe()
@@ -93,7 +92,7 @@ func Start(t T, c Command) *Proc {
 	p.stdin = stdin
 	out, in := io.Pipe()
 	p.cmd.Stdout = in
-	if err := p.cmd.Start(); err != nil {
+	if err := spawn(p.cmd); err != nil {
 		t.Fatalf("cannot start %s: %v", p.name, err)
 	}
 	read := make(chan struct{})
