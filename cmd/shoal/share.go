@@ -154,10 +154,10 @@ func (n network) start() (*sharing, error) {
 		ln.Close()
 		return nil, err
 	}
-	s.web = httpd.New(s.client, s.tracker)
+	s.host = reachableHost(n.Listen)
+	s.web = httpd.New(s.client, s.tracker, s.base())
 	s.http = &http.Server{Handler: s.web, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	go s.http.Serve(ln)
-	s.host = reachableHost(n.Listen)
 	return s, nil
 }
 
@@ -210,6 +210,9 @@ func (s *sharing) port() int { return s.ln.Addr().(*net.TCPAddr).Port }
 // at is host:port under which others reach a port of ours.
 func (s *sharing) at(port int) string { return net.JoinHostPort(s.host, strconv.Itoa(port)) }
 
+// base is the URL of this node for others.
+func (s *sharing) base() string { return "http://" + s.at(s.port()) }
+
 // announce are the tracker tiers of what is shared here: our own tracker for
 // browsers and for BitTorrent clients, then the user's.
 func (s *sharing) announce(extra []string) [][]string {
@@ -236,7 +239,7 @@ type readyEvent struct {
 func (s *sharing) serve(ctx context.Context, t *shoal.Torrent) error {
 	s.web.Add(t)
 	info := t.Info()
-	base := "http://" + s.at(s.port())
+	base := s.base()
 	peerPort := 0
 	if a, err := netip.ParseAddrPort(s.client.PeerAddr()); err == nil {
 		peerPort = int(a.Port())

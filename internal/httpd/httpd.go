@@ -26,6 +26,7 @@ import (
 type Server struct {
 	client  *shoal.Client
 	tracker http.Handler // nil: no tracker here
+	origin  string       // scheme://host:port under which others reach this server
 	mux     *http.ServeMux
 
 	mu       sync.Mutex
@@ -33,9 +34,10 @@ type Server struct {
 	order    []*shoal.Torrent
 }
 
-// New returns a server of a client's torrents. tracker may be nil.
-func New(client *shoal.Client, tracker http.Handler) *Server {
-	s := &Server{client: client, tracker: tracker, mux: http.NewServeMux(), torrents: map[metainfo.Hash]*shoal.Torrent{}}
+// New returns a server of a client's torrents. tracker may be nil. origin is
+// the scheme://host:port under which others reach the server.
+func New(client *shoal.Client, tracker http.Handler, origin string) *Server {
+	s := &Server{client: client, tracker: tracker, origin: origin, mux: http.NewServeMux(), torrents: map[metainfo.Hash]*shoal.Torrent{}}
 	page := web.Handler()
 	s.mux.HandleFunc("GET /shoal/config.json", s.config)
 	s.mux.HandleFunc("GET /torrents/{file}", s.torrentByHash)
@@ -96,12 +98,13 @@ func (s *Server) config(w http.ResponseWriter, _ *http.Request) {
 		Length   int64  `json:"length"`
 	}
 	c := struct {
+		Origin     string   `json:"origin"`
 		Trackers   []string `json:"trackers"`
 		ICEServers []string `json:"iceServers"`
 		Loopback   bool     `json:"loopback"`
 		PeerPort   int      `json:"peerPort"` // TCP, 0 for none
 		Torrents   []entry  `json:"torrents"`
-	}{Trackers: []string{}, ICEServers: s.client.ICEServers(), Loopback: s.client.Local(), Torrents: []entry{}}
+	}{Origin: s.origin, Trackers: []string{}, ICEServers: s.client.ICEServers(), Loopback: s.client.Local(), Torrents: []entry{}}
 	if c.ICEServers == nil {
 		c.ICEServers = []string{}
 	}
