@@ -8,7 +8,6 @@
 package offers
 
 import (
-	"encoding/binary"
 	"math/rand/v2"
 	"time"
 )
@@ -67,9 +66,9 @@ func (p *Pool) usable(now time.Time) (n int) {
 func (p *Pool) Made(now time.Time) ID {
 	p.Lost()
 	var id ID
-	binary.LittleEndian.PutUint64(id[:], p.rng.Uint64())
-	binary.LittleEndian.PutUint64(id[8:], p.rng.Uint64())
-	binary.LittleEndian.PutUint32(id[16:], p.rng.Uint32())
+	for i := range id {
+		id[i] = byte(p.rng.Uint32())
+	}
 	p.open = append(p.open, offer{id: id, made: now})
 	return id
 }

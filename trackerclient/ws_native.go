@@ -1,0 +1,56 @@
+//go:build !js
+
+package trackerclient
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/coder/websocket"
+)
+
+const (
+	defaultMaxAnswers = 16
+	maxRedirects      = 5
+)
+
+// wsHTTP opens WebSockets. It has no time limit of its own: the context has one.
+var wsHTTP = &http.Client{
+	Transport: &http.Transport{
+		TLSHandshakeTimeout:    15 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableKeepAlives:      true,
+	},
+	CheckRedirect: checkRedirect,
+}
+
+func dialWS(ctx context.Context, url, userAgent string) (wsConn, error) {
+	ws, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{
+		HTTPClient: wsHTTP,
+		HTTPHeader: http.Header{"User-Agent": {userAgent}},
+	})
+	if resp != nil && resp.Body != nil && err != nil {
+		resp.Body.Close()
+	}
+	if err != nil {
+		return nil, err
+	}
+	ws.SetReadLimit(maxMessage)
+	return nativeWS{ws}, nil
+}
+
+type nativeWS struct{ ws *websocket.Conn }
+
+func (c nativeWS) Read() ([]byte, error) {
+	_, b, err := c.ws.Read(context.Background())
+	return b, err
+}
+
+func (c nativeWS) Write(ctx context.Context, b []byte) error {
+	return c.ws.Write(ctx, websocket.MessageText, b)
+}
+
+func (c nativeWS) Ping(ctx context.Context) error { return c.ws.Ping(ctx) }
+
+func (c nativeWS) Close() { go c.ws.Close(websocket.StatusNormalClosure, "") }
