@@ -54,3 +54,29 @@ func (m *Machine) settle(pc *piece, sums [][20]byte) {
 		}
 	}
 }
+
+// mayOwn reports whether p may fetch piece i for itself alone, if the piece was
+// forged before. A peer that does not send may only where nobody else can.
+func (m *Machine) mayOwn(p *peer, i int) bool {
+	if m.forged[i] == nil || !p.snubbed {
+		return true
+	}
+	return !slices.ContainsFunc(m.peers, func(q *peer) bool { return !q.snubbed && q.may(i) })
+}
+
+// takeOver begins a piece again that a much slower peer fetches alone.
+func (m *Machine) takeOver(p *peer, pc *piece) (*piece, bool) {
+	if !pc.alone || pc.owner == p.key || pc.verifying || p.snubbed || p.down.Total() == 0 || !p.may(pc.index) {
+		return nil, false
+	}
+	left := float64((len(pc.blocks) - pc.got) * BlockSize)
+	rate := 1.0
+	if o := m.byKey[pc.owner]; o != nil && !o.snubbed {
+		rate = max(rate, o.down.Rate(m.now))
+	}
+	if left/rate < 5+2*float64(pc.size)/max(1, p.down.Rate(m.now)) {
+		return nil, false
+	}
+	m.abandon(pc)
+	return m.openPiece(pc.index, p.key), true
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/shoal-p2p/shoal/engine/bits"
 	"github.com/shoal-p2p/shoal/engine/choker"
 	"github.com/shoal-p2p/shoal/engine/picker"
+	"github.com/shoal-p2p/shoal/engine/rate"
 	"github.com/shoal-p2p/shoal/metainfo"
 	"github.com/shoal-p2p/shoal/wire"
 )
@@ -47,6 +48,7 @@ type Machine struct {
 	forged map[int]*forgery
 
 	blockTime  latency
+	down       rate.Meter // from all peers
 	rechokeAt  time.Time
 	sweepAt    time.Time
 	pexAt      time.Time

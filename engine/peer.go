@@ -65,6 +65,7 @@ type peer struct {
 	reqq      int       // what it accepts
 	snubbed   bool
 	down, up  rate.Meter
+	pace      float64   // bytes a second when its last block came
 	lastBlock time.Time // or when the queue became non-empty
 	lastRecv  time.Time
 	lastSent  time.Time
@@ -223,6 +224,9 @@ func (m *Machine) sweep() {
 			m.send(p, wire.Message{KeepAlive: true})
 		}
 		m.checkSnub(p)
+	}
+	if m.info != nil && (len(m.urgent) > 0 || m.free == 0 && m.pick.Len() == 0) {
+		m.touchAll() // a request may have become so late that it is worth another
 	}
 	m.meta.sweep(m)
 	m.hashes.sweep(m)

@@ -125,6 +125,7 @@ func (pc *piece) nextFree() (int, bool) {
 // gotBlock handles a piece message.
 func (m *Machine) gotBlock(p *peer, it *Item) error {
 	p.down.Add(m.now, int(it.Length))
+	m.down.Add(m.now, int(it.Length))
 	at := slices.IndexFunc(p.requests, func(r request) bool {
 		return r.index == it.Index && r.begin == it.Begin && r.length == it.Length
 	})
@@ -135,9 +136,12 @@ func (m *Machine) gotBlock(p *peer, it *Item) error {
 		}
 		return nil
 	}
+	if p.snubbed {
+		m.wake(p)
+	}
 	r := p.dropRequest(at)
 	p.lastBlock = m.now
-	p.snubbed = false
+	p.pace = p.down.Rate(m.now)
 	m.growWindow(p)
 	m.touch(p)
 	pc := m.openAt[r.index]
@@ -150,15 +154,8 @@ func (m *Machine) gotBlock(p *peer, it *Item) error {
 	m.downloaded += int64(it.Length)
 	m.blockTime.add(m.now.Sub(r.at))
 	bl := &pc.blocks[b]
-	if bl.live == 0 { // a late answer to a request given up on
-		if pc.free--; pc.free == 0 {
-			m.free--
-		}
-	}
 	bl.asked--
-	if !r.late {
-		bl.live--
-	}
+	bl.live--
 	bl.got, bl.from = true, p.key
 	pc.got++
 	pc.touched = m.now

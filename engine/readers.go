@@ -111,6 +111,9 @@ func (m *Machine) nextUrgent(p *peer) (*piece, int, bool) {
 		}
 		pc := m.openAt[i]
 		if pc == nil {
+			if !m.mayOwn(p, i) {
+				continue
+			}
 			// Readers come before the memory budget.
 			var owner PeerKey
 			if m.forged[i] != nil {
@@ -118,7 +121,13 @@ func (m *Machine) nextUrgent(p *peer) (*piece, int, bool) {
 			}
 			return m.openPiece(i, owner), 0, true
 		}
-		if pc.verifying || !p.mayJoin(pc) {
+		if !p.mayJoin(pc) {
+			if pc, ok := m.takeOver(p, pc); ok {
+				return pc, 0, true
+			}
+			continue
+		}
+		if pc.verifying {
 			continue
 		}
 		if b, ok := pc.nextFree(); ok {

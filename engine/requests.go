@@ -10,13 +10,16 @@ import (
 
 const (
 	startWindow = 8   // requests to a peer we know nothing about
+	crowd       = 32  // requests to all peers together that are never too many
 	defaultReqQ = 250 // for peers that do not say (BEP 10)
-	minWindow   = 3
+	minWindow   = 2   // one on its way, one behind it
 
 	queueTime       = 1500 * time.Millisecond // what a queue should last
 	urgentQueueTime = 500 * time.Millisecond  // while a reader waits
+	crowdTime       = 4 * time.Second         // what all queues together may last
 	wholePieceTime  = 20.0                    // seconds: whoever is faster fetches whole pieces
 	snubAfter       = 15 * time.Second
+	snubAtMost      = time.Minute
 	maxDuplicates   = 2 // requests for one block in the end-game
 )
 
@@ -38,6 +41,12 @@ func (l *latency) overdue() time.Duration {
 	return time.Duration(max(0.25, l.mean+l.dev/2) * float64(time.Second))
 }
 
+// patience is how long a peer may be silent before it is given up on: longer
+// where all blocks take long, because then our own line is what they wait for.
+func (l *latency) patience() time.Duration {
+	return min(snubAtMost, max(snubAfter, time.Duration((l.mean+4*l.dev)*float64(time.Second))))
+}
+
 // growWindow reacts to one received block: it doubles the window each round
 // trip until the rate tells how long the queue lasts.
 func (m *Machine) growWindow(p *peer) {
@@ -56,14 +65,28 @@ func (m *Machine) queueLimit(p *peer) int {
 		want = urgentQueueTime
 	}
 	byRate := int(p.down.Rate(m.now)*want.Seconds()/BlockSize) + minWindow
-	if p.starting && p.window > 2*byRate && p.down.Total() > 1<<20 {
+	if p.starting && p.window > 2*byRate && p.down.Total() > startWindow*BlockSize {
 		p.starting = false
 	}
 	n := byRate
 	if p.starting {
 		n = max(n, p.window)
 	}
+	if n > 1 && m.crowded() {
+		return 1
+	}
 	return max(1, min(n, p.reqq, m.cfg.QueueLimit))
+}
+
+// crowded reports whether so much is requested from all peers together that it
+// would fill our line for long. Each queue by itself may be short: many peers
+// on a thin line make one long queue in front of it.
+func (m *Machine) crowded() bool {
+	n := 0
+	for _, p := range m.peers {
+		n += len(p.requests)
+	}
+	return n > crowd && float64((n-crowd)*BlockSize) > m.down.Rate(m.now)*crowdTime.Seconds()
 }
 
 func (m *Machine) fillAll() {
@@ -133,6 +156,11 @@ func (m *Machine) nextBlock(p *peer) (*piece, int, bool) {
 		b, ok := pc.nextFree()
 		return pc, b, ok
 	}
+	for _, pc := range m.open {
+		if pc, ok := m.takeOver(p, pc); ok {
+			return pc, 0, true
+		}
+	}
 	return m.endGame(p)
 }
 
@@ -183,13 +211,14 @@ func (m *Machine) newPiece(p *peer) *piece {
 	}
 	var i int
 	var ok bool
+	may := func(i int) bool { return p.may(i) && m.mayOwn(p, i) }
 	switch {
 	case p.snubbed:
-		i, ok = m.pick.Commonest(p.may)
+		i, ok = m.pick.Commonest(may)
 	case m.have.Count() < firstPieces:
-		i, ok = m.pick.Random(p.may)
+		i, ok = m.pick.Random(may)
 	default:
-		i, ok = m.pick.Rarest(p.may)
+		i, ok = m.pick.Rarest(may)
 	}
 	if !ok || !m.makeRoom(int(m.info.PieceSize(i))) {
 		return nil
@@ -224,37 +253,38 @@ func (m *Machine) queueSeconds(p *peer) float64 {
 	return float64(len(p.requests)*BlockSize) / max(p.down.Rate(m.now), 1<<10)
 }
 
-// endGame duplicates a request, now that everything is requested: the block at
-// the tail of the queue that will last longest.
+// endGame duplicates a request, now that everything is requested: the one that
+// would be answered last, if it is late already and p would be much quicker.
 func (m *Machine) endGame(p *peer) (*piece, int, bool) {
-	if m.free > 0 || m.pick.Len() > 0 {
+	if m.free > 0 || m.pick.Len() > 0 || p.snubbed {
 		return nil, 0, false // strict: something is still unrequested
 	}
-	var victim *peer
-	longest := m.queueSeconds(p) + 0.2
+	var best *piece
+	at := 0
+	limit := m.blockTime.overdue() + time.Duration(m.blockTime.dev*1.5*float64(time.Second))
+	longest := 0.2 + 2*float64((len(p.requests)+1)*BlockSize)/max(p.pace, p.down.Rate(m.now), 1<<10)
 	for _, v := range m.peers {
 		if v == p || len(v.requests) == 0 {
 			continue
 		}
-		if q := m.queueSeconds(v); q > longest || v.snubbed && victim == nil {
-			victim, longest = v, max(q, longest)
+		rate := max(v.down.Rate(m.now), 1<<10)
+		if v.snubbed {
+			rate = 1
+		}
+		for k := len(v.requests) - 1; k >= 0 && float64((k+1)*BlockSize)/rate > longest; k-- {
+			r := v.requests[k]
+			pc := m.openAt[r.index]
+			if m.now.Sub(r.at) < limit || pc == nil || !p.mayJoin(pc) {
+				continue
+			}
+			b := int(r.begin / BlockSize)
+			if bl := &pc.blocks[b]; !bl.got && bl.asked < maxDuplicates && !p.hasRequest(r.index, r.begin) {
+				best, at, longest = pc, b, float64((k+1)*BlockSize)/rate
+				break
+			}
 		}
 	}
-	if victim == nil {
-		return nil, 0, false
-	}
-	for k := len(victim.requests) - 1; k >= 0; k-- {
-		r := victim.requests[k]
-		pc := m.openAt[r.index]
-		if pc == nil || !p.mayJoin(pc) {
-			continue
-		}
-		b := int(r.begin / BlockSize)
-		if bl := &pc.blocks[b]; !bl.got && bl.asked < maxDuplicates && !p.hasRequest(r.index, r.begin) {
-			return pc, b, true
-		}
-	}
-	return nil, 0, false
+	return best, at, best != nil
 }
 
 // dropRequest removes the request at an index. Answers come in order, so it is
@@ -356,12 +386,17 @@ func (m *Machine) gotReject(p *peer, it *Item) error {
 // checkSnub gives up on a peer that was asked and does not send: its requests
 // go to others, and it gets one at a time until it sends again.
 func (m *Machine) checkSnub(p *peer) {
-	if len(p.requests) == 0 || p.snubbed || m.now.Sub(p.lastBlock) < snubAfter {
+	if len(p.requests) == 0 || m.now.Sub(p.lastBlock) < m.blockTime.patience() {
 		return
 	}
-	p.snubbed = true
-	p.starting, p.window = false, 1
-	m.disown(p)
+	if p.requests[len(p.requests)-1].late {
+		return // so are all before it
+	}
+	if !p.snubbed {
+		p.snubbed = true
+		p.starting, p.window = false, 1
+		m.disown(p)
+	}
 	for i := range p.requests {
 		r := &p.requests[i]
 		if !r.late {
@@ -370,4 +405,28 @@ func (m *Machine) checkSnub(p *peer) {
 		}
 	}
 	m.touchAll()
+}
+
+// wake believes again in a snubbed peer that has sent a block, late requests
+// included: they are still on its list.
+func (m *Machine) wake(p *peer) {
+	p.snubbed = false
+	for i := range p.requests {
+		r := &p.requests[i]
+		if !r.late {
+			continue
+		}
+		r.late = false
+		pc := m.openAt[r.index]
+		if pc == nil {
+			continue
+		}
+		bl := &pc.blocks[r.begin/BlockSize]
+		if bl.live == 0 && !bl.got {
+			if pc.free--; pc.free == 0 {
+				m.free--
+			}
+		}
+		bl.live++
+	}
 }
