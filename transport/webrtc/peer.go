@@ -35,8 +35,8 @@ const (
 	localMTU = 2000
 	pathMTU  = 1191
 
-	checkInterval = 100 * time.Millisecond
-	maxChecks     = 60 // of one pair; the answer may take seconds to arrive
+	checkInterval = 50 * time.Millisecond
+	maxChecks     = 120 // of one pair; the answer may take seconds to arrive
 
 	// A path is dead after this time without an answer, and the 5 s before.
 	failedTimeout = 15 * time.Second
@@ -84,6 +84,10 @@ func (h *Host) newPeer(offer *description) (*peer, error) {
 	if err := h.admit(p); err != nil {
 		return nil, err
 	}
+	prflxWait := 50 * time.Millisecond
+	if h.cfg.Loopback {
+		prflxWait = 0
+	}
 	opts := []ice.AgentOption{
 		ice.WithLoggerFactory(h.log),
 		ice.WithUDPMux(h.mux.UDPMuxDefault),
@@ -91,7 +95,9 @@ func (h *Host) newPeer(offer *description) (*peer, error) {
 		ice.WithCheckInterval(checkInterval),
 		ice.WithFailedTimeout(failedTimeout),
 		ice.WithMaxBindingRequests(maxChecks),
-		ice.WithPrflxAcceptanceMinWait(100 * time.Millisecond),
+		// A tab hides its address from the description, so its own path looks like
+		// one through an address translator.
+		ice.WithPrflxAcceptanceMinWait(prflxWait),
 		ice.WithSrflxAcceptanceMinWait(200 * time.Millisecond),
 		ice.WithRelayAcceptanceMinWait(time.Second),
 		ice.WithSTUNGatherTimeout(h.cfg.GatherTimeout),

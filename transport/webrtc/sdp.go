@@ -99,12 +99,12 @@ func parseSDP(s string) (*description, error) {
 func (d *description) attribute(name, value string) error {
 	switch name {
 	case "ice-ufrag":
-		if len(value) > 256 || strings.ContainsAny(value, " \t:") {
+		if len(value) > 256 || !isToken(value) || strings.Contains(value, ":") {
 			return sdpError("bad ICE user name")
 		}
 		d.ufrag = value
 	case "ice-pwd":
-		if len(value) > 256 {
+		if len(value) > 256 || !isToken(value) {
 			return sdpError("bad ICE password")
 		}
 		d.pwd = value
@@ -129,7 +129,7 @@ func (d *description) attribute(name, value string) error {
 			return sdpError("bad setup role")
 		}
 	case "mid":
-		if len(value) > 64 || strings.ContainsAny(value, " \t") {
+		if len(value) > 64 || !isToken(value) {
 			return sdpError("bad media id")
 		}
 		d.mid = value
@@ -150,6 +150,17 @@ func (d *description) attribute(name, value string) error {
 		}
 	}
 	return nil
+}
+
+// isToken reports whether s is of visible ASCII characters; what we repeat to
+// the other side or to ICE must not carry anything else.
+func isToken(s string) bool {
+	for _, c := range []byte(s) {
+		if c <= ' ' || c > '~' {
+			return false
+		}
+	}
+	return true
 }
 
 // matches reports whether the certificate is one of those announced. hashes maps

@@ -198,8 +198,10 @@ function remoteAddress(pc: RTCPeerConnection): string {
     | (RTCIceTransport & { getSelectedCandidatePair?(): { remote?: { address: string | null; port: number | null } } | null })
     | undefined;
   const remote = ice?.getSelectedCandidatePair?.()?.remote;
-  if (!remote?.address || !remote.port) return "";
-  return (remote.address.includes(":") ? `[${remote.address}]` : remote.address) + ":" + remote.port;
+  // Browsers hide addresses that the page has not been told of behind names.
+  if (!remote?.address || !remote.port || /[g-z]/i.test(remote.address)) return "";
+  const bare = remote.address.includes(":") && !remote.address.startsWith("[");
+  return (bare ? `[${remote.address}]` : remote.address) + ":" + remote.port;
 }
 
 /** A random name, as WebTorrent clients give. */
