@@ -2,6 +2,7 @@ package dht
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -91,6 +92,7 @@ func (m *Machine) addPeers(now time.Time, s *side, reply *Message, hash ID, from
 	}
 	const frame = 200 // everything else, at its longest
 	reply.Values = m.store.get(nil, now, hash, s.fam, (maxReply-frame-size)/each)
+	reply.Values = slices.DeleteFunc(reply.Values, func(ap netip.AddrPort) bool { return !believable(ap, from.Addr()) })
 }
 
 func (m *Machine) storePeer(now time.Time, from netip.AddrPort, msg *Message) (code int, text string) {

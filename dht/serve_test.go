@@ -322,7 +322,7 @@ func TestFloodsAreNotAnswered(t *testing.T) {
 	}
 }
 
-func TestNodesOfOurNetworkStayThere(t *testing.T) {
+func TestOurNetworkStaysAmongItself(t *testing.T) {
 	b := newBench(t, Config{})
 	home := NodeInfo{ID: hashOf(1), Addr: netip.MustParseAddrPort("192.168.1.5:6881")}
 	b.m.fams[ipv4].table.replied(b.now, home)
@@ -332,6 +332,15 @@ func TestNodesOfOurNetworkStayThere(t *testing.T) {
 	}
 	if r := b.query(netip.MustParseAddrPort("192.168.1.9:1"), find); !slices.Equal(r.Nodes, []NodeInfo{home}) {
 		t.Errorf("a neighbour is told of %v", r.Nodes)
+	}
+	peers := []netip.AddrPort{netip.MustParseAddrPort("192.168.1.5:7000")}
+	b.m.store.put(b.now, home.ID, peers[0])
+	get := Message{Method: "get_peers", HasTarget: true, Target: home.ID}
+	if r := b.query(asker, get); len(r.Values) != 0 {
+		t.Errorf("a stranger is told of %v", r.Values)
+	}
+	if r := b.query(netip.MustParseAddrPort("192.168.1.9:1"), get); !slices.Equal(r.Values, peers) {
+		t.Errorf("a neighbour is told of %v", r.Values)
 	}
 }
 

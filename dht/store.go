@@ -58,8 +58,7 @@ func (s *store) full(now time.Time) bool {
 // has placed too many.
 func (s *store) put(now time.Time, hash ID, addr netip.AddrPort) bool {
 	f := familyOf(addr.Addr())
-	sw := s.swarms[hash]
-	if sw != nil {
+	if sw := s.swarms[hash]; sw != nil {
 		for i := range sw.peers[f] {
 			if p := &sw.peers[f][i]; p.addr == addr {
 				p.at = now
@@ -77,6 +76,7 @@ func (s *store) put(now time.Time, hash ID, addr netip.AddrPort) bool {
 			return false
 		}
 	}
+	sw := s.swarms[hash] // looked up again: making room may have dropped it
 	if sw == nil {
 		if len(s.order) >= s.maxHashes {
 			s.evict(now)

@@ -80,6 +80,25 @@ func TestStoreIsBounded(t *testing.T) {
 	s.check(t)
 }
 
+func TestFullStoreKeepsItsBooks(t *testing.T) {
+	s := newStore(testRand())
+	s.maxTotal = 10
+	for i := range 10 {
+		s.put(simEpoch, hashOf(i%2), peer(i))
+	}
+	if s.put(simEpoch.Add(time.Minute), hashOf(1), peer(99)) || !s.full(simEpoch.Add(time.Minute)) {
+		t.Error("a full store takes more")
+	}
+	if !s.put(simEpoch.Add(time.Minute), hashOf(1), peer(1)) {
+		t.Error("a full store refuses a peer that it has")
+	}
+	// Everything else has expired: there is room, also for a swarm just dropped.
+	if !s.put(simEpoch.Add(2*time.Hour), hashOf(1), peer(99)) || s.total != 1 {
+		t.Errorf("%d peers after the others expired", s.total)
+	}
+	s.check(t)
+}
+
 func TestOneHostCannotFillTheStore(t *testing.T) {
 	s := newStore(testRand())
 	stored := 0
