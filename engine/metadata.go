@@ -1,11 +1,10 @@
 package engine
 
 import (
-	"crypto/sha1"
-	"crypto/sha256"
 	"slices"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/sha"
 	"github.com/shoal-p2p/shoal/metainfo"
 	"github.com/shoal-p2p/shoal/wire"
 )
@@ -273,12 +272,12 @@ func (m *Machine) announceHaves(p *peer) {
 }
 
 func (m *Machine) genuineInfo(b []byte) bool {
-	if m.cfg.HashV2 != nil && sha256.Sum256(b) == *m.cfg.HashV2 {
+	if m.cfg.HashV2 != nil && sha.Sum256(b) == *m.cfg.HashV2 {
 		return true
 	}
-	if sha1.Sum(b) == m.cfg.Key {
+	if sha.Sum1(b) == m.cfg.Key {
 		return true
 	}
-	sum := metainfo.Hash256(sha256.Sum256(b))
+	sum := metainfo.Hash256(sha.Sum256(b))
 	return m.cfg.HashV2 == nil && sum.Short() == m.cfg.Key
 }

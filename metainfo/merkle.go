@@ -1,8 +1,9 @@
 package metainfo
 
 import (
-	"crypto/sha256"
 	"math/bits"
+
+	"github.com/shoal-p2p/shoal/internal/sha"
 )
 
 // BlockSize is the size in bytes of a block, the unit of requests and of the
@@ -26,13 +27,13 @@ func PadHash(level int) Hash256 { return padHashes[level] }
 
 // LeafHash returns the hash of one block of a file. The last block of a file
 // may be short; it is not padded.
-func LeafHash(block []byte) Hash256 { return sha256.Sum256(block) }
+func LeafHash(block []byte) Hash256 { return sha.Sum256(block) }
 
 func hashPair(a, b *Hash256) Hash256 {
 	var buf [64]byte
 	copy(buf[:32], a[:])
 	copy(buf[32:], b[:])
-	return sha256.Sum256(buf[:])
+	return sha.Sum256(buf[:])
 }
 
 // stack folds leaves into a tree as they come. Node k is the root of a full
@@ -118,7 +119,7 @@ func LayerRoot(layer []byte, pieceLength int64) Hash256 {
 // what lies behind the layer's end.
 func layerUp(dst []byte, layer []byte, pad *Hash256) []byte {
 	for len(layer) >= 64 {
-		h := sha256.Sum256(layer[:64])
+		h := sha.Sum256(layer[:64])
 		dst = append(dst, h[:]...)
 		layer = layer[64:]
 	}

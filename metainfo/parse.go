@@ -1,11 +1,10 @@
 package metainfo
 
 import (
-	"crypto/sha1"
-	"crypto/sha256"
 	"strconv"
 
 	"github.com/shoal-p2p/shoal/bencode"
+	"github.com/shoal-p2p/shoal/internal/sha"
 )
 
 // parseOptions leave room for file trees of MaxPathDepth below the info
@@ -113,10 +112,10 @@ func readInfo(v bencode.Value) (*Info, error) {
 			return nil, &Error{Err: ErrPieces, Where: "info.pieces", Msg: strconv.Itoa(i.NumPieces()) + " pieces, " +
 				strconv.Itoa(len(i.Pieces)) + " bytes of hashes"}
 		}
-		i.HashV1 = sha1.Sum(i.Bytes)
+		i.HashV1 = sha.Sum1(i.Bytes)
 	}
 	if i.HasV2 {
-		i.HashV2 = sha256.Sum256(i.Bytes)
+		i.HashV2 = sha.Sum256(i.Bytes)
 	}
 	return i, nil
 }

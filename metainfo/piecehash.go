@@ -1,6 +1,6 @@
 package metainfo
 
-import "crypto/sha1"
+import "github.com/shoal-p2p/shoal/internal/sha"
 
 // PieceHashes are the hashes of one piece. V1 is zero for v2-only torrents,
 // V2 for v1-only ones and for pieces that are all padding.
@@ -21,7 +21,7 @@ func (i *Info) HashPiece(index int, data []byte) (h PieceHashes) {
 		h.V2 = i.treeOf(index, data[:v2])
 		return h
 	}
-	v1 := sha1.New()
+	v1 := sha.New1()
 	if v2 == 0 {
 		v1.Write(data)
 	} else {

@@ -4,11 +4,11 @@ package browser
 
 import (
 	"context"
-	"crypto/sha1"
 	"syscall/js"
 	"time"
 
 	"github.com/shoal-p2p/shoal/engine/verify"
+	"github.com/shoal-p2p/shoal/internal/sha"
 )
 
 var uint8Array = js.Global().Get("Uint8Array")
@@ -64,7 +64,7 @@ func webCrypto() verify.SHA1 {
 	subtle := crypto.Get("subtle")
 	return func(p []byte) (sum [20]byte) {
 		if len(p) < 4<<10 {
-			return sha1.Sum(p) // a promise costs more
+			return sha.Sum1(p) // a promise costs more
 		}
 		done := make(chan bool, 1)
 		ok := js.FuncOf(func(_ js.Value, args []js.Value) any {
@@ -80,7 +80,7 @@ func webCrypto() verify.SHA1 {
 		defer bad.Release()
 		subtle.Call("digest", "SHA-1", toJS(p)).Call("then", ok, bad)
 		if !<-done {
-			return sha1.Sum(p)
+			return sha.Sum1(p)
 		}
 		return sum
 	}

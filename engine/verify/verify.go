@@ -6,8 +6,7 @@
 package verify
 
 import (
-	"crypto/sha1"
-
+	"github.com/shoal-p2p/shoal/internal/sha"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
@@ -41,7 +40,7 @@ func Check(data []byte, w Want, sum SHA1) (Genuine, bool) {
 		return Genuine{}, false
 	}
 	if sum == nil {
-		sum = sha1.Sum
+		sum = sha.Sum1
 	}
 	if w.V1 != nil && sum(data) != *w.V1 {
 		return Genuine{}, false
@@ -56,7 +55,7 @@ func Check(data []byte, w Want, sum SHA1) (Genuine, bool) {
 // forged piece and the genuine one.
 func Sums(data []byte, sum SHA1) [][20]byte {
 	if sum == nil {
-		sum = sha1.Sum
+		sum = sha.Sum1
 	}
 	sums := make([][20]byte, 0, (len(data)+metainfo.BlockSize-1)/metainfo.BlockSize)
 	for len(data) > 0 {

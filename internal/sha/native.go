@@ -1,0 +1,17 @@
+//go:build !js
+
+package sha
+
+import (
+	"crypto/sha1"
+	"crypto/sha256"
+)
+
+// Sum1 returns the SHA-1 of p.
+func Sum1(p []byte) [20]byte { return sha1.Sum(p) }
+
+// Sum256 returns the SHA-256 of p.
+func Sum256(p []byte) [32]byte { return sha256.Sum256(p) }
+
+// New1 returns a SHA-1 of nothing yet.
+func New1() Digest1 { return sha1.New() }
