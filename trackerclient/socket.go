@@ -211,11 +211,15 @@ func (s *socket) read(conn wsConn, backoff *schedule.Backoff) error {
 			continue // Not for us to judge: the next one may be good.
 		}
 		backoff.Reset()
+		limit := maxWaiting
+		if len(m.Offer) > 0 {
+			limit = maxOffersWaiting
+		}
 		s.mu.Lock()
 		s.asked = time.Time{}
 		for _, u := range s.users {
 			if u.t.a.Key == m.InfoHash {
-				u.t.postUpTo(maxRelays, func(t *torrent, now time.Time) { t.relay(now, u.w, m) })
+				u.t.postUpTo(limit, func(t *torrent, now time.Time) { t.relay(now, u.w, m) })
 			}
 		}
 		s.mu.Unlock()

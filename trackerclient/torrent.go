@@ -84,9 +84,12 @@ func (t *torrent) unsupported(url string) {
 	})
 }
 
-// maxRelays bounds the messages that may wait for a torrent; a tracker that
-// sends more loses them.
-const maxRelays = 256
+// What a tracker sends in floods is dropped when so much waits for a torrent:
+// offers first, so that the reply behind them is still heard.
+const (
+	maxOffersWaiting = 64
+	maxWaiting       = 256
+)
 
 // post has f called by the torrent's goroutine. It reports false when that has
 // ended.
