@@ -91,22 +91,16 @@ func (c *jsWS) release() {
 
 func (c *jsWS) message(event js.Value) {
 	data := event.Get("data")
-	text := data.Type() == js.TypeString
-	size := "byteLength"
-	if text {
-		size = "length"
-	}
-	n := data.Get(size).Int()
-	if n > maxMessage {
-		c.fail(errFlood)
-		return
-	}
 	var b []byte
-	if text {
-		b = []byte(data.String())
-	} else {
+	if data.Type() == js.TypeString {
+		b = []byte(data.String()) // a JS string has no properties that Go can get
+	} else if n := data.Get("byteLength").Int(); n <= maxMessage {
 		b = make([]byte, n)
 		js.CopyBytesToGo(b, js.Global().Get("Uint8Array").New(data))
+	}
+	if b == nil || len(b) > maxMessage {
+		c.fail(errFlood)
+		return
 	}
 	c.mu.Lock()
 	full := len(c.unread) >= maxUnread
