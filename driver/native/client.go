@@ -53,7 +53,7 @@ type Client struct {
 	rtc      *webrtc.Host
 	trackers *trackerclient.Client
 	dht      *node.Node
-	local    *localPeers
+	near     *neighbourhood
 	ctx      context.Context
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
@@ -135,7 +135,7 @@ func (c *Client) start() (err error) {
 			}
 		}
 	}
-	c.local = c.startLocal()
+	c.near = c.startNeighbourhood()
 	return nil
 }
 
@@ -215,8 +215,8 @@ func (c *Client) Close() {
 	if c.listener != nil {
 		c.listener.Close()
 	}
-	if c.local != nil {
-		c.local.close()
+	if c.near != nil {
+		c.near.close()
 	}
 	if c.dht != nil {
 		c.dht.Close()

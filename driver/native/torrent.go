@@ -71,7 +71,7 @@ func (c *Client) Add(opt Options) (*Torrent, error) {
 	complete := info != nil && isDone(t.Done())
 	t.startAnnouncing(opt.Trackers)
 	c.wg.Go(func() { t.watch(complete) })
-	if c.dht != nil || c.local != nil {
+	if c.dht != nil || c.near.lsd != nil {
 		c.wg.Go(t.discover)
 	}
 	return t, nil
@@ -186,7 +186,7 @@ func (t *Torrent) discover() {
 	}
 	for {
 		for _, key := range t.keys() {
-			t.c.local.announce(key)
+			t.c.near.announce(key)
 			if t.c.dht == nil {
 				continue
 			}
@@ -222,7 +222,7 @@ func (t *Torrent) keys() []metainfo.Hash {
 
 func (t *Torrent) withdraw() {
 	for _, key := range t.keys() {
-		t.c.local.withdraw(key)
+		t.c.near.withdraw(key)
 		if t.c.dht != nil {
 			t.c.dht.Withdraw(key)
 		}
