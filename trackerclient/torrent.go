@@ -27,8 +27,8 @@ type torrent struct {
 	pool *offers.Pool
 	open map[offers.ID]*openOffer
 
-	answering int
-	recent    [64]relayID // the offers of others that were seen last
+	answering map[[20]byte]struct{} // peers whose offers are being answered
+	recent    [64]relayID           // the offers of others that were seen last
 	recentAt  int
 
 	stopping bool
@@ -44,7 +44,8 @@ type torrent struct {
 func newTorrent(c *Client, a Announcement) *torrent {
 	t := &torrent{
 		c: c, a: a, rng: c.source(), ids: make(map[string]string), open: make(map[offers.ID]*openOffer),
-		stopped: make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1),
+		answering: make(map[[20]byte]struct{}),
+		stopped:   make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1),
 	}
 	t.ctx, t.end = context.WithCancel(c.ctx)
 	t.pool = offers.New(offers.Config{MaxAge: 50 * time.Second, ReuseAge: 35 * time.Second}, t.rng)

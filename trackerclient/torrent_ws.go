@@ -198,13 +198,14 @@ func (t *torrent) takeReply(now time.Time, w *wsTracker, m *signal.Reply) {
 // takeOffer answers somebody's offer.
 func (t *torrent) takeOffer(w *wsTracker, m *signal.Reply) {
 	id := relayID{m.PeerID, m.OfferID}
-	if m.PeerID == t.a.PeerID || t.answering >= t.c.cfg.MaxAnswers || t.seen(id) {
+	_, twice := t.answering[id.peer]
+	if m.PeerID == t.a.PeerID || twice || len(t.answering) >= t.c.cfg.MaxAnswers || t.seen(id) {
 		return
 	}
-	t.answering++
+	t.answering[id.peer] = struct{}{}
 	sdp := m.Offer.String()
 	go func() {
-		defer t.post(func(t *torrent, _ time.Time) { t.answering-- })
+		defer t.post(func(t *torrent, _ time.Time) { delete(t.answering, id.peer) })
 		ctx, cancel := context.WithTimeout(t.ctx, makeTimeout)
 		p, err := t.c.rtc.Answer(ctx, sdp)
 		cancel()
