@@ -37,7 +37,7 @@ func TestLinkPlays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			n := rig.Share(t, rig.Path("testdata", name))
 			start := time.Now()
-			p := b.Open(n.Link)
+			p := b.With(t).Open(n.Link)
 			defer p.Close()
 			p.WaitFor(30*time.Second, playing)
 			t.Logf("first frame after %v", time.Since(start))
@@ -69,7 +69,7 @@ func TestSeekBeforeComplete(t *testing.T) {
 	film := rig.LongFilm(t, t.TempDir())
 	n := rig.Share(t, film)
 	b := rig.StartBrowser(t, rig.BrowserConfig{})
-	p := b.Open("http://" + n.HTTP + "/")
+	p := b.With(t).Open("http://" + n.HTTP + "/")
 	p.Throttle(1 << 20)
 	p.Eval(10*time.Second, "location.hash = "+js(n.InfoHash), nil)
 	p.WaitFor(60*time.Second, playing)
@@ -92,7 +92,7 @@ func TestDroppedFileIsShared(t *testing.T) {
 	dir := t.TempDir()
 
 	t.Run("dropped", func(t *testing.T) {
-		p := b.Open("http://" + page.HTTP + "/")
+		p := b.With(t).Open("http://" + page.HTTP + "/")
 		defer p.Close()
 		p.WaitFor(20*time.Second, "document.querySelector('.drop')")
 		const text = "what was dropped here"
@@ -113,7 +113,7 @@ func TestDroppedFileIsShared(t *testing.T) {
 	t.Run("chosen", func(t *testing.T) {
 		file := filepath.Join(dir, "chosen file.bin")
 		rig.Payload(t, file, 7<<20+3, 60)
-		p := b.Open("http://" + page.HTTP + "/")
+		p := b.With(t).Open("http://" + page.HTTP + "/")
 		defer p.Close()
 		p.WaitFor(20*time.Second, "document.querySelector('#pick-files')")
 		p.Files("#pick-files", file)
@@ -147,7 +147,7 @@ func TestPastedLinks(t *testing.T) {
 	b := rig.StartBrowser(t, rig.BrowserConfig{})
 	for name, text := range map[string]string{"link": n.Link, "magnet": n.Magnet, "hash": n.InfoHash, "torrent address": n.TorrentURL} {
 		t.Run(name, func(t *testing.T) {
-			p := b.Open("http://" + n.HTTP + "/")
+			p := b.With(t).Open("http://" + n.HTTP + "/")
 			defer p.Close()
 			p.WaitFor(20*time.Second, "document.querySelector('#link-input')")
 			p.Fill("#link-input", text)
@@ -156,14 +156,14 @@ func TestPastedLinks(t *testing.T) {
 		})
 	}
 	t.Run("torrent file", func(t *testing.T) {
-		p := b.Open("http://" + n.HTTP + "/")
+		p := b.With(t).Open("http://" + n.HTTP + "/")
 		defer p.Close()
 		p.WaitFor(20*time.Second, "document.querySelector('#link-input')")
 		p.Files("input[accept*=torrent]", n.Torrent())
 		p.WaitFor(60*time.Second, "document.querySelectorAll('.file').length === 6")
 	})
 	t.Run("nonsense", func(t *testing.T) {
-		p := b.Open("http://" + n.HTTP + "/")
+		p := b.With(t).Open("http://" + n.HTTP + "/")
 		defer p.Close()
 		p.WaitFor(20*time.Second, "document.querySelector('#link-input')")
 		p.Fill("#link-input", "not a link at all")
@@ -194,7 +194,7 @@ func TestViewers(t *testing.T) {
 	}
 	n := rig.Share(t, dir)
 	b := rig.StartBrowser(t, rig.BrowserConfig{})
-	p := b.Open(n.Link)
+	p := b.With(t).Open(n.Link)
 	p.WaitFor(60*time.Second, "document.querySelectorAll('.file').length === 3")
 	show := func(name string) {
 		t.Helper()
@@ -212,7 +212,7 @@ func TestViewers(t *testing.T) {
 func TestPageOnAPhoneAndInTheDark(t *testing.T) {
 	n := rig.Share(t, rig.Path("testdata", "sample.mp4"))
 	b := rig.StartBrowser(t, rig.BrowserConfig{})
-	p := b.Open("http://" + n.HTTP + "/")
+	p := b.With(t).Open("http://" + n.HTTP + "/")
 	p.WaitFor(20*time.Second, "document.querySelector('#link-input')")
 	p.Viewport(390, 844)
 	const fits = "document.documentElement.scrollWidth <= innerWidth"
@@ -249,7 +249,7 @@ func TestPlainHTTP(t *testing.T) {
 	host := rig.HostAddress(t)
 	n := rig.ShareOn(t, rig.Path("testdata", "sample.mp4"), "--listen", host+":0", "--peer-listen", host+":0", "--no-dht", "--no-lsd", "--json")
 	b := rig.StartBrowser(t, rig.BrowserConfig{})
-	p := b.Open(n.Link)
+	p := b.With(t).Open(n.Link)
 	p.WaitFor(60*time.Second, playing)
 	var s struct {
 		Secure       bool

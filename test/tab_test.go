@@ -23,7 +23,7 @@ func TestTabDownloadsFromShare(t *testing.T) {
 					args = append(args, "--"+format)
 				}
 				n := rig.Share(t, path, args...)
-				tab := rig.OpenTab(b, n)
+				tab := rig.OpenTab(b.With(t), n)
 				defer tab.Close()
 				tab.Add(n.TorrentURL)
 				tab.WaitDone(90 * time.Second)
@@ -54,7 +54,7 @@ func TestTabWithHiddenAddresses(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "one.bin")
 	rig.Payload(t, file, 3_000_000, 52)
 	n := rig.Share(t, file)
-	tab := rig.OpenTab(b, n)
+	tab := rig.OpenTab(b.With(t), n)
 	tab.Add(n.Link)
 	tab.WaitDone(90 * time.Second)
 	tab.Same(file)
@@ -66,7 +66,7 @@ func TestGetFromTab(t *testing.T) {
 	file := filepath.Join(dir, "one file.bin")
 	rig.Payload(t, file, 9<<20+99, 53)
 	n := rig.Share(t, file, "--v1") // serves the page, and the bytes the tab makes its own torrent of
-	tab := rig.OpenTab(b, n)
+	tab := rig.OpenTab(b.With(t), n)
 	magnet, _ := tab.Seed(n.StreamURL("one%20file.bin"), "from the tab.bin")
 	for _, transport := range []string{"webrtc", "tcp,webrtc"} {
 		to := t.TempDir()

@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const pages = new Map();
+const dead = new Map(); // page -> why its engine stopped; no use to wait for it
 let context, profile, nextPage = 1;
 
 function send(message) {
@@ -43,7 +44,10 @@ const methods = {
     const id = nextPage++;
     const p = await context.newPage();
     pages.set(id, p);
-    p.on('console', (m) => send({ log: { page: id, type: m.type(), text: m.text() } }));
+    p.on('console', (m) => {
+      send({ log: { page: id, type: m.type(), text: m.text() } });
+      if (/^(panic|fatal error): /.test(m.text())) dead.set(id, m.text());
+    });
     p.on('pageerror', (e) => send({ log: { page: id, type: 'pageerror', text: String(e.stack ?? e) } }));
     p.on('crash', () => send({ log: { page: id, type: 'crash', text: 'the page crashed' } }));
     p.on('requestfailed', (r) => send({ log: { page: id, type: 'requestfailed', text: `${r.url()} ${r.failure()?.errorText}` } }));
@@ -68,6 +72,7 @@ const methods = {
       } catch (e) {
         last = `: ${e.message}`;
       }
+      if (dead.has(id)) throw new Error(`the engine stopped: ${dead.get(id)}`);
       if (Date.now() > end) throw new Error(`not true in time${last}`);
     }
   },

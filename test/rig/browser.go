@@ -10,7 +10,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -26,9 +26,7 @@ type BrowserConfig struct {
 type Browser struct {
 	t    T
 	proc *Proc
-
-	mu   sync.Mutex
-	next int
+	next *atomic.Int64
 }
 
 // Page is one tab.
@@ -47,7 +45,7 @@ func StartBrowser(t T, cfg BrowserConfig) *Browser {
 	if _, err := os.Stat(Path("test", "node_modules", "playwright-core")); err != nil {
 		t.Fatalf("the Node packages are missing, `make setup` brings them: %v", err)
 	}
-	b := &Browser{t: t, proc: Start(t, Command{Path: "node", Args: []string{Path("test", "browser", "driver.mjs")}})}
+	b := &Browser{t: t, next: new(atomic.Int64), proc: Start(t, Command{Path: "node", Args: []string{Path("test", "browser", "driver.mjs")}})}
 	// Registered after the process's own clean-up, so it runs first: the
 	// driver gets the chance to remove the profile.
 	t.Cleanup(b.Close)
@@ -55,19 +53,22 @@ func StartBrowser(t T, cfg BrowserConfig) *Browser {
 	return b
 }
 
+// With is the same browser in the hands of a subtest, which fails instead of its parent.
+func (b *Browser) With(t T) *Browser { return &Browser{t: t, proc: b.proc, next: b.next} }
+
 // Close ends the browser.
 func (b *Browser) Close() { b.proc.Close() }
 
 func (b *Browser) call(limit time.Duration, method string, params, result any) error {
 	b.t.Helper()
-	b.mu.Lock()
-	b.next++
-	id := float64(b.next)
-	b.mu.Unlock()
+	id := float64(b.next.Add(1))
 	if err := b.proc.Send(map[string]any{"id": id, "method": method, "params": params}); err != nil {
 		return fmt.Errorf("%s: %v", method, err)
 	}
-	e := b.proc.Wait("the browser's answer to "+method, limit, func(e Event) bool { return e.Num("id") == id })
+	e, err := b.proc.wait("the browser's answer to "+method, limit, func(e Event) bool { return e.Num("id") == id })
+	if err != nil {
+		return err
+	}
 	if msg := e.Str("error"); msg != "" {
 		return errors.New(msg)
 	}
@@ -107,11 +108,11 @@ func (b *Browser) Log() []string {
 	return lines
 }
 
-// Broken are the lines of Log that no sound page has: uncaught errors and crashes.
+// Broken are the lines of Log that no sound page has: uncaught errors, crashes, panics of the engine.
 func (b *Browser) Broken() []string {
 	var bad []string
 	for _, line := range b.Log() {
-		if strings.Contains(line, " pageerror: ") || strings.Contains(line, " crash: ") {
+		if strings.Contains(line, " pageerror: ") || strings.Contains(line, " crash: ") || strings.Contains(line, ": panic: ") || strings.Contains(line, ": fatal error: ") {
 			bad = append(bad, line)
 		}
 	}

@@ -183,6 +183,14 @@ func (p *Proc) Send(v any) error {
 // fails the test when the program ends or the time passes without one.
 func (p *Proc) Wait(what string, limit time.Duration, match func(Event) bool) Event {
 	p.t.Helper()
+	e, err := p.wait(what, limit, match)
+	if err != nil {
+		p.t.Fatalf("%v", err)
+	}
+	return e
+}
+
+func (p *Proc) wait(what string, limit time.Duration, match func(Event) bool) (Event, error) {
 	deadline := time.After(limit)
 	for seen := 0; ; {
 		p.mu.Lock()
@@ -190,7 +198,7 @@ func (p *Proc) Wait(what string, limit time.Duration, match func(Event) bool) Ev
 		p.mu.Unlock()
 		for ; seen < len(events); seen++ {
 			if match(events[seen]) {
-				return events[seen]
+				return events[seen], nil
 			}
 		}
 		select {
@@ -201,12 +209,12 @@ func (p *Proc) Wait(what string, limit time.Duration, match func(Event) bool) Ev
 			p.mu.Unlock()
 			for _, e := range last {
 				if match(e) {
-					return e
+					return e, nil
 				}
 			}
-			p.t.Fatalf("%s ended (%v) before %s", p.name, err, what)
+			return nil, fmt.Errorf("%s ended (%v) before %s", p.name, err, what)
 		case <-deadline:
-			p.t.Fatalf("%s: no %s within %v", p.name, what, limit)
+			return nil, fmt.Errorf("%s: no %s within %v", p.name, what, limit)
 		}
 	}
 }
