@@ -80,6 +80,9 @@ func (m *Machine) gotExtHandshake(p *peer, payload []byte) error {
 	}
 	if h.Port > 0 && h.Port < 65536 {
 		p.port = h.Port
+		if a, ok := p.dialable(); ok && !p.outgoing && m.dials.known[a] != nil {
+			m.isToo(p, a)
+		}
 	}
 	p.uploadOnly = h.UploadOnly
 	if h.MetadataSize > 0 {
@@ -124,5 +127,5 @@ func (m *Machine) gotDontHave(p *peer, payload []byte) error {
 		return breach("lt_donthave for a piece that does not exist")
 	}
 	m.losePiece(p, int(i))
-	return nil
+	return p.countHave()
 }

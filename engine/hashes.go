@@ -8,14 +8,23 @@ import (
 	"github.com/shoal-p2p/shoal/wire"
 )
 
-const hashTimeout = 8 * time.Second
+const (
+	hashTimeout = 8 * time.Second
+	hashPause   = 10 * time.Second // before a peer that had no hashes is asked again
+)
 
 // hashFetch asks peers for the v2 piece layers that a magnet link does not
 // bring (BEP 52, "hash request"). A piece of a v2-only torrent can be verified
 // only once its hash has been proved against the file's root.
 type hashFetch struct {
 	asked []hashAsk
-	avoid []PeerKey // said no, or sent rubbish
+	avoid []hashAvoid
+}
+
+// hashAvoid is a peer that said no or nothing: it is not asked for a while.
+type hashAvoid struct {
+	peer  PeerKey
+	until time.Time
 }
 
 type hashAsk struct {
@@ -26,21 +35,25 @@ type hashAsk struct {
 
 func (h *hashFetch) peerLeft(key PeerKey) {
 	h.asked = slices.DeleteFunc(h.asked, func(a hashAsk) bool { return a.from == key })
-	h.avoid = slices.DeleteFunc(h.avoid, func(k PeerKey) bool { return k == key })
+	h.avoid = slices.DeleteFunc(h.avoid, func(a hashAvoid) bool { return a.peer == key })
 }
 
+// sweep asks others where an answer is overdue, and asks at all where nobody
+// could be asked when a piece was complete.
 func (h *hashFetch) sweep(m *Machine) {
-	n := len(h.asked)
+	h.avoid = slices.DeleteFunc(h.avoid, func(a hashAvoid) bool { return !m.now.Before(a.until) })
 	h.asked = slices.DeleteFunc(h.asked, func(a hashAsk) bool {
-		if m.now.Sub(a.at) > hashTimeout {
-			h.avoid = append(h.avoid, a.from)
-			return true
+		if m.now.Sub(a.at) <= hashTimeout {
+			return false
 		}
-		return false
+		h.shun(m, a.from)
+		return true
 	})
-	if len(h.asked) < n {
-		m.wantHashes()
-	}
+	m.wantHashes()
+}
+
+func (h *hashFetch) shun(m *Machine, key PeerKey) {
+	h.avoid = append(h.avoid, hashAvoid{key, m.now.Add(hashPause)})
 }
 
 // want asks for the hash of a piece that is complete but cannot be verified yet.
@@ -49,19 +62,13 @@ func (h *hashFetch) want(m *Machine, index int) {
 	if !ok || slices.ContainsFunc(h.asked, func(a hashAsk) bool { return a.req == req }) {
 		return
 	}
-	for pass := range 2 { // the second pass forgives
-		for _, p := range m.peers {
-			if !p.v2 && !m.info.HasV1 && p.has.Count() == 0 || !p.has.Has(index) {
-				continue
-			}
-			if pass == 0 && slices.Contains(h.avoid, p.key) {
-				continue
-			}
-			h.asked = append(h.asked, hashAsk{req, p.key, m.now})
-			m.send(p, wire.Message{ID: wire.HashRequest, Hash: toWire(req)})
-			return
+	for _, p := range m.peers {
+		if !p.has.Has(index) || slices.ContainsFunc(h.avoid, func(a hashAvoid) bool { return a.peer == p.key }) {
+			continue
 		}
-		h.avoid = h.avoid[:0]
+		h.asked = append(h.asked, hashAsk{req, p.key, m.now})
+		m.send(p, wire.Message{ID: wire.HashRequest, Hash: toWire(req)})
+		return
 	}
 }
 
@@ -95,10 +102,10 @@ func (m *Machine) gotHashMessage(p *peer, it *Item) error {
 	req := fromWire(it.Hash)
 	switch it.ID {
 	case wire.HashRequest:
-		m.serveHashes(p, req, it.Hash)
+		return m.serveHashes(p, req, it.Hash)
 	case wire.HashReject:
 		if m.hashes.take(req, p.key) {
-			m.hashes.avoid = append(m.hashes.avoid, p.key)
+			m.hashes.shun(m, p.key)
 			m.wantHashes()
 		}
 	case wire.Hashes:
@@ -126,13 +133,14 @@ func (h *hashFetch) take(req metainfo.HashRequest, key PeerKey) bool {
 
 // serveHashes answers from the piece layers. Block hashes would have to be read
 // from the store; nobody needs them to verify pieces, so they are refused.
-func (m *Machine) serveHashes(p *peer, req metainfo.HashRequest, raw wire.HashRange) {
+func (m *Machine) serveHashes(p *peer, req metainfo.HashRequest, raw wire.HashRange) error {
 	first, end, err := m.layers.Blocks(req)
 	if err == nil && first == end {
 		if b, err := m.layers.Answer(req, nil); err == nil {
 			m.send(p, wire.Message{ID: wire.Hashes, Hash: raw, Payload: b})
-			return
+			return m.charge(p, len(b))
 		}
 	}
 	m.send(p, wire.Message{ID: wire.HashReject, Hash: raw})
+	return m.charge(p, 0)
 }

@@ -144,7 +144,11 @@ func (m *Machine) handle(ev Event) {
 	case DialFailed:
 		m.dials.failed(m.now, ev.Addr)
 	case PeersFound:
-		m.dials.add(ev.Addrs, ev.Trusted)
+		if ev.Trusted {
+			m.dials.add(ev.Addrs, trusted)
+		} else {
+			m.dials.add(ev.Addrs, found)
+		}
 	case ContentReady:
 		m.contentReady(ev)
 	case ReaderMoved:
@@ -269,6 +273,7 @@ func (m *Machine) setPaused(on bool) {
 			m.releaseAll(p, true)
 			m.setChoke(p, true)
 		}
+		m.updateInterest(p)
 		m.touch(p)
 	}
 	if !on {

@@ -100,12 +100,29 @@ func (o *metaOffer) usable(now time.Time) bool {
 	return o.rejected.IsZero() || now.Sub(o.rejected) > 30*time.Second
 }
 
+// deserted reports whether nobody who can be asked claims the size that is being
+// fetched, while others claim another: a liar's size must not hold us up.
+func (d *metadata) deserted(now time.Time) bool {
+	others := false
+	for i := range d.offers {
+		o := &d.offers[i]
+		if o.usable(now) && o.size == d.size {
+			return false
+		}
+		others = others || o.usable(now)
+	}
+	return others
+}
+
 // wantMetadata asks peers for pieces of the info dictionary while it is unknown.
 func (m *Machine) wantMetadata() {
 	if m.info != nil || m.meta.done {
 		return
 	}
 	d := &m.meta
+	if d.size != 0 && d.deserted(m.now) {
+		d.restart()
+	}
 	if d.size == 0 {
 		for i := range d.offers {
 			if o := &d.offers[i]; o.usable(m.now) {
@@ -157,7 +174,7 @@ func (m *Machine) gotMetadata(p *peer, payload []byte) error {
 	}
 	switch msg.Type {
 	case wire.MetadataRequest:
-		m.serveMetadata(p, msg.Piece)
+		return m.serveMetadata(p, msg.Piece)
 	case wire.MetadataReject:
 		if m.info == nil {
 			m.meta.reject(m, p.key)
@@ -169,10 +186,10 @@ func (m *Machine) gotMetadata(p *peer, payload []byte) error {
 	return nil
 }
 
-func (m *Machine) serveMetadata(p *peer, piece int) {
+func (m *Machine) serveMetadata(p *peer, piece int) error {
 	id := p.theirID(wire.ExtMetadata)
 	if id == 0 {
-		return
+		return nil
 	}
 	msg := wire.MetadataMessage{Type: wire.MetadataReject, Piece: piece}
 	if m.info != nil && piece >= 0 && piece*wire.MetadataPieceSize < len(m.info.Bytes) {
@@ -183,6 +200,7 @@ func (m *Machine) serveMetadata(p *peer, piece int) {
 		msg.Data = b[from:min(len(b), from+wire.MetadataPieceSize)]
 	}
 	m.sendExt(p, id, msg.Append(nil))
+	return m.charge(p, len(msg.Data))
 }
 
 func (m *Machine) gotMetadataPiece(p *peer, msg *wire.MetadataMessage) error {
@@ -250,6 +268,9 @@ func (m *Machine) contentReady(ev ContentReady) {
 	m.cfg.Layers, m.cfg.Have = ev.Layers, ev.Have
 	m.setInfo(ev.Info)
 	for _, p := range slices.Clone(m.peers) {
+		if p.ext {
+			m.sendExtHandshake(p) // now they can fetch the info dictionary from us
+		}
 		m.announceHaves(p)
 		if err := m.replay(p); err != nil {
 			m.closePeer(p, err, false)

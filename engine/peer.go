@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 	"time"
@@ -20,6 +21,8 @@ const (
 	idleLimit        = 3 * time.Minute  // silence after which a peer is dropped
 	keepAliveEvery   = 90 * time.Second // our own silence
 	sweepInterval    = time.Second
+	maxWithdrawn     = 256         // cancelled requests remembered
+	answerLimit      = time.Minute // for how long
 )
 
 // request is a block we asked a peer for.
@@ -36,6 +39,7 @@ type upload struct{ index, begin, length uint32 }
 type peer struct {
 	key      PeerKey
 	addr     netip.AddrPort
+	listens  netip.AddrPort // another known address of this peer, if any
 	id       [20]byte
 	outgoing bool
 	fast     bool
@@ -60,6 +64,7 @@ type peer struct {
 	allowed     []int // pieces we may request while choked (BEP 6)
 
 	requests  []request // outstanding, oldest first
+	withdrawn []request // cancelled, and not answered yet (BEP 6)
 	window    int       // requests to keep outstanding, by slow start
 	starting  bool      // the window still doubles
 	reqq      int       // what it accepts
@@ -83,6 +88,7 @@ type peer struct {
 	pexFlood  int
 	strays    int // unrequested blocks we still tolerate
 	haveFlood int
+	owes      int // bytes of answers to be forgiven by time
 	out       []wire.Message
 }
 
@@ -95,23 +101,32 @@ func (p *peer) isSeed(m *Machine) bool {
 
 func (m *Machine) peerJoined(ev PeerJoined) {
 	if ev.ID == m.cfg.PeerID {
-		m.dials.forget(ev.Addr)
+		m.dials.never(ev.Addr)
 		m.do(Close{Peer: ev.Peer, Err: ErrSelf})
 		return
 	}
 	if ev.Outgoing {
-		m.dials.connected(ev.Addr)
+		m.dials.connected(m.now, ev.Addr)
 	}
-	refuse := func(err error) {
-		m.dials.left(m.now, ev.Addr, ev.Outgoing)
-		m.do(Close{Peer: ev.Peer, Err: err})
-	}
-	if m.byID[ev.ID] != nil {
-		refuse(ErrDuplicate)
-		return
+	var listens netip.AddrPort
+	if old := m.byID[ev.ID]; old != nil {
+		if !m.replaces(&ev, old) {
+			if ev.Outgoing {
+				m.isToo(old, ev.Addr)
+			}
+			m.do(Close{Peer: ev.Peer, Err: ErrDuplicate})
+			return
+		}
+		m.closePeer(old, ErrDuplicate, false)
+		if old.outgoing {
+			listens = old.addr
+		}
 	}
 	if len(m.peers) >= m.cfg.MaxPeers {
-		refuse(ErrFull)
+		if ev.Outgoing {
+			m.dials.left(m.now, ev.Addr)
+		}
+		m.do(Close{Peer: ev.Peer, Err: ErrFull})
 		return
 	}
 	p := &peer{
@@ -131,11 +146,42 @@ func (m *Machine) peerJoined(ev PeerJoined) {
 	if m.info != nil {
 		p.has = bits.New(m.info.NumPieces())
 	}
+	if listens.IsValid() {
+		m.isToo(p, listens)
+	}
 	if p.ext {
 		m.sendExtHandshake(p)
 	}
 	m.sendHave(p)
 	m.wantMetadata()
+}
+
+// crossing is the time within which two connections to one peer are taken for
+// dials that crossed.
+const crossing = 10 * time.Second
+
+// replaces reports whether a second connection to a peer takes the place of the
+// first. When both sides dialled at the same time each sees the two in another
+// order, and would close what the other kept; so the one stays that was dialled
+// by the smaller peer id.
+func (m *Machine) replaces(ev *PeerJoined, old *peer) bool {
+	if old.outgoing == ev.Outgoing || m.now.Sub(old.joined) > crossing {
+		return false
+	}
+	return (bytes.Compare(m.cfg.PeerID[:], ev.ID[:]) < 0) == ev.Outgoing
+}
+
+// isToo notes that a known address is that of a connected peer, so that it is
+// not dialled in vain.
+func (m *Machine) isToo(p *peer, a netip.AddrPort) {
+	switch {
+	case a == p.addr && p.outgoing || a == p.listens:
+	case p.listens.IsValid():
+		m.dials.left(m.now, a)
+	default:
+		m.dials.standsFor(m.now, a)
+		p.listens = a
+	}
 }
 
 // sendHave tells a new peer what we have (BEP 3 bitfield, BEP 6 have all and
@@ -159,6 +205,7 @@ func (m *Machine) closePeer(p *peer, err error, ban bool) {
 	m.removePeer(p)
 	if ban {
 		m.dials.ban(p.addr)
+		m.dials.ban(p.listens)
 	}
 	m.do(Close{Peer: p.key, Err: err, Ban: ban})
 }
@@ -183,7 +230,10 @@ func (m *Machine) removePeer(p *peer) {
 	m.hashes.peerLeft(p.key)
 	m.wantMetadata()
 	m.wantHashes()
-	m.dials.left(m.now, p.addr, p.outgoing)
+	if p.outgoing {
+		m.dials.left(m.now, p.addr)
+	}
+	m.dials.left(m.now, p.listens)
 	if !p.choking {
 		m.rechokeAt = m.now // a slot is free
 	}
@@ -224,6 +274,8 @@ func (m *Machine) sweep() {
 			m.send(p, wire.Message{KeepAlive: true})
 		}
 		m.checkSnub(p)
+		p.withdrawn = slices.DeleteFunc(p.withdrawn, func(r request) bool { return m.now.Sub(r.at) > answerLimit })
+		p.owes = max(0, p.owes-answerRefill*int(sweepInterval/time.Second))
 	}
 	if m.info != nil && (len(m.urgent) > 0 || m.free == 0 && m.pick.Len() == 0) {
 		m.touchAll() // a request may have become so late that it is worth another

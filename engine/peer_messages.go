@@ -90,10 +90,7 @@ func (m *Machine) gotHave(p *peer, index uint32) error {
 		return breach("have for a piece that does not exist")
 	}
 	if !m.addPiece(p, i) {
-		if p.haveFlood++; p.haveFlood > maxUselessHaves {
-			return breach("flood of have messages")
-		}
-		return nil
+		return p.countHave()
 	}
 	m.dropIfUseless(p)
 	return nil

@@ -86,6 +86,6 @@ func (m *Machine) gotPEX(p *peer, payload []byte) error {
 	for _, a := range msg.Added {
 		addrs = append(addrs, a.Addr)
 	}
-	m.dials.add(addrs, false)
+	m.dials.add(addrs, hearsay)
 	return nil
 }

@@ -126,9 +126,8 @@ func (pc *piece) nextFree() (int, bool) {
 func (m *Machine) gotBlock(p *peer, it *Item) error {
 	p.down.Add(m.now, int(it.Length))
 	m.down.Add(m.now, int(it.Length))
-	at := slices.IndexFunc(p.requests, func(r request) bool {
-		return r.index == it.Index && r.begin == it.Begin && r.length == it.Length
-	})
+	p.answersWithdrawn(it) // and is welcome if the block was requested again
+	at := slices.IndexFunc(p.requests, func(r request) bool { return r.is(it) })
 	if at < 0 {
 		m.wasted += int64(it.Length)
 		if p.strays--; p.strays < 0 {
@@ -235,13 +234,14 @@ func (m *Machine) storeFailed(ev StoreFailed) {
 
 // readFailed stops offering a piece that the store lost.
 func (m *Machine) readFailed(ev ReadFailed) {
+	m.losePieceOfOurs(int(ev.Index))
 	if p := m.byKey[ev.Peer]; p != nil {
 		p.inFlight -= int(ev.Length)
 		if p.fast {
 			m.send(p, wire.Message{ID: wire.Reject, Index: ev.Index, Begin: ev.Begin, Length: ev.Length})
 		}
+		m.pump(p)
 	}
-	m.losePieceOfOurs(int(ev.Index))
 }
 
 // losePieceOfOurs forgets a stored piece and tells who understands it (BEP 54).
@@ -262,5 +262,6 @@ func (m *Machine) losePieceOfOurs(i int) {
 			m.touch(p)
 		}
 		m.sendDontHave(p, i)
+		m.refuseUploads(p, func(u upload) bool { return int(u.index) == i })
 	}
 }

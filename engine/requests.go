@@ -303,6 +303,23 @@ func (p *peer) hasRequest(index, begin uint32) bool {
 	return slices.ContainsFunc(p.requests, func(r request) bool { return r.index == index && r.begin == begin })
 }
 
+// is reports whether a message names the block of a request.
+func (r *request) is(it *Item) bool {
+	return r.index == it.Index && r.begin == it.Begin && r.length == it.Length
+}
+
+// answersWithdrawn reports whether a block or reject may be the answer to
+// a request that was cancelled. Answers come in order, so if the same block was
+// requested again since, that answer is still to come.
+func (p *peer) answersWithdrawn(it *Item) bool {
+	n := slices.IndexFunc(p.withdrawn, func(r request) bool { return r.is(it) })
+	if n < 0 {
+		return false
+	}
+	p.withdrawn = slices.Delete(p.withdrawn, n, n+1)
+	return true
+}
+
 // cancelWhere withdraws those requests to p that match.
 func (m *Machine) cancelWhere(p *peer, match func(request) bool) {
 	kept := p.requests[:0]
@@ -313,6 +330,10 @@ func (m *Machine) cancelWhere(p *peer, match func(request) bool) {
 		}
 		m.untake(r, false)
 		p.strays++
+		if p.fast && len(p.withdrawn) < maxWithdrawn {
+			r.at = m.now
+			p.withdrawn = append(p.withdrawn, r)
+		}
 		m.send(p, wire.Message{ID: wire.Cancel, Index: r.index, Begin: r.begin, Length: r.length})
 	}
 	if len(kept) < len(p.requests) {
@@ -365,11 +386,12 @@ func (m *Machine) gotReject(p *peer, it *Item) error {
 	if !p.fast {
 		return breach("reject without the fast extension")
 	}
-	at := slices.IndexFunc(p.requests, func(r request) bool {
-		return r.index == it.Index && r.begin == it.Begin && r.length == it.Length
-	})
+	if p.answersWithdrawn(it) {
+		return nil // it answers our cancel
+	}
+	at := slices.IndexFunc(p.requests, func(r request) bool { return r.is(it) })
 	if at < 0 {
-		return nil // it crossed our cancel
+		return nil
 	}
 	r := p.dropRequest(at)
 	m.untake(r, false)

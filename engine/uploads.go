@@ -17,6 +17,9 @@ func (m *Machine) gotRequest(p *peer, it *Item) error {
 	if i >= m.info.NumPieces() {
 		return breach("request for a piece that does not exist")
 	}
+	if it.Length == 0 || it.Length > wire.DefaultMaxBlock {
+		return breach("request for nothing or for more than 128 KiB")
+	}
 	// Peers may ask for the padding behind a file's end (see Info.PieceSize).
 	if uint64(it.Begin)+uint64(it.Length) > uint64(m.info.PieceSpan(i)) {
 		return breach("request beyond the end of its piece")
@@ -31,6 +34,7 @@ func (m *Machine) gotRequest(p *peer, it *Item) error {
 	if refuse {
 		if p.fast {
 			m.send(p, wire.Message{ID: wire.Reject, Index: it.Index, Begin: it.Begin, Length: it.Length})
+			return m.charge(p, 0)
 		}
 		return nil
 	}
@@ -85,12 +89,21 @@ func (m *Machine) setChoke(p *peer, choke bool) {
 		return
 	}
 	m.send(p, wire.Message{ID: wire.Choke})
-	if p.fast {
-		for _, u := range p.uploads {
+	m.refuseUploads(p, func(upload) bool { return true })
+}
+
+// refuseUploads takes requests off a peer's list, and tells it so where BEP 6
+// has a word for it.
+func (m *Machine) refuseUploads(p *peer, match func(upload) bool) {
+	p.uploads = slices.DeleteFunc(p.uploads, func(u upload) bool {
+		if !match(u) {
+			return false
+		}
+		if p.fast {
 			m.send(p, wire.Message{ID: wire.Reject, Index: u.index, Begin: u.begin, Length: u.length})
 		}
-	}
-	p.uploads = nil
+		return true
+	})
 }
 
 // unchokeIfFree lets a newly interested peer start at once while slots are free.
