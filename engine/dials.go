@@ -196,10 +196,29 @@ func (m *Machine) dial() {
 		if c.dialling || c.joined || m.now.Before(c.notUntil) {
 			continue
 		}
+		if p := m.peerAt(c.addr); p != nil {
+			if p.listens.IsValid() && p.listens != c.addr {
+				c.notUntil = m.now.Add(maxBackoff) // it tells a new port each time
+				continue
+			}
+			m.isToo(p, c.addr)
+			continue
+		}
 		c.dialling = true
 		d.half++
 		m.do(Dial{Addr: c.addr})
 	}
+}
+
+// peerAt returns the peer that can be dialled at an address, nil if it is not
+// connected.
+func (m *Machine) peerAt(a netip.AddrPort) *peer {
+	for _, p := range m.peers {
+		if b, ok := p.dialable(); ok && b == a {
+			return p
+		}
+	}
+	return nil
 }
 
 // deadline is when the next address may be tried.

@@ -80,9 +80,6 @@ func (m *Machine) gotExtHandshake(p *peer, payload []byte) error {
 	}
 	if h.Port > 0 && h.Port < 65536 {
 		p.port = h.Port
-		if a, ok := p.dialable(); ok && !p.outgoing && m.dials.known[a] != nil {
-			m.isToo(p, a)
-		}
 	}
 	p.uploadOnly = h.UploadOnly
 	if h.MetadataSize > 0 {

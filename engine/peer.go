@@ -175,8 +175,8 @@ func (m *Machine) replaces(ev *PeerJoined, old *peer) bool {
 // not dialled in vain.
 func (m *Machine) isToo(p *peer, a netip.AddrPort) {
 	switch {
-	case a == p.addr && p.outgoing || a == p.listens:
-	case p.listens.IsValid():
+	case a == p.addr && p.outgoing:
+	case p.listens.IsValid() && a != p.listens:
 		m.dials.left(m.now, a)
 	default:
 		m.dials.standsFor(m.now, a)

@@ -137,6 +137,7 @@ func (m *Machine) losePiece(p *peer, i int) {
 	m.pick.Dec(i)
 	if pc := m.openAt[i]; pc != nil && pc.alone && pc.owner == p.key && !pc.verifying {
 		m.abandon(pc)
+		m.touchAll()
 	}
 	if m.wanted.Has(i) && !m.have.Has(i) {
 		p.useful--
