@@ -67,6 +67,8 @@ type Torrent struct {
 	info           atomic.Pointer[metainfo.Info]
 	store          atomic.Pointer[storage.Store]
 
+	writing sync.Mutex // held around each write to the store
+
 	mu       sync.Mutex
 	have     bits.Set
 	changed  chan struct{} // closed and replaced whenever have or err changes
