@@ -14,7 +14,6 @@ import (
 	"sync"
 
 	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
-	"github.com/pion/ice/v4"
 	"github.com/pion/logging"
 	"github.com/pion/stun/v3"
 	"github.com/shoal-p2p/shoal/transport"
@@ -29,12 +28,13 @@ const (
 // by any goroutine.
 type Host struct {
 	cfg  Config
-	sock *socket
-	mux  *ice.UniversalUDPMuxDefault
+	mux  *mux
 	urls []*stun.URI
 	cert tls.Certificate
 	sum  []byte // SHA-256 of cert
 	log  logging.LoggerFactory
+
+	names resolver
 
 	mu     sync.Mutex
 	closed bool
@@ -52,6 +52,7 @@ func NewHost(cfg Config) (*Host, error) {
 		// returned as errors.
 		log: &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled, Writer: io.Discard},
 	}
+	h.names.log = h.log
 	var err error
 	for _, s := range h.cfg.ICEServers {
 		u, err := parseServer(s)
@@ -65,27 +66,24 @@ func NewHost(cfg Config) (*Host, error) {
 	}
 	sum := sha256.Sum256(h.cert.Certificate[0])
 	h.sum = sum[:]
-	conn, err := h.listen()
-	if err != nil {
+	if h.mux, err = h.newMux(h.cfg.Port); err != nil {
 		return nil, err
 	}
-	h.sock = newSocket(conn)
-	h.mux = ice.NewUniversalUDPMuxDefault(ice.UniversalUDPMuxParams{
-		Logger:  h.log.NewLogger("ice"),
-		UDPConn: h.sock,
-	})
 	return h, nil
 }
 
-func (h *Host) listen() (*net.UDPConn, error) {
+func (h *Host) newMux(port uint16) (*mux, error) {
+	var c *net.UDPConn
+	var err error
 	if h.cfg.Loopback {
-		return net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.AddrFrom4([4]byte{127, 0, 0, 1}), h.cfg.Port)))
+		c, err = net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1), Port: int(port)})
+	} else if c, err = net.ListenUDP("udp", &net.UDPAddr{Port: int(port)}); err != nil {
+		c, err = net.ListenUDP("udp4", &net.UDPAddr{Port: int(port)}) // a system without IPv6
 	}
-	c, err := net.ListenUDP("udp", &net.UDPAddr{Port: int(h.cfg.Port)})
 	if err != nil {
-		return net.ListenUDP("udp4", &net.UDPAddr{Port: int(h.cfg.Port)})
+		return nil, err
 	}
-	return c, nil
+	return newMux(newSocket(c)), nil
 }
 
 // parseServer reads "stun:host:port" and "turn:user:password@host:port". The
@@ -110,8 +108,9 @@ func parseServer(s string) (*stun.URI, error) {
 	return u, nil
 }
 
-// Port is the UDP port that the connections use.
-func (h *Host) Port() uint16 { return h.sock.LocalAddr().(*net.UDPAddr).AddrPort().Port() }
+// Port is the UDP port of the connections, but for answers to another Host,
+// which have one each.
+func (h *Host) Port() uint16 { return h.mux.sock.LocalAddr().(*net.UDPAddr).AddrPort().Port() }
 
 // Offer makes a connection that waits for an answer. It blocks until the
 // candidates are known, Config.GatherTimeout at most. ErrTooMany, ErrHostClosed.
@@ -208,9 +207,8 @@ func (h *Host) Close() error {
 	if !first {
 		return nil
 	}
-	err := h.mux.Close()
-	_ = h.sock.Close()
-	return err
+	h.names.close()
+	return h.mux.Close()
 }
 
 // localAddrs lists the addresses of this machine.

@@ -49,6 +49,7 @@ const (
 type peer struct {
 	h       *Host
 	offerer bool
+	mux     *mux // the host's, or one of its own
 	agent   *ice.Agent
 	mid     string
 	sdp     string
@@ -77,12 +78,20 @@ type peer struct {
 }
 
 func (h *Host) newPeer(offer *description) (*peer, error) {
-	p := &peer{h: h, offerer: offer == nil, mid: "0", done: make(chan struct{}), hurry: make(chan struct{})}
+	p := &peer{h: h, mux: h.mux, offerer: offer == nil, mid: "0", done: make(chan struct{}), hurry: make(chan struct{})}
 	if offer != nil && offer.mid != "" {
 		p.mid = offer.mid
 	}
 	if err := h.admit(p); err != nil {
 		return nil, err
+	}
+	if offer != nil && offer.shared {
+		var err error
+		if p.mux, err = h.newMux(0); err != nil {
+			h.settled(false)
+			h.gone(p)
+			return nil, err
+		}
 	}
 	prflxWait := 50 * time.Millisecond
 	if h.cfg.Loopback {
@@ -90,8 +99,9 @@ func (h *Host) newPeer(offer *description) (*peer, error) {
 	}
 	opts := []ice.AgentOption{
 		ice.WithLoggerFactory(h.log),
-		ice.WithUDPMux(h.mux.UDPMuxDefault),
-		ice.WithUDPMuxSrflx(h.mux),
+		ice.WithUDPMux(p.mux),
+		ice.WithMulticastDNSMode(ice.MulticastDNSModeDisabled), // see resolver
+		ice.WithUDPMuxSrflx(p.mux),
 		ice.WithCheckInterval(checkInterval),
 		ice.WithFailedTimeout(failedTimeout),
 		ice.WithMaxBindingRequests(maxChecks),
@@ -106,12 +116,9 @@ func (h *Host) newPeer(offer *description) (*peer, error) {
 	types := []ice.CandidateType{ice.CandidateTypeHost}
 	if h.cfg.Loopback {
 		opts = append(opts, ice.WithIncludeLoopback(),
-			ice.WithNetworkTypes([]ice.NetworkType{ice.NetworkTypeUDP4}),
-			ice.WithMulticastDNSMode(ice.MulticastDNSModeDisabled))
+			ice.WithNetworkTypes([]ice.NetworkType{ice.NetworkTypeUDP4}))
 	} else {
-		opts = append(opts,
-			ice.WithNetworkTypes([]ice.NetworkType{ice.NetworkTypeUDP4, ice.NetworkTypeUDP6}),
-			ice.WithMulticastDNSMode(ice.MulticastDNSModeQueryOnly))
+		opts = append(opts, ice.WithNetworkTypes([]ice.NetworkType{ice.NetworkTypeUDP4, ice.NetworkTypeUDP6}))
 		if len(h.urls) > 0 {
 			opts = append(opts, ice.WithUrls(h.urls))
 			types = append(types, ice.CandidateTypeServerReflexive, ice.CandidateTypeRelay)
@@ -119,6 +126,7 @@ func (h *Host) newPeer(offer *description) (*peer, error) {
 	}
 	agent, err := ice.NewAgentWithOptions(append(opts, ice.WithCandidateTypes(types))...)
 	if err != nil {
+		p.closeMux()
 		h.settled(false)
 		h.gone(p)
 		return nil, err
@@ -177,7 +185,7 @@ func (p *peer) gather(ctx context.Context) error {
 	if !p.offerer {
 		setup = "active"
 	}
-	p.sdp = localSDP(binary.BigEndian.Uint64(session[:]), ufrag, pwd, p.mid, setup, p.h.sum, cands)
+	p.sdp = localSDP(binary.BigEndian.Uint64(session[:]), ufrag, pwd, p.mid, setup, p.h.sum, cands, p.mux == p.h.mux)
 	return nil
 }
 
@@ -223,12 +231,7 @@ func (p *peer) connect(d *description) {
 
 // run builds the stack. It ends soon after ctx does.
 func (p *peer) run(d *description) (*Conn, error) {
-	for _, c := range d.candidates {
-		if p.h.cfg.Loopback && !onThisMachine(c.Address()) {
-			continue // nothing leaves the machine; the other side can still reach us
-		}
-		_ = p.agent.AddRemoteCandidate(c)
-	}
+	p.addCandidates(d)
 	connect := p.agent.Accept
 	if p.offerer {
 		connect = p.agent.Dial
@@ -496,6 +499,13 @@ func (p *peer) teardown(linger bool) {
 		_ = p.link.Close()
 	}
 	_ = p.agent.GracefulClose()
+	p.closeMux()
+}
+
+func (p *peer) closeMux() {
+	if p.mux != p.h.mux {
+		_ = p.mux.Close()
+	}
 }
 
 // linger sends the end of the stream after what is written, and waits for the

@@ -37,7 +37,15 @@ type description struct {
 	mid          string
 	maxMessage   int // 0 = no limit
 	candidates   []ice.Candidate
+
+	// shared says that the other side is a Host that uses the socket of these
+	// candidates for more connections than this one. The answer to it comes from a
+	// socket of its own then, so that a pair of addresses is one connection.
+	shared bool
 }
+
+// sharedSocket is the attribute for description.shared. Others ignore it.
+const sharedSocket = "x-shoal-shared-socket"
 
 type fingerprint struct {
 	hash string // "sha-256"
@@ -98,6 +106,8 @@ func parseSDP(s string) (*description, error) {
 
 func (d *description) attribute(name, value string) error {
 	switch name {
+	case sharedSocket:
+		d.shared = true
 	case "ice-ufrag":
 		if len(value) > 256 || !isToken(value) || strings.Contains(value, ":") {
 			return sdpError("bad ICE user name")
@@ -175,7 +185,7 @@ func (d *description) matches(sums map[string][]byte) bool {
 }
 
 // localSDP writes our own description.
-func localSDP(session uint64, ufrag, pwd, mid, setup string, sum []byte, cands []ice.Candidate) string {
+func localSDP(session uint64, ufrag, pwd, mid, setup string, sum []byte, cands []ice.Candidate, shared bool) string {
 	var b strings.Builder
 	line := func(parts ...string) {
 		for _, p := range parts {
@@ -201,6 +211,9 @@ func localSDP(session uint64, ufrag, pwd, mid, setup string, sum []byte, cands [
 	line("a=mid:", mid)
 	line("a=sctp-port:5000")
 	line("a=max-message-size:", strconv.Itoa(maxMessage))
+	if shared {
+		line("a=", sharedSocket)
+	}
 	return b.String()
 }
 

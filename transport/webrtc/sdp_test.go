@@ -178,7 +178,7 @@ func TestParseServer(t *testing.T) {
 
 func FuzzParseSDP(f *testing.F) {
 	f.Add(chromiumOffer)
-	f.Add(localSDP(1, "abcd", strings.Repeat("p", 24), "data", "active", make([]byte, 32), nil))
+	f.Add(localSDP(1, "abcd", strings.Repeat("p", 24), "data", "active", make([]byte, 32), nil, true))
 	f.Add("v=0\nm=application 9 DTLS/SCTP 5000\na=candidate:\n")
 	f.Fuzz(func(t *testing.T, s string) {
 		d, err := parseSDP(s)
@@ -190,8 +190,8 @@ func FuzzParseSDP(f *testing.F) {
 			return
 		}
 		// What we write with the same facts says the same.
-		again, err := parseSDP(localSDP(1, d.ufrag, d.pwd, d.mid, "actpass", d.fingerprints[0].sum, d.candidates) + "a=candidate:x\r\n")
-		if err != nil || again.ufrag != d.ufrag || again.pwd != d.pwd || again.mid != d.mid {
+		again, err := parseSDP(localSDP(1, d.ufrag, d.pwd, d.mid, "actpass", d.fingerprints[0].sum, d.candidates, d.shared) + "a=candidate:x\r\n")
+		if err != nil || again.ufrag != d.ufrag || again.pwd != d.pwd || again.mid != d.mid || again.shared != d.shared {
 			t.Fatalf("written and read again: %+v, %v", again, err)
 		}
 	})

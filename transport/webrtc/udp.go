@@ -13,7 +13,7 @@ import (
 
 // The stack above the socket pays per datagram: locks, queues, wake-ups of
 // several goroutines. DTLS records say how long they are, and a datagram may
-// hold several of them, so the socket hands a run of records that arrived
+// hold several of them, so the socket hands a run of data records that arrived
 // together up as one datagram, and takes a run of records down as one, which it
 // sends as the separate packets that they are, with one system call where the
 // system can do that.
@@ -23,7 +23,7 @@ const (
 	maxRun       = 60 << 10 // bytes in one run of records to send; below UDP's limit
 	maxRunPieces = 60       // records in it; the kernel takes 64
 	socketBuffer = 4 << 20  // asked of the system, which may give less
-	readBatch    = 16
+	readBatch    = 8
 )
 
 // A packetIO sends and receives packets in batches where the system can.
@@ -43,7 +43,7 @@ type packet struct {
 	from netip.AddrPort
 }
 
-// socket is the UDP socket of a Host, in the form that pion's mux wants.
+// socket is a UDP socket that joins what it receives and splits what it sends.
 type socket struct {
 	*net.UDPConn
 	io packetIO
@@ -65,10 +65,13 @@ func isDTLS(b []byte) bool { return len(b) > 13 && b[0] >= 20 && b[0] <= 63 }
 // recordLen is the length of the DTLS record that b begins with.
 func recordLen(b []byte) int { return 13 + int(binary.BigEndian.Uint16(b[11:13])) }
 
-// wholeRecords reports whether b consists of whole DTLS records.
-func wholeRecords(b []byte) bool {
+// isData reports whether b consists of whole DTLS records with application data.
+// Only those may be joined: data behind the last message of a handshake would
+// have to be read before the handshake can end, and nobody reads before that.
+func isData(b []byte) bool {
+	const applicationData = 23
 	for len(b) > 0 {
-		if !isDTLS(b) || recordLen(b) > len(b) {
+		if !isDTLS(b) || b[0] != applicationData || recordLen(b) > len(b) {
 			return false
 		}
 		b = b[recordLen(b):]
@@ -76,7 +79,7 @@ func wholeRecords(b []byte) bool {
 	return true
 }
 
-// ReadFromAddrPort gives the next packet, or several packets with DTLS records
+// ReadFromAddrPort gives the next packet, or several packets with data records
 // from one sender as one.
 func (s *socket) ReadFromAddrPort(b []byte) (n int, from netip.AddrPort, err error) {
 	s.mu.Lock()
@@ -89,14 +92,14 @@ func (s *socket) ReadFromAddrPort(b []byte) (n int, from netip.AddrPort, err err
 			}
 			for len(p.data) > 0 {
 				one := p.data[:min(p.size, len(p.data))]
-				records := wholeRecords(one)
-				if n > 0 && (!records || n+len(one) > len(b)) {
+				data := isData(one)
+				if n > 0 && (!data || n+len(one) > len(b)) {
 					return n, from, nil
 				}
 				p.data = p.data[len(one):]
 				from = p.from
 				n += copy(b[n:], one)
-				if !records {
+				if !data {
 					s.drop()
 					return n, from, nil
 				}
@@ -110,8 +113,8 @@ func (s *socket) ReadFromAddrPort(b []byte) (n int, from netip.AddrPort, err err
 			if errors.Is(err, net.ErrClosed) {
 				return 0, netip.AddrPort{}, err
 			}
-			// The mux would give the socket up. Some systems report here that an
-			// earlier packet found nobody, which says nothing about this socket.
+			// Some systems report here that an earlier packet found nobody, which says
+			// nothing about this socket.
 			time.Sleep(time.Millisecond)
 		}
 	}
