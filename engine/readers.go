@@ -2,6 +2,7 @@ package engine
 
 import (
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -52,17 +53,26 @@ func (m *Machine) readerClosed(id int) {
 	m.touchAll()
 }
 
+// due is a piece that a reader waits for, and since when it is late.
+type due struct {
+	piece int
+	at    time.Time
+}
+
+// byDue sorts through sort.Interface, as wire does, for the tab's sake.
+type byDue []due
+
+func (l byDue) Len() int           { return len(l) }
+func (l byDue) Less(i, j int) bool { return l[i].at.Before(l[j].at) }
+func (l byDue) Swap(i, j int)      { l[i], l[j] = l[j], l[i] }
+
 // updateUrgent lists the pieces that readers wait for, by deadline.
 func (m *Machine) updateUrgent() {
 	if len(m.readers) == 0 {
 		m.urgent = nil
 		return
 	}
-	type due struct {
-		piece int
-		at    time.Time
-	}
-	var list []due
+	var list byDue
 	for _, r := range m.readers {
 		at := r.due
 		for i := r.first; i <= r.last && len(list) < maxUrgent; i++ {
@@ -72,7 +82,7 @@ func (m *Machine) updateUrgent() {
 			at = at.Add(r.spacing)
 		}
 	}
-	slices.SortStableFunc(list, func(a, b due) int { return a.at.Compare(b.at) })
+	sort.Stable(list)
 	m.urgent = m.urgent[:0]
 	for _, d := range list {
 		if !slices.Contains(m.urgent, d.piece) {

@@ -1,9 +1,9 @@
 package wire
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
+	"sort"
 	"unicode/utf8"
 
 	"github.com/shoal-p2p/shoal/bencode"
@@ -64,9 +64,9 @@ func (h *ExtHandshake) ID(name string) (id uint8, ok bool) {
 // Append appends the bencoded handshake to dst. M may be in any order.
 func (h *ExtHandshake) Append(dst []byte) []byte {
 	m := h.M
-	if !slices.IsSortedFunc(m, byName) {
+	if !sort.IsSorted(byName(m)) {
 		m = slices.Clone(m)
-		slices.SortStableFunc(m, byName)
+		sort.Stable(byName(m))
 	}
 	dst = append(dst, 'd')
 	if h.IPv4.Is4() {
@@ -111,7 +111,13 @@ func (h *ExtHandshake) Append(dst []byte) []byte {
 	return append(dst, 'e')
 }
 
-func byName(a, b Extension) int { return cmp.Compare(a.Name, b.Name) }
+// byName sorts through sort.Interface: a generic sort is compiled once per
+// type, which a tab's engine has to carry.
+type byName []Extension
+
+func (m byName) Len() int           { return len(m) }
+func (m byName) Less(i, j int) bool { return m[i].Name < m[j].Name }
+func (m byName) Swap(i, j int)      { m[i], m[j] = m[j], m[i] }
 
 // ParseExtHandshake reads the payload of an Extended message with ExtID 0.
 // Unknown keys are ignored, as BEP 10 asks. Errors are of type *ProtocolError.
@@ -182,7 +188,7 @@ func parseExtensions(v bencode.Value) ([]Extension, error) {
 		}
 		m = append(m, Extension{Name: string(key), ID: uint8(id)})
 	}
-	slices.SortFunc(m, byName)
+	sort.Stable(byName(m))
 	return m, nil
 }
 

@@ -10,6 +10,7 @@ package choker
 import (
 	"math/rand/v2"
 	"slices"
+	"sort"
 	"time"
 )
 
@@ -65,23 +66,27 @@ func (c *Choker) Rechoke(now time.Time, seeding bool, cands []Candidate) []uint3
 		}
 		return keys
 	}
-	ranked := slices.Clone(cands)
-	slices.SortStableFunc(ranked, func(a, b Candidate) int {
-		sa, sb := score(a, seeding), score(b, seeding)
-		switch {
-		case sa > sb:
-			return -1
-		case sa < sb:
-			return 1
-		}
-		return 0
-	})
+	ranked := byScore{slices.Clone(cands), seeding}
+	sort.Stable(ranked)
 	keys := make([]uint32, 0, c.slots)
-	for _, r := range ranked[:c.slots-1] {
+	for _, r := range ranked.list[:c.slots-1] {
 		keys = append(keys, r.Key)
 	}
-	return append(keys, c.optimistic(now, ranked[c.slots-1:]))
+	return append(keys, c.optimistic(now, ranked.list[c.slots-1:]))
 }
+
+// byScore puts the best candidate first. It sorts through sort.Interface, as wire
+// does, for the tab's sake.
+type byScore struct {
+	list    []Candidate
+	seeding bool
+}
+
+func (s byScore) Len() int { return len(s.list) }
+func (s byScore) Less(i, j int) bool {
+	return score(s.list[i], s.seeding) > score(s.list[j], s.seeding)
+}
+func (s byScore) Swap(i, j int) { s.list[i], s.list[j] = s.list[j], s.list[i] }
 
 // score ranks a candidate. Whoever holds a slot gets a tenth on top, so that
 // two equals do not swap places every ten seconds.
