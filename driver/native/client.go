@@ -97,6 +97,11 @@ func New(cfg Config) (*Client, error) {
 			return tcp.Dial(ctx, a)
 		}
 	}
+	m := &cfg.Session.Machine
+	if m.MaxPeers == 0 {
+		// A share is often opened by a whole audience at once.
+		m.MaxPeers, m.UploadSlots, m.MaxSlots = 250, 16, 100
+	}
 	c.Session = driver.NewSession(cfg.Session)
 	if err := c.start(); err != nil {
 		c.Close()
