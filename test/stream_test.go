@@ -6,12 +6,16 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal"
+	"github.com/shoal-p2p/shoal/internal/httpd"
+	"github.com/shoal-p2p/shoal/metainfo"
 	"github.com/shoal-p2p/shoal/test/rig"
 )
 
@@ -135,29 +139,44 @@ func TestStreamPaths(t *testing.T) {
 // What is asked for comes first: the end of a file is served long before its middle has arrived.
 func TestStreamWhileDownloading(t *testing.T) {
 	t.Parallel()
-	dir := t.TempDir()
-	file := filepath.Join(dir, "film.mp4")
-	rig.Payload(t, file, 24<<20, 23)
-	want, err := os.ReadFile(file)
+	s := newSlowSwarm(t, 24<<20, 3<<20, 23)
+	want, err := os.ReadFile(s.file)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tracker := rig.Tracker(t)
-	torrent := filepath.Join(dir, "x.torrent")
-	rig.LibtorrentCreate(t, file, torrent, "hybrid", "--tracker", "http://"+tracker+"/announce")
-	rig.LibtorrentSeed(t, torrent, dir, "--trackers", "--rate", "2000000")
-	to := t.TempDir()
-	n := rig.Seed(t, torrent, to)
+	raw, err := os.ReadFile(s.torrent)
+	if err != nil {
+		t.Fatal(err)
+	}
+	meta, err := metainfo.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	client, err := shoal.New(shoal.Config{PeerListen: "127.0.0.1:0", Local: true, NoDHT: true, NoLSD: true, NoNATMap: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(client.Close)
+	torrent, err := client.Add("", shoal.AddOptions{Dir: t.TempDir(), Torrent: meta, Peers: []string{s.line.Addr}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	node := httpd.New(client, nil, "")
+	node.Add(torrent)
+	server := httptest.NewServer(node)
+	t.Cleanup(server.Close)
+	at := server.URL + "/stream/" + torrent.Key().String() + "/big.bin"
+
 	from := len(want) * 8 / 10
-	res, body := request(t, "GET", n.StreamURL("film.mp4"), "Range", "bytes="+itoa(from)+"-"+itoa(from+300_000-1))
+	res, body := request(t, "GET", at, "Range", "bytes="+itoa(from)+"-"+itoa(from+300_000-1))
 	if res.StatusCode != 206 || !bytes.Equal(body, want[from:from+300_000]) {
 		t.Fatalf("the part at 80 %%: %s, %d bytes", res.Status, len(body))
 	}
-	if got, err := os.ReadFile(filepath.Join(to, "film.mp4")); err == nil && bytes.Equal(got, want) {
-		t.Fatal("the download was complete before the part was served, so this shows nothing")
+	if stats := torrent.Stats(); stats.Have*2 > stats.Pieces {
+		t.Errorf("%d of %d pieces were there before the part was served, so this shows nothing", stats.Have, stats.Pieces)
 	}
-	// And the whole of it, read while it arrives.
-	res, body = request(t, "GET", n.StreamURL("film.mp4"))
+	s.line.Speed(0)
+	res, body = request(t, "GET", at)
 	if res.StatusCode != 200 || !bytes.Equal(body, want) {
 		t.Errorf("the whole file: %s, %d bytes", res.Status, len(body))
 	}

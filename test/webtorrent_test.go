@@ -125,9 +125,11 @@ func TestBridge(t *testing.T) {
 		if err := os.WriteFile(torrent, up.Torrent, 0o644); err != nil {
 			t.Fatal(err)
 		}
-		node := rig.Seed(t, torrent, t.TempDir()) // has nothing yet
 		to := t.TempDir()
-		rig.LibtorrentGet(t, torrent, to, "--connect", node.Peer).Event("done", 90*time.Second)
+		down := rig.LibtorrentGet(t, torrent, to)
+		node := rig.Get(t, torrent, t.TempDir(), "--peer", down.Addr, "--seed")
+		down.Event("done", 90*time.Second)
+		node.Event("done", 30*time.Second)
 		rig.Same(t, file, filepath.Join(to, "one.bin"))
 	})
 }
