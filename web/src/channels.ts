@@ -90,24 +90,14 @@ export class Channels {
   readonly scratch = new Uint8Array(64 << 10);
   readonly #channels = new Map<number, Channel>();
   readonly #post: Post;
+  readonly #later: (f: () => void) => void;
   #listener: Listener = () => {};
-  readonly #wake = new MessageChannel();
   #readable: number[] = [];
 
-  constructor(post: Post) {
+  /** `later` runs a function after the messages that have already arrived were handled. */
+  constructor(post: Post, later: (f: () => void) => void) {
     this.#post = post;
-    // Messages that have already arrived are handled before this one is, so that
-    // Go is woken once for all of them.
-    this.#wake.port1.onmessage = () => {
-      const ids = this.#readable;
-      this.#readable = [];
-      for (const id of ids) {
-        const c = this.#channels.get(id);
-        if (!c) continue;
-        c.announced = false;
-        this.#listener(Kind.Readable, id, "");
-      }
-    };
+    this.#later = later;
   }
 
   // For Go.
@@ -259,7 +249,19 @@ export class Channels {
     }
     if (c.announced) return;
     c.announced = true;
-    if (this.#readable.push(id) === 1) this.#wake.port2.postMessage(null);
+    // Go is woken once for all that has arrived on all channels.
+    if (this.#readable.push(id) === 1) this.#later(() => this.#wake());
+  }
+
+  #wake(): void {
+    const ids = this.#readable;
+    this.#readable = [];
+    for (const id of ids) {
+      const c = this.#channels.get(id);
+      if (!c) continue;
+      c.announced = false;
+      this.#listener(Kind.Readable, id, "");
+    }
   }
 
   #writable(id: number, c: Channel): void {
@@ -317,7 +319,16 @@ interface Scope {
 /** Sets up `shoalRTC`, which Go calls. Before Go starts. */
 export function installChannels(): void {
   const scope = self as unknown as Scope;
-  const channels = new Channels((message, transfer) => scope.postMessage(message, transfer ?? []));
+  const { port1, port2 } = new MessageChannel();
+  const waiting: (() => void)[] = [];
+  port1.onmessage = () => waiting.shift()?.();
+  const channels = new Channels(
+    (message, transfer) => scope.postMessage(message, transfer ?? []),
+    (f) => {
+      waiting.push(f);
+      port2.postMessage(null);
+    },
+  );
   scope.shoalRTC = channels;
   scope.addEventListener("message", (message) => {
     if (message.data?.rtc) channels.receive(message.data.rtc);

@@ -1,0 +1,102 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { attachRTC, server } from "../src/rtc";
+
+test("server URLs carry their credentials", () => {
+  assert.deepEqual(server("stun:stun.example:3478"), { urls: "stun:stun.example:3478" });
+  assert.deepEqual(server("turn:1732200000:alice:s3cret@turn.example:3478?transport=udp"), {
+    urls: "turn:turn.example:3478?transport=udp",
+    username: "1732200000:alice",
+    credential: "s3cret",
+  });
+});
+
+/** A peer connection that gathers at once and never connects. */
+class FakePeer {
+  static live = 0;
+  iceGatheringState = "new";
+  connectionState = "new";
+  localDescription: { sdp: string } | null = null;
+  onicegatheringstatechange = () => {};
+  onconnectionstatechange = () => {};
+  ondatachannel = (_: unknown) => {};
+  constructor() {
+    FakePeer.live++;
+  }
+  createDataChannel(name: string) {
+    return { name, readyState: "connecting", bufferedAmount: 0 };
+  }
+  async setLocalDescription() {
+    this.localDescription = { sdp: "v=0 mine" };
+    this.iceGatheringState = "complete";
+  }
+  async setRemoteDescription({ sdp }: { sdp: string }) {
+    if (sdp !== "good") throw new Error("cannot be parsed");
+  }
+  close() {
+    FakePeer.live--;
+  }
+}
+
+function setUp(refuse = false) {
+  Object.assign(globalThis, { RTCPeerConnection: FakePeer });
+  const posted: Record<string, unknown>[] = [];
+  let listener = (_: unknown) => {};
+  const worker = {
+    addEventListener: (_: string, f: typeof listener) => (listener = f),
+    removeEventListener: () => (listener = () => {}),
+    postMessage: ({ rtc }: { rtc: Record<string, unknown> }, transfer: unknown[]) => {
+      if (refuse && transfer.length && rtc.ev === "channel") throw new Error("DataCloneError");
+      posted.push(rtc);
+    },
+  };
+  const stop = attachRTC(worker as unknown as Worker);
+  return { posted, stop, say: (rtc: unknown) => listener({ data: { rtc } }) };
+}
+
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+test("an offer hands its channel over and is closed when told", async () => {
+  const { posted, say } = setUp();
+  say({ op: "open", id: 1, servers: [], gather: 100, offer: null });
+  assert.equal(posted[0]!.ev, "channel"); // in the same task
+  await settle();
+  assert.deepEqual(posted[1], { ev: "sdp", id: 1, sdp: "v=0 mine" });
+  say({ op: "accept", id: 1, sdp: "bad" });
+  await settle();
+  assert.deepEqual(posted[2], { ev: "refused", id: 1, error: "cannot be parsed" });
+  say({ op: "accept", id: 1, sdp: "good" });
+  await settle();
+  assert.deepEqual(posted[3], { ev: "accepted", id: 1 });
+  say({ op: "close", id: 1 });
+  say({ op: "close", id: 1 });
+  assert.deepEqual(posted.slice(4), [{ ev: "gone", id: 1 }]);
+  assert.equal(FakePeer.live, 0);
+});
+
+test("a bad offer leaves nothing behind", async () => {
+  const { posted, say } = setUp();
+  say({ op: "open", id: 2, servers: [], gather: 100, offer: "bad" });
+  await settle();
+  assert.deepEqual(posted, [
+    { ev: "refused", id: 2, error: "cannot be parsed" },
+    { ev: "gone", id: 2 },
+  ]);
+  assert.equal(FakePeer.live, 0);
+});
+
+test("a channel that cannot be transferred is relayed", () => {
+  const { posted, say } = setUp(true);
+  say({ op: "open", id: 3, servers: [], gather: 100, offer: null });
+  assert.deepEqual(posted, [{ ev: "relay", id: 3 }]);
+});
+
+test("connections are bounded and end with the page's interest", () => {
+  FakePeer.live = 0;
+  const { posted, say, stop } = setUp();
+  for (let id = 1; id <= 120; id++) say({ op: "open", id, servers: [], gather: 100, offer: null });
+  assert.equal(FakePeer.live, 100);
+  assert.equal(posted.filter((m) => m.ev === "failed").length, 20);
+  stop();
+  assert.equal(FakePeer.live, 0);
+});
