@@ -49,7 +49,9 @@ type Machine struct {
 
 	blockTime  latency
 	down       rate.Meter // from all peers
+	asked      int        // requests outstanding to all peers
 	rechokeAt  time.Time
+	slotsFree  bool // perhaps: somebody became interested, lost interest or left
 	sweepAt    time.Time
 	pexAt      time.Time
 	downloaded int64
@@ -172,6 +174,11 @@ func (m *Machine) timers() {
 	if !m.now.Before(m.rechokeAt) {
 		m.rechokeAt = m.now.Add(choker.Interval)
 		m.rechoke()
+		m.slotsFree = true
+	}
+	if m.slotsFree {
+		m.slotsFree = false
+		m.fillSlots()
 	}
 	if !m.now.Before(m.sweepAt) {
 		m.sweepAt = m.now.Add(sweepInterval)

@@ -23,13 +23,15 @@ const (
 	sweepInterval    = time.Second
 	maxWithdrawn     = 256         // cancelled requests remembered
 	answerLimit      = time.Minute // for how long
+	debtTime         = 20.0        // seconds over which the choker looks at what a peer gave
 )
 
 // request is a block we asked a peer for.
 type request struct {
 	index, begin, length uint32
 	at                   time.Time
-	late                 bool // given up on: others may be asked for it
+	drain                time.Duration // see drainTime, when it was made
+	late                 bool          // given up on: others may be asked for it
 }
 
 // upload is a block a peer asked us for.
@@ -70,8 +72,9 @@ type peer struct {
 	reqq      int       // what it accepts
 	snubbed   bool
 	down, up  rate.Meter
-	pace      float64   // bytes a second when its last block came
-	lastBlock time.Time // or when the queue became non-empty
+	gave      rate.Meter // like down, but slow: what we owe it
+	pace      float64    // bytes a second when its last block came
+	lastBlock time.Time  // or when the queue became non-empty
 	lastRecv  time.Time
 	lastSent  time.Time
 	joined    time.Time
@@ -134,6 +137,7 @@ func (m *Machine) peerJoined(ev PeerJoined) {
 		fast: ev.Fast, ext: ev.Extended, v2: ev.V2,
 		choking: true, choked: true, window: startWindow, starting: true, reqq: defaultReqQ,
 		lastRecv: m.now, lastSent: m.now, joined: m.now, strays: maxStrayBlocks,
+		gave: rate.Meter{Tau: debtTime},
 	}
 	if len(m.peers) == 0 {
 		m.rechokeAt = m.now.Add(choker.Interval)
@@ -235,7 +239,7 @@ func (m *Machine) removePeer(p *peer) {
 	}
 	m.dials.left(m.now, p.listens)
 	if !p.choking {
-		m.rechokeAt = m.now // a slot is free
+		m.slotsFree = true
 	}
 	m.touchAll()
 }

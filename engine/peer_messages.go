@@ -11,17 +11,21 @@ func breach(msg string) error { return &wire.ProtocolError{Msg: msg} }
 
 func (m *Machine) received(ev Received) {
 	p := m.byKey[ev.Peer]
-	if p == nil {
-		return
+	if p != nil {
+		p.lastRecv = m.now
 	}
-	p.lastRecv = m.now
 	for i := range ev.Items {
 		it := &ev.Items[i]
+		if m.byKey[ev.Peer] == nil {
+			// Closed, perhaps by the message before. Its blocks lie in buffers
+			// all the same.
+			if it.ID == wire.Piece && !it.KeepAlive {
+				m.takeIn(ev.Peer, it)
+			}
+			continue
+		}
 		if err := m.message(p, it); err != nil {
 			m.closePeer(p, err, false)
-		}
-		if m.byKey[ev.Peer] == nil {
-			return
 		}
 	}
 }
@@ -51,13 +55,13 @@ func (m *Machine) message(p *peer, it *Item) error {
 		m.touch(p)
 	case wire.Interested:
 		p.interesting = true
-		m.unchokeIfFree(p)
+		m.slotsFree = true
 	case wire.NotInterested:
 		if p.interesting {
 			p.interesting = false
 			if !p.choking {
 				m.setChoke(p, true)
-				m.rechokeAt = m.now
+				m.slotsFree = true
 			}
 		}
 	case wire.Reject:

@@ -128,49 +128,85 @@ func (m *Machine) gotBlock(p *peer, it *Item) error {
 	m.down.Add(m.now, int(it.Length))
 	p.answersWithdrawn(it) // and is welcome if the block was requested again
 	at := slices.IndexFunc(p.requests, func(r request) bool { return r.is(it) })
-	if at < 0 {
-		m.wasted += int64(it.Length)
+	var pc *piece
+	next := 0
+	if at >= 0 {
+		if pc = m.openAt[it.Index]; pc != nil {
+			next = pc.next
+		}
+		if p.snubbed {
+			m.wake(p)
+		}
+		r := m.dropRequest(p, at)
+		p.lastBlock = m.now
+		p.pace = p.down.Rate(m.now)
+		m.growWindow(p)
+		m.touch(p)
+		m.untake(r, false)
+		m.blockTime.add(m.now.Sub(r.at))
+	}
+	taken, err := m.takeIn(p.key, it)
+	if taken && pc != nil {
+		pc.next = next // untake believed the block to be free
+	}
+	if at < 0 && !taken && err == nil {
 		if p.strays--; p.strays < 0 {
 			return breach("sent blocks that were not requested")
 		}
-		return nil
 	}
-	if p.snubbed {
-		m.wake(p)
+	return err
+}
+
+// takeIn notes a block whose bytes are in the buffer of its piece. Whether it is
+// still requested does not matter: no other copy could be put there any more. It
+// may have crossed a cancel, or come before its sender was closed.
+func (m *Machine) takeIn(from PeerKey, it *Item) (bool, error) {
+	var pc *piece
+	if m.info != nil && int(it.Index) < len(m.openAt) && it.Buffer != 0 {
+		pc = m.openAt[it.Index]
 	}
-	r := p.dropRequest(at)
-	p.lastBlock = m.now
-	p.pace = p.down.Rate(m.now)
-	m.growWindow(p)
-	m.touch(p)
-	pc := m.openAt[r.index]
-	b := int(r.begin / BlockSize)
-	if pc == nil || it.Buffer != pc.buffer || pc.blocks[b].got {
-		m.untake(r, false)
+	if pc == nil || pc.buffer != it.Buffer {
 		m.wasted += int64(it.Length)
-		return nil
+		return false, nil
+	}
+	b := int(it.Begin / BlockSize)
+	if it.Begin%BlockSize != 0 || b >= len(pc.blocks) || it.Length != pc.blockLength(b) {
+		// Part of the buffer is spoiled.
+		m.wasted += int64(it.Length)
+		m.abandon(pc)
+		m.touchAll()
+		return false, breach("sent a block of another length than requested")
+	}
+	bl := &pc.blocks[b]
+	if bl.got {
+		m.wasted += int64(it.Length)
+		return false, nil
 	}
 	m.downloaded += int64(it.Length)
-	m.blockTime.add(m.now.Sub(r.at))
-	bl := &pc.blocks[b]
-	bl.asked--
-	bl.live--
-	bl.got, bl.from = true, p.key
+	if p := m.byKey[from]; p != nil {
+		p.gave.Add(m.now, int(it.Length))
+	}
+	if bl.live == 0 {
+		if pc.free--; pc.free == 0 {
+			m.free--
+		}
+	}
+	bl.got, bl.from = true, from
 	pc.got++
 	pc.touched = m.now
 	if bl.asked > 0 {
-		m.cancelElsewhere(r)
+		m.cancelElsewhere(it.Index, it.Begin)
 	}
 	if pc.got == len(pc.blocks) {
 		m.verify(pc)
 	}
-	return nil
+	return true, nil
 }
 
 // cancelElsewhere withdraws the requests that others have for a block.
-func (m *Machine) cancelElsewhere(r request) {
+func (m *Machine) cancelElsewhere(index, begin uint32) {
 	for _, p := range m.peers {
-		m.cancelWhere(p, func(q request) bool { return q.index == r.index && q.begin == r.begin })
+		m.cancelWhere(p, func(q request) bool { return q.index == index && q.begin == begin })
 	}
 }
 

@@ -82,11 +82,14 @@ func (m *Machine) queueLimit(p *peer) int {
 // would fill our line for long. Each queue by itself may be short: many peers
 // on a thin line make one long queue in front of it.
 func (m *Machine) crowded() bool {
-	n := 0
-	for _, p := range m.peers {
-		n += len(p.requests)
-	}
-	return n > crowd && float64((n-crowd)*BlockSize) > m.down.Rate(m.now)*crowdTime.Seconds()
+	return m.asked > crowd && float64((m.asked-crowd)*BlockSize) > m.down.Rate(m.now)*crowdTime.Seconds()
+}
+
+// drainTime is how long everything that is requested will keep our line busy. To
+// ask for the last of it again before that would only make the line busier.
+func (m *Machine) drainTime() time.Duration {
+	s := float64(m.asked*BlockSize) / max(m.down.Rate(m.now), 1)
+	return time.Duration(min(s, crowdTime.Seconds()) * float64(time.Second))
 }
 
 func (m *Machine) fillAll() {
@@ -124,7 +127,8 @@ func (m *Machine) request(p *peer, pc *piece, b int) {
 	if len(p.requests) == 0 {
 		p.lastBlock = m.now
 	}
-	r := request{index: uint32(pc.index), begin: uint32(b * BlockSize), length: pc.blockLength(b), at: m.now}
+	r := request{index: uint32(pc.index), begin: uint32(b * BlockSize), length: pc.blockLength(b), at: m.now, drain: m.drainTime()}
+	m.asked++
 	m.take(pc, b)
 	p.requests = append(p.requests, r)
 	m.send(p, wire.Message{ID: wire.Request, Index: r.index, Begin: r.begin, Length: r.length})
@@ -262,7 +266,7 @@ func (m *Machine) endGame(p *peer) (*piece, int, bool) {
 	var best *piece
 	at := 0
 	limit := m.blockTime.overdue() + time.Duration(m.blockTime.dev*1.5*float64(time.Second))
-	longest := 0.2 + 2*float64((len(p.requests)+1)*BlockSize)/max(p.pace, p.down.Rate(m.now), 1<<10)
+	longest := 0.5 + 4*float64((len(p.requests)+1)*BlockSize)/max(p.pace, p.down.Rate(m.now), 1<<10)
 	for _, v := range m.peers {
 		if v == p || len(v.requests) == 0 {
 			continue
@@ -274,7 +278,7 @@ func (m *Machine) endGame(p *peer) (*piece, int, bool) {
 		for k := len(v.requests) - 1; k >= 0 && float64((k+1)*BlockSize)/rate > longest; k-- {
 			r := v.requests[k]
 			pc := m.openAt[r.index]
-			if m.now.Sub(r.at) < limit || pc == nil || !p.mayJoin(pc) {
+			if m.now.Sub(r.at) < max(limit, r.drain+r.drain/4) || pc == nil || !p.mayJoin(pc) {
 				continue
 			}
 			b := int(r.begin / BlockSize)
@@ -289,8 +293,9 @@ func (m *Machine) endGame(p *peer) (*piece, int, bool) {
 
 // dropRequest removes the request at an index. Answers come in order, so it is
 // nearly always the first.
-func (p *peer) dropRequest(at int) request {
+func (m *Machine) dropRequest(p *peer, at int) request {
 	r := p.requests[at]
+	m.asked--
 	if at == 0 {
 		p.requests = p.requests[1:]
 	} else {
@@ -328,6 +333,7 @@ func (m *Machine) cancelWhere(p *peer, match func(request) bool) {
 			kept = append(kept, r)
 			continue
 		}
+		m.asked--
 		m.untake(r, false)
 		p.strays++
 		if p.fast && len(p.withdrawn) < maxWithdrawn {
@@ -352,6 +358,7 @@ func (m *Machine) releaseAll(p *peer, tell bool) {
 	for _, r := range p.requests {
 		m.untake(r, false)
 	}
+	m.asked -= len(p.requests)
 	p.requests = nil
 }
 
@@ -393,7 +400,7 @@ func (m *Machine) gotReject(p *peer, it *Item) error {
 	if at < 0 {
 		return nil
 	}
-	r := p.dropRequest(at)
+	r := m.dropRequest(p, at)
 	m.untake(r, false)
 	if !p.choked {
 		// It does not have what it announced; asking again would loop.

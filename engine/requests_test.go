@@ -293,3 +293,62 @@ func TestThinLineWithManyPeersKeepsTheQueueShort(t *testing.T) {
 		t.Fatalf("%d requests before anything is known of the line", total)
 	}
 }
+
+// A block that crosses its cancel has claimed its place in the buffer: no other
+// copy can be put there, so it must count.
+func TestBlockThatCrossesItsCancelCounts(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), nil)
+	old := r.join(joined{noFast: true})
+	r.recv(old, wire.Message{ID: wire.Bitfield, Payload: []byte{0xff, 0xc0}}, wire.Message{ID: wire.Unchoke})
+	asked := r.take(old, wire.Request)
+	r.recv(old, wire.Message{ID: wire.Choke})
+	r.answer(old, asked[0])
+	if got := r.m.Stats(r.now); got.Wasted != 0 || got.Downloaded != engine.BlockSize {
+		t.Fatalf("counted as %+v", got)
+	}
+	next := r.seed()
+	for _, q := range r.take(next, wire.Request) {
+		if q.Index == asked[0].Index && q.Begin == asked[0].Begin {
+			t.Fatal("asked for again")
+		}
+	}
+}
+
+// The same for blocks of a peer that was closed before they were looked at.
+func TestBlocksBehindABreachCount(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), nil)
+	key := r.seed()
+	asked := r.take(key, wire.Request)
+	r.recv(key, wire.Message{ID: wire.Have, Index: 99}, block(wire.Piece, asked[0].Index, asked[0].Begin, asked[0].Length))
+	if _, gone := r.closed[key]; !gone {
+		t.Fatal("not closed")
+	}
+	r.answer(key, asked[1])
+	if got := r.m.Stats(r.now).Downloaded; got != 2*engine.BlockSize {
+		t.Fatalf("%d bytes count, two blocks lie in buffers", got)
+	}
+}
+
+// Should a driver let a block of the wrong length into a buffer, the piece is
+// begun again.
+func TestSpoiledBufferIsThrownAway(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), nil)
+	key := r.seed()
+	asked := r.take(key, wire.Request)
+	before := r.buffers[int(asked[0].Index)]
+	friend := r.join(joined{})
+	r.recv(friend, wire.Message{ID: wire.HaveAll})
+	r.recv(key, block(wire.Piece, asked[0].Index, asked[0].Begin, 1))
+	if c := r.closed[key]; !isBreach(c.Err) {
+		t.Fatalf("closed %v", r.closed)
+	}
+	r.recv(friend, wire.Message{ID: wire.Unchoke})
+	var queue []wire.Message
+	r.stream(friend, &queue, time.Millisecond, 3*time.Second)
+	if after, open := r.buffers[int(asked[0].Index)]; open && after == before {
+		t.Fatal("goes on with the spoiled buffer")
+	}
+	if !r.m.Complete() {
+		t.Fatalf("stalls: %+v", r.m.Stats(r.now))
+	}
+}

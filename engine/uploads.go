@@ -106,19 +106,24 @@ func (m *Machine) refuseUploads(p *peer, match func(upload) bool) {
 	})
 }
 
-// unchokeIfFree lets a newly interested peer start at once while slots are free.
-func (m *Machine) unchokeIfFree(p *peer) {
-	if !p.choking || m.paused {
+// fillSlots unchokes whom the choker likes best while slots are free.
+func (m *Machine) fillSlots() {
+	if m.paused {
 		return
 	}
 	n := 0
-	for _, q := range m.peers {
-		if !q.choking {
+	for _, p := range m.peers {
+		if !p.choking {
 			n++
 		}
 	}
-	if m.choke.Free(n) {
-		m.setChoke(p, false)
+	for m.choke.Free(n) {
+		key, ok := m.choke.Next(m.Complete(), m.candidates())
+		if !ok {
+			return
+		}
+		m.setChoke(m.byKey[PeerKey(key)], false)
+		n++
 	}
 }
 
@@ -126,6 +131,14 @@ func (m *Machine) rechoke() {
 	if m.paused {
 		return
 	}
+	keys := m.choke.Rechoke(m.now, m.Complete(), m.candidates())
+	for _, p := range m.peers {
+		m.setChoke(p, !slices.Contains(keys, uint32(p.key)))
+	}
+}
+
+// candidates are the peers that want to download from us.
+func (m *Machine) candidates() []choker.Candidate {
 	var cands []choker.Candidate
 	for _, p := range m.peers {
 		if !p.interesting {
@@ -133,7 +146,7 @@ func (m *Machine) rechoke() {
 		}
 		c := choker.Candidate{
 			Key: uint32(p.key), Unchoked: !p.choking, Snubbed: p.snubbed,
-			Down: p.down.Rate(m.now), Up: p.up.Rate(m.now),
+			Down: p.gave.Rate(m.now), Up: p.up.Rate(m.now),
 			New: m.now.Sub(p.joined) < time.Minute,
 		}
 		if n := p.has.Len(); n > 0 {
@@ -141,8 +154,5 @@ func (m *Machine) rechoke() {
 		}
 		cands = append(cands, c)
 	}
-	keys := m.choke.Rechoke(m.now, m.Complete(), cands)
-	for _, p := range m.peers {
-		m.setChoke(p, !slices.Contains(keys, uint32(p.key)))
-	}
+	return cands
 }

@@ -25,7 +25,7 @@ type Candidate struct {
 	Key      uint32  // the engine's handle of the peer
 	Unchoked bool    // as it is now
 	Snubbed  bool    // it owes us blocks and does not send
-	Down     float64 // bytes a second from it
+	Down     float64 // bytes a second from it, over the last rounds
 	Up       float64 // bytes a second to it
 	Spreads  float64 // share of the torrent it lacks, 0..1: an emptier peer with demand spreads further
 	New      bool    // connected within the last minute: three times as likely to be tried
@@ -66,13 +66,33 @@ func (c *Choker) Rechoke(now time.Time, seeding bool, cands []Candidate) []uint3
 		}
 		return keys
 	}
-	ranked := byScore{slices.Clone(cands), seeding}
-	sort.Stable(ranked)
+	ranked := c.rank(seeding, cands)
 	keys := make([]uint32, 0, c.slots)
-	for _, r := range ranked.list[:c.slots-1] {
+	for _, r := range ranked[:c.slots-1] {
 		keys = append(keys, r.Key)
 	}
-	return append(keys, c.optimistic(now, ranked.list[c.slots-1:]))
+	return append(keys, c.optimistic(now, ranked[c.slots-1:]))
+}
+
+// Next returns who is to be unchoked when a slot becomes free between two
+// decisions. Nobody else is choked for it: deciding anew each time that a peer
+// loses interest would move the slots about many times a second.
+func (c *Choker) Next(seeding bool, cands []Candidate) (key uint32, ok bool) {
+	for _, r := range c.rank(seeding, cands) {
+		if !r.Unchoked {
+			return r.Key, true
+		}
+	}
+	return 0, false
+}
+
+// rank sorts candidates, best first. Equals come in random order: most have
+// given nothing yet, and whoever connected first deserves nothing for it.
+func (c *Choker) rank(seeding bool, cands []Candidate) []Candidate {
+	ranked := byScore{slices.Clone(cands), seeding}
+	c.rng.Shuffle(len(cands), ranked.Swap)
+	sort.Stable(ranked)
+	return ranked.list
 }
 
 // byScore puts the best candidate first. It sorts through sort.Interface, as wire

@@ -92,3 +92,22 @@ func TestSlotsGrowWhileEverySlotMoves(t *testing.T) {
 		t.Fatal("slots did not shrink on a starved pipe")
 	}
 }
+
+func TestAFreeSlotGoesToTheBestAndNobodyIsChokedForIt(t *testing.T) {
+	c := New(4, 4, rand.New(rand.NewPCG(1, 1)))
+	cands := []Candidate{{Key: 1, Down: 9, Unchoked: true}, {Key: 2}, {Key: 3, Down: 5}, {Key: 4}}
+	if key, ok := c.Next(false, cands); !ok || key != 3 {
+		t.Fatalf("unchoked %d", key)
+	}
+	if _, ok := c.Next(false, cands[:1]); ok {
+		t.Fatal("found somebody where all are unchoked")
+	}
+	seen := map[uint32]bool{}
+	for range 100 {
+		key, _ := c.Next(false, []Candidate{{Key: 7}, {Key: 8}, {Key: 9}})
+		seen[key] = true
+	}
+	if len(seen) != 3 {
+		t.Fatal("equals must take turns")
+	}
+}

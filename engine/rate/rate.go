@@ -6,17 +6,25 @@ import (
 	"time"
 )
 
-// Meter is an exponentially weighted average with a time constant of about
-// three seconds, so that request queues follow a change within a few blocks.
-// The zero Meter is ready.
+// Meter is an exponentially weighted average. The zero Meter is ready.
 type Meter struct {
+	// Tau is the time constant in seconds; 0 means 3, so that request queues
+	// follow a change within a few blocks. It must not change once in use.
+	Tau   float64
 	last  time.Time
 	start time.Time
 	avg   float64
 	total int64
 }
 
-const tau = 3.0
+const defaultTau = 3.0
+
+func (m *Meter) tau() float64 {
+	if m.Tau == 0 {
+		return defaultTau
+	}
+	return m.Tau
+}
 
 // Add counts n bytes at now.
 func (m *Meter) Add(now time.Time, n int) {
@@ -25,7 +33,7 @@ func (m *Meter) Add(now time.Time, n int) {
 		m.start, m.last = now, now
 	}
 	m.decay(now)
-	m.avg += float64(n) / tau
+	m.avg += float64(n) / m.tau()
 }
 
 func (m *Meter) decay(now time.Time) {
@@ -33,7 +41,7 @@ func (m *Meter) decay(now time.Time) {
 	if dt <= 0 {
 		return
 	}
-	m.avg *= math.Exp(-dt / tau)
+	m.avg *= math.Exp(-dt / m.tau())
 	m.last = now
 }
 
@@ -48,7 +56,7 @@ func (m *Meter) Rate(now time.Time) float64 {
 	if age < 0.1 {
 		age = 0.1
 	}
-	return m.avg / (1 - math.Exp(-age/tau))
+	return m.avg / (1 - math.Exp(-age/m.tau()))
 }
 
 // Total is the number of bytes ever added.

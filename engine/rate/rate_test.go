@@ -34,3 +34,17 @@ func TestMeterIsUsefulInTheFirstSecond(t *testing.T) {
 		t.Fatalf("2 MB/s read as %.0f after half a second", r)
 	}
 }
+
+func TestSlowMeterRemembersLonger(t *testing.T) {
+	quick, slow := Meter{}, Meter{Tau: 20}
+	now := time.Unix(1000, 0)
+	for range 1000 {
+		now = now.Add(50 * time.Millisecond)
+		quick.Add(now, 50_000)
+		slow.Add(now, 50_000)
+	}
+	now = now.Add(10 * time.Second)
+	if q, s := quick.Rate(now), slow.Rate(now); q > 50_000 || s < 500_000 {
+		t.Fatalf("after ten idle seconds %.0f and %.0f", q, s)
+	}
+}
