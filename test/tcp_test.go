@@ -124,8 +124,9 @@ func TestTransmissionDownloadsFromShare(t *testing.T) {
 	t.Parallel()
 	host := rig.HostAddress(t)
 	tree := rig.PayloadTree(t, t.TempDir(), "tree", 15)
-	// It takes peers of a tracker only beyond loopback: so both meet at another address of this machine.
-	n := rig.ShareOn(t, tree, "--listen", host+":0", "--peer-listen", host+":0", "--no-dht", "--no-lsd", "--json")
+	// It takes peers of a tracker only beyond loopback: so both meet at another
+	// address of this machine. Debian's 3.00 reads no torrent with a v2 part.
+	n := rig.ShareOn(t, tree, "--v1", "--listen", host+":0", "--peer-listen", host+":0", "--no-dht", "--no-lsd", "--json")
 	to := t.TempDir()
 	rig.StartTransmission(t, n.Torrent(), to, host).WaitDone(120 * time.Second)
 	rig.Same(t, tree, filepath.Join(to, "tree"), "empty.txt") // it makes no empty files
@@ -135,18 +136,16 @@ func TestGetFromTransmission(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	for kind, path := range payloads(t, dir, 16) {
-		for _, format := range []string{"v1", "hybrid"} {
-			t.Run(kind+" "+format, func(t *testing.T) {
-				t.Parallel()
-				torrent := filepath.Join(t.TempDir(), "x.torrent")
-				rig.LibtorrentCreate(t, path, torrent, format)
-				up := rig.StartTransmission(t, torrent, dir, "127.0.0.1")
-				up.WaitListening(30 * time.Second)
-				to := t.TempDir()
-				rig.Got(t, rig.Get(t, torrent, to, "--peer", up.Addr, "--transport", "tcp"), 120*time.Second)
-				rig.Same(t, path, filepath.Join(to, filepath.Base(path)))
-			})
-		}
+		t.Run(kind, func(t *testing.T) {
+			t.Parallel()
+			torrent := filepath.Join(t.TempDir(), "x.torrent")
+			rig.LibtorrentCreate(t, path, torrent, "v1")
+			up := rig.StartTransmission(t, torrent, dir, "127.0.0.1")
+			up.WaitListening(30 * time.Second)
+			to := t.TempDir()
+			rig.Got(t, rig.Get(t, torrent, to, "--peer", up.Addr, "--transport", "tcp"), 120*time.Second)
+			rig.Same(t, path, filepath.Join(to, filepath.Base(path)))
+		})
 	}
 }
 
