@@ -48,7 +48,7 @@ type Machine struct {
 	forged map[int]*forgery
 
 	blockTime  latency
-	down       rate.Meter // from all peers
+	down, line rate.Meter // from all peers: now, over the last twenty seconds
 	asked      int        // requests outstanding to all peers
 	rechokeAt  time.Time
 	slotsFree  bool // perhaps: somebody became interested, lost interest or left
@@ -73,6 +73,7 @@ func New(cfg Config) (*Machine, error) {
 		byID:   map[[20]byte]*peer{},
 		choke:  choker.New(cfg.UploadSlots, cfg.MaxSlots, cfg.Rand),
 		forged: map[int]*forgery{},
+		line:   rate.Meter{Tau: 20},
 	}
 	m.dials.init()
 	if cfg.Info != nil {

@@ -30,8 +30,7 @@ const (
 type request struct {
 	index, begin, length uint32
 	at                   time.Time
-	drain                time.Duration // see drainTime, when it was made
-	late                 bool          // given up on: others may be asked for it
+	late                 bool // given up on: others may be asked for it
 }
 
 // upload is a block a peer asked us for.

@@ -126,6 +126,7 @@ func (pc *piece) nextFree() (int, bool) {
 func (m *Machine) gotBlock(p *peer, it *Item) error {
 	p.down.Add(m.now, int(it.Length))
 	m.down.Add(m.now, int(it.Length))
+	m.line.Add(m.now, int(it.Length))
 	p.answersWithdrawn(it) // and is welcome if the block was requested again
 	at := slices.IndexFunc(p.requests, func(r request) bool { return r.is(it) })
 	var pc *piece

@@ -16,6 +16,7 @@ const (
 
 	queueTime       = 1500 * time.Millisecond // what a queue should last
 	urgentQueueTime = 500 * time.Millisecond  // while a reader waits
+	endGameTime     = 1500 * time.Millisecond // the end-game begins when so much is left
 	crowdTime       = 4 * time.Second         // what all queues together may last
 	wholePieceTime  = 20.0                    // seconds: whoever is faster fetches whole pieces
 	snubAfter       = 15 * time.Second
@@ -85,11 +86,10 @@ func (m *Machine) crowded() bool {
 	return m.asked > crowd && float64((m.asked-crowd)*BlockSize) > m.down.Rate(m.now)*crowdTime.Seconds()
 }
 
-// drainTime is how long everything that is requested will keep our line busy. To
-// ask for the last of it again before that would only make the line busier.
-func (m *Machine) drainTime() time.Duration {
-	s := float64(m.asked*BlockSize) / max(m.down.Rate(m.now), 1)
-	return time.Duration(min(s, crowdTime.Seconds()) * float64(time.Second))
+// busy reports whether what is requested will keep our line busy for a while. To
+// ask for it again would only make the line busier.
+func (m *Machine) busy() bool {
+	return float64(m.asked*BlockSize) > m.line.Rate(m.now)*endGameTime.Seconds()
 }
 
 func (m *Machine) fillAll() {
@@ -127,7 +127,7 @@ func (m *Machine) request(p *peer, pc *piece, b int) {
 	if len(p.requests) == 0 {
 		p.lastBlock = m.now
 	}
-	r := request{index: uint32(pc.index), begin: uint32(b * BlockSize), length: pc.blockLength(b), at: m.now, drain: m.drainTime()}
+	r := request{index: uint32(pc.index), begin: uint32(b * BlockSize), length: pc.blockLength(b), at: m.now}
 	m.asked++
 	m.take(pc, b)
 	p.requests = append(p.requests, r)
@@ -260,7 +260,7 @@ func (m *Machine) queueSeconds(p *peer) float64 {
 // endGame duplicates a request, now that everything is requested: the one that
 // would be answered last, if it is late already and p would be much quicker.
 func (m *Machine) endGame(p *peer) (*piece, int, bool) {
-	if m.free > 0 || m.pick.Len() > 0 || p.snubbed {
+	if m.free > 0 || m.pick.Len() > 0 || p.snubbed || m.busy() {
 		return nil, 0, false // strict: something is still unrequested
 	}
 	var best *piece
@@ -278,7 +278,7 @@ func (m *Machine) endGame(p *peer) (*piece, int, bool) {
 		for k := len(v.requests) - 1; k >= 0 && float64((k+1)*BlockSize)/rate > longest; k-- {
 			r := v.requests[k]
 			pc := m.openAt[r.index]
-			if m.now.Sub(r.at) < max(limit, r.drain+r.drain/4) || pc == nil || !p.mayJoin(pc) {
+			if m.now.Sub(r.at) < limit || pc == nil || !p.mayJoin(pc) {
 				continue
 			}
 			b := int(r.begin / BlockSize)
