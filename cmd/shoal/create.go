@@ -49,6 +49,9 @@ func (c *createCmd) Run(ctx context.Context) error {
 	opt.Progress = b.set
 	t, err := shoal.Create(ctx, c.Paths, opt)
 	b.clear()
+	if errors.Is(err, metainfo.ErrPieceLength) {
+		return usagef("--piece-length %s: a v2 or hybrid torrent needs a power of two from 16K on, a v1 torrent a multiple of 16K", c.PieceLength)
+	}
 	if err != nil {
 		return err
 	}
@@ -136,7 +139,7 @@ func (c *infoCmd) Run() error {
 	if strings.HasPrefix(c.Input, "magnet:") {
 		m, err := magnet.Parse(c.Input)
 		if err != nil {
-			return fmt.Errorf("magnet link: %w", err)
+			return fmt.Errorf("the magnet link is not valid: %w", reason(err))
 		}
 		out.Name, out.Bytes, out.Peers, out.Magnet = m.Name, m.Length, m.Peers, m.String()
 		out.WebSeeds = append(out.WebSeeds, m.WebSeeds...)
@@ -261,7 +264,7 @@ func readTorrent(name string) (*metainfo.Torrent, error) {
 	}
 	t, err := metainfo.Parse(b)
 	if err != nil {
-		return nil, fmt.Errorf("%s is no valid .torrent file: %w", name, err)
+		return nil, fmt.Errorf("%s is no valid .torrent file: %w", name, reason(err))
 	}
 	return t, nil
 }

@@ -9,6 +9,7 @@ import (
 	"net/netip"
 	"os"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -314,4 +315,13 @@ func cause(err error) error {
 		return pe.Err
 	}
 	return err
+}
+
+// reason is an error of one of our parsers without the package it comes from.
+func reason(err error) error {
+	msg := err.Error()
+	for _, prefix := range []string{"metainfo: ", "magnet: ", "torrent: ", "bencode: "} {
+		msg = strings.TrimPrefix(msg, prefix)
+	}
+	return errors.New(msg)
 }

@@ -57,7 +57,7 @@ func resolve(ctx context.Context, s string) (*source, error) {
 func fromMagnet(s string) (*source, error) {
 	m, err := magnet.Parse(s)
 	if err != nil {
-		return nil, fmt.Errorf("magnet link: %w", err)
+		return nil, fmt.Errorf("the magnet link is not valid: %w", reason(err))
 	}
 	src := &source{show: m.Name, magnet: s}
 	if src.show == "" {
@@ -226,7 +226,7 @@ func fetchTorrent(ctx context.Context, u *url.URL) (*metainfo.Torrent, error) {
 	}
 	t, err := metainfo.Parse(b)
 	if err != nil {
-		return nil, fmt.Errorf("%s is no valid .torrent: %w", u, err)
+		return nil, fmt.Errorf("%s is no valid .torrent: %w", u, reason(err))
 	}
 	return t, nil
 }
