@@ -38,8 +38,9 @@ type Machine struct {
 	stuck    bool // the store refused a write
 	finished bool
 
-	readers []*reader
-	urgent  []int // pieces readers wait for, most urgent first
+	readers  []*reader
+	urgent   []int       // pieces readers wait for, most urgent first
+	urgentAt []time.Time // when each is needed
 
 	meta   metadata
 	hashes hashFetch

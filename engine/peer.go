@@ -16,6 +16,7 @@ import (
 const (
 	maxQueuedUploads = 2048             // requests kept for one peer
 	advertisedReqQ   = 1024             // what we tell it
+	minUploadWindow  = 4 * BlockSize    // bytes given to the driver at any rate
 	maxStrayBlocks   = 64               // unrequested blocks beyond those we cancelled
 	maxUselessHaves  = 4096             // haves that tell nothing new
 	idleLimit        = 3 * time.Minute  // silence after which a peer is dropped

@@ -83,10 +83,11 @@ func (m *Machine) updateUrgent() {
 		}
 	}
 	sort.Stable(list)
-	m.urgent = m.urgent[:0]
+	m.urgent, m.urgentAt = m.urgent[:0], m.urgentAt[:0]
 	for _, d := range list {
 		if !slices.Contains(m.urgent, d.piece) {
 			m.urgent = append(m.urgent, d.piece)
+			m.urgentAt = append(m.urgentAt, d.at)
 		}
 	}
 }
@@ -109,14 +110,14 @@ func (m *Machine) letGo() {
 	}
 }
 
-// nextUrgent chooses a block that a reader waits for. A peer whose queue is much
-// longer than another's leaves the first piece of the window to the quicker one.
+// nextUrgent chooses a block that a reader waits for. A peer that would be too
+// late for a piece leaves it to quicker ones, and takes a later one.
 func (m *Machine) nextUrgent(p *peer) (*piece, int, bool) {
 	for k, i := range m.urgent {
 		if !m.wanted.Has(i) || !p.may(i) {
 			continue
 		}
-		if k == 0 && m.tooSlowFor(p, i) {
+		if m.tooSlowFor(p, i, m.urgentAt[k]) {
 			continue
 		}
 		pc := m.openAt[i]
@@ -152,15 +153,26 @@ func (m *Machine) nextUrgent(p *peer) (*piece, int, bool) {
 	return nil, 0, false
 }
 
-// tooSlowFor reports whether another peer that has piece i would deliver it long
-// before p.
-func (m *Machine) tooSlowFor(p *peer, i int) bool {
-	mine := m.queueSeconds(p)
-	if mine < 1 && !p.snubbed {
+// expected is how many seconds p would take to deliver one more block.
+func (m *Machine) expected(p *peer) float64 {
+	switch {
+	case p.snubbed:
+		return snubAtMost.Seconds()
+	case p.down.Total() == 0:
+		return 1 + float64(len(p.requests))/startWindow // nobody knows
+	}
+	return float64((len(p.requests)+1)*BlockSize) / max(p.pace, p.down.Rate(m.now), 1<<10)
+}
+
+// tooSlowFor reports whether p would deliver piece i too late and another peer
+// that has it much sooner.
+func (m *Machine) tooSlowFor(p *peer, i int, due time.Time) bool {
+	mine := m.expected(p)
+	if mine < 1 || !m.now.Add(time.Duration(mine*float64(time.Second))).After(due) {
 		return false
 	}
 	for _, q := range m.peers {
-		if q != p && q.may(i) && !q.snubbed && q.down.Total() > 0 && m.queueSeconds(q)*4 < mine {
+		if q != p && q.may(i) && !q.snubbed && q.down.Total() > 0 && 2*m.expected(q) < mine {
 			return true
 		}
 	}
@@ -168,18 +180,25 @@ func (m *Machine) tooSlowFor(p *peer, i int) bool {
 }
 
 // overdueBlock finds a block of an urgent piece whose request is older than the
-// mean plus half the deviation, so that it may be asked from p too.
+// mean plus half the deviation, so that it may be asked from p too, if p would
+// be much quicker.
 func (m *Machine) overdueBlock(p *peer, pc *piece) (int, bool) {
 	limit := m.blockTime.overdue()
+	mine := m.expected(p)
 	for _, q := range m.peers {
 		if q == p {
 			continue
 		}
-		for _, r := range q.requests {
-			if int(r.index) != pc.index || m.now.Sub(r.at) < limit || p.hasRequest(r.index, r.begin) {
+		rate := max(q.down.Rate(m.now), 1<<10)
+		if q.snubbed {
+			rate = 1
+		}
+		for k, r := range q.requests {
+			if int(r.index) != pc.index || m.now.Sub(r.at) < limit ||
+				float64((k+1)*BlockSize)/rate < 2*mine || p.hasRequest(r.index, r.begin) {
 				continue
 			}
-			if b := int(r.begin / BlockSize); !pc.blocks[b].got && pc.blocks[b].asked < maxDuplicates {
+			if b := int(r.begin / BlockSize); !pc.blocks[b].got && pc.blocks[b].asked <= maxDuplicates {
 				return b, true
 			}
 		}

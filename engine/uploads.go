@@ -55,9 +55,14 @@ func (m *Machine) gotCancel(p *peer, it *Item) {
 }
 
 // pump hands queued blocks to the driver while less than the upload window is
-// under way.
+// under way. What the driver has can no longer be cancelled, so a slow peer's
+// window is half a second of its rate.
 func (m *Machine) pump(p *peer) {
-	for len(p.uploads) > 0 && p.inFlight < m.cfg.UploadWindow {
+	if len(p.uploads) == 0 {
+		return
+	}
+	window := min(m.cfg.UploadWindow, max(minUploadWindow, int(p.up.Rate(m.now)/2)))
+	for len(p.uploads) > 0 && p.inFlight < window {
 		u := p.uploads[0]
 		p.uploads = p.uploads[1:]
 		p.inFlight += int(u.length)
