@@ -23,15 +23,14 @@ import (
 	"github.com/pion/sctp"
 )
 
-// How a connection is tuned. The comments give what a change did to the bytes
-// per second between two Hosts (native) and towards Chromium (tab).
+// How a connection is tuned; doc.go says what each step brought.
 const (
 	// The SCTP receive window bounds what a connection can do at a round trip
 	// time, and what a reader who does not read can make us keep.
 	receiveWindow = 4 << 20
 
-	// Packets that stay on this machine may be larger than a path on the internet
-	// allows. Chromium's DTLS takes records up to 2,048 bytes, 37 of them overhead.
+	// The largest SCTP packet. One that stays on this machine may be larger than a
+	// path on the internet allows: Chromium reads 2,048 bytes of a record.
 	localMTU = 2000
 	pathMTU  = 1191
 
@@ -271,7 +270,7 @@ func (p *peer) secure(iceConn *ice.Conn, d *description) (*dtlsConn, error) {
 	shared := []dtls.Option{
 		dtls.WithCertificates(p.h.cert),
 		dtls.WithInsecureSkipVerify(true), // certificates are self-signed: the fingerprint decides
-		dtls.WithExtendedMasterSecret(dtls.RequireExtendedMasterSecret),
+		dtls.WithExtendedMasterSecret(dtls.RequestExtendedMasterSecret),
 		dtls.WithLoggerFactory(p.h.log),
 		dtls.WithFlightInterval(250 * time.Millisecond),
 		dtls.WithVerifyPeerCertificate(func(certs [][]byte, _ [][]*x509.Certificate) error {

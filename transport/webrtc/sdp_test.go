@@ -149,6 +149,15 @@ func TestAcceptAfterBadAnswer(t *testing.T) {
 	}
 }
 
+// libdatachannel, which libtorrent uses, writes its candidates differently.
+func TestParseOtherCandidates(t *testing.T) {
+	d, err := parseSDP(broken("a=ice-ufrag", "a=candidate:1 1 UDP 2122317823 192.0.2.7 38771 typ host\r\n"+
+		"a=candidate:2 1 UDP 1686109951 198.51.100.9 38771 typ srflx raddr 0.0.0.0 rport 0\r\na=ice-options:ice2,trickle\r\na=ice-ufrag"))
+	if err != nil || len(d.candidates) != 4 || d.candidates[2].Address() != "192.0.2.7" {
+		t.Fatalf("%+v, %v", d, err)
+	}
+}
+
 func TestManyCandidatesAreBounded(t *testing.T) {
 	line := "a=candidate:1 1 udp 2113937151 127.0.0.1 44155 typ host\r\n"
 	d, err := parseSDP(broken("a=ice-ufrag", strings.Repeat(line, 200)+"a=ice-ufrag"))
