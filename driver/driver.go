@@ -35,8 +35,8 @@ type Config struct {
 	PeerID [20]byte // zero: random with our prefix
 	// Dial opens a stream to an address; nil: addresses are not dialled.
 	Dial func(ctx context.Context, addr netip.AddrPort) (transport.Conn, error)
-	// SHA1 replaces Go's SHA-1 where the platform has a faster one.
-	SHA1 verify.SHA1
+	// Hasher replaces Go's hashes where the platform has faster ones; nil: Go's.
+	Hasher verify.Hasher
 	// Workers is the number of pieces hashed at a time; 0: one per core.
 	Workers int
 	// ReadBuffer is the largest read buffer per connection in bytes; 0: 256 KiB.

@@ -64,10 +64,9 @@ func (t *Torrent) verify(e engine.Verify) {
 		defer b.done()
 		t.s.workers <- struct{}{}
 		defer func() { <-t.s.workers }()
-		sum := t.s.cfg.SHA1
-		piece, ok := verify.Check(b.data, verify.Want{Info: info, Index: e.Index, V1: e.V1, V2: e.V2}, sum)
+		piece, ok := verify.Check(b.data, verify.Want{Info: info, Index: e.Index, V1: e.V1, V2: e.V2}, t.s.cfg.Hasher)
 		if !ok {
-			t.post(engine.PieceForged{Index: e.Index, Sums: verify.Sums(b.data, sum)})
+			t.post(engine.PieceForged{Index: e.Index, Sums: verify.Sums(b.data)})
 			return
 		}
 		if err := t.keep(piece); err != nil {
@@ -77,7 +76,7 @@ func (t *Torrent) verify(e engine.Verify) {
 		}
 		ev := engine.PieceStored{Index: e.Index}
 		if e.Sums {
-			ev.Sums = verify.Sums(b.data, sum)
+			ev.Sums = verify.Sums(b.data)
 		}
 		t.post(ev)
 	})

@@ -195,9 +195,14 @@ func (b *Builder) AppendRanges(dst []FileRange, index int) []FileRange {
 // HashPiece hashes a piece. It may be called concurrently.
 func (b *Builder) HashPiece(index int, data []byte) PieceHashes { return b.info.HashPiece(index, data) }
 
-// TreeRoot returns the v2 half of HashPiece, for callers that bring their own
-// SHA-1. It may be called concurrently.
-func (b *Builder) TreeRoot(index int, data []byte) Hash256 { return b.info.TreeRoot(index, data) }
+// TreeBytes and TreeRootOf are those of Info, for callers that bring their own
+// hash functions.
+func (b *Builder) TreeBytes(index int) int64 { return b.info.TreeBytes(index) }
+
+// TreeRootOf returns the v2 hash of a piece from the hashes of its blocks.
+func (b *Builder) TreeRootOf(index int, leaves []Hash256) Hash256 {
+	return b.info.TreeRootOf(index, leaves)
+}
 
 // SetPiece records the hashes of a piece, which must exist. It is not safe for
 // concurrent use.

@@ -46,6 +46,23 @@ func (i *Info) TreeRoot(index int, data []byte) Hash256 {
 	return i.treeOf(index, data[:min(i.fileBytes(index), int64(len(data)))])
 }
 
+// TreeBytes returns how many bytes at the start of a piece its merkle tree
+// covers: those of a file, without padding.
+func (i *Info) TreeBytes(index int) int64 { return i.fileBytes(index) }
+
+// TreeRootOf is TreeRoot for a caller that has hashed the blocks of the piece's
+// TreeBytes already.
+func (i *Info) TreeRootOf(index int, leaves []Hash256) Hash256 {
+	if len(leaves) == 0 {
+		return Hash256{}
+	}
+	var s stack
+	for k := range leaves {
+		s.add(&leaves[k])
+	}
+	return s.root(i.pieceHeight(index), 0)
+}
+
 // treeOf returns the root of the file bytes of a piece.
 func (i *Info) treeOf(index int, data []byte) Hash256 {
 	if len(data) == 0 {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/shoal-p2p/shoal/driver"
 	"github.com/shoal-p2p/shoal/engine"
+	"github.com/shoal-p2p/shoal/engine/verify"
 	"github.com/shoal-p2p/shoal/metainfo"
 	"github.com/shoal-p2p/shoal/storage"
 	"github.com/shoal-p2p/shoal/trackerclient"
@@ -35,6 +36,7 @@ type Client struct {
 	session  *driver.Session
 	rtc      *webrtc.Host
 	trackers *trackerclient.Client
+	hasher   verify.Hasher // nil: Go's
 	memory   bool
 
 	mu       sync.Mutex
@@ -102,8 +104,11 @@ func (c *Client) init(arg js.Value) (any, error) {
 		if v := arg.Get("maxPeers"); v.Type() == js.TypeNumber && v.Int() > 0 {
 			maxPeers = v.Int()
 		}
+		if w := newWebCrypto(); w != nil {
+			c.hasher = w
+		}
 		cfg := driver.Config{
-			ReadBuffer: readBuffer, Workers: 2, SHA1: webCrypto(),
+			ReadBuffer: readBuffer, Workers: 2, Hasher: c.hasher,
 			Machine: engine.Config{MaxPeers: maxPeers, BufferBytes: bufferBytes, UploadWindow: uploadWindow},
 		}
 		rtc, err := webrtc.NewHost(webrtc.Config{

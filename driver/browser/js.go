@@ -7,8 +7,8 @@ import (
 	"syscall/js"
 	"time"
 
-	"github.com/shoal-p2p/shoal/engine/verify"
 	"github.com/shoal-p2p/shoal/internal/sha"
+	"github.com/shoal-p2p/shoal/metainfo"
 )
 
 var uint8Array = js.Global().Get("Uint8Array")
@@ -54,34 +54,58 @@ func timeout(d time.Duration) context.Context {
 	return ctx
 }
 
-// webCrypto is the browser's SHA-1, ten times as fast as Go's in WebAssembly;
-// nil in an insecure context, where browsers withhold it.
-func webCrypto() verify.SHA1 {
-	crypto := js.Global().Get("crypto")
-	if !crypto.Truthy() || !crypto.Get("subtle").Truthy() {
+// webCrypto hashes with the browser's SHA-1 and SHA-256, which are ten times as
+// fast as Go's in WebAssembly. The loop over blocks runs in JavaScript
+// (web/src/worker.ts), so that a piece costs one crossing.
+type webCrypto struct{ digest js.Value }
+
+// newWebCrypto returns nil in an insecure context, where browsers withhold it.
+func newWebCrypto() *webCrypto {
+	digest := js.Global().Get("shoalDigest")
+	if digest.Type() != js.TypeFunction {
 		return nil
 	}
-	subtle := crypto.Get("subtle")
-	return func(p []byte) (sum [20]byte) {
-		if len(p) < 4<<10 {
-			return sha.Sum1(p) // a promise costs more
-		}
-		done := make(chan bool, 1)
-		ok := js.FuncOf(func(_ js.Value, args []js.Value) any {
-			js.CopyBytesToGo(sum[:], uint8Array.New(args[0]))
-			done <- true
-			return nil
-		})
-		bad := js.FuncOf(func(js.Value, []js.Value) any {
-			done <- false
-			return nil
-		})
-		defer ok.Release()
-		defer bad.Release()
-		subtle.Call("digest", "SHA-1", toJS(p)).Call("then", ok, bad)
-		if !<-done {
-			return sha.Sum1(p)
-		}
-		return sum
+	return &webCrypto{digest}
+}
+
+// Hash implements verify.Hasher.
+func (w *webCrypto) Hash(p []byte, v1 bool, tree int) (sum [20]byte, leaves []metainfo.Hash256) {
+	done := make(chan js.Value, 1)
+	ok := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		done <- args[0]
+		return nil
+	})
+	bad := js.FuncOf(func(js.Value, []js.Value) any {
+		done <- js.Null()
+		return nil
+	})
+	defer ok.Release()
+	defer bad.Release()
+	n := 0
+	if v1 {
+		n = len(sum)
 	}
+	blocks := (tree + metainfo.BlockSize - 1) / metainfo.BlockSize
+	out := make([]byte, n+blocks*len(metainfo.Hash256{}))
+	w.digest.Invoke(toJS(p), v1, tree, metainfo.BlockSize).Call("then", ok, bad)
+	if v := <-done; v.IsNull() || js.CopyBytesToGo(out, v) != len(out) {
+		return slowly(p, v1, tree)
+	}
+	copy(sum[:n], out)
+	leaves = make([]metainfo.Hash256, blocks)
+	for i := range leaves {
+		leaves[i] = metainfo.Hash256(out[n+i*len(leaves[i]):])
+	}
+	return sum, leaves
+}
+
+// slowly is Hash in Go, should the browser fail.
+func slowly(p []byte, v1 bool, tree int) (sum [20]byte, leaves []metainfo.Hash256) {
+	if v1 {
+		sum = sha.Sum1(p)
+	}
+	for at := 0; at < tree; at += metainfo.BlockSize {
+		leaves = append(leaves, metainfo.LeafHash(p[at:min(tree, at+metainfo.BlockSize)]))
+	}
+	return sum, leaves
 }

@@ -55,7 +55,6 @@ func (c *Client) build(opt metainfo.BuildOptions, blobs []storage.Blob) (*metain
 	if err != nil {
 		return nil, err
 	}
-	sum := webCrypto()
 	total, done := b.TotalSize(), int64(0)
 	var reported time.Time
 	type read struct {
@@ -79,13 +78,11 @@ func (c *Client) build(opt metainfo.BuildOptions, blobs []storage.Blob) (*metain
 		if r.err != nil {
 			return nil, r.err
 		}
-		if sum == nil {
+		if c.hasher == nil {
 			b.SetPiece(i, b.HashPiece(i, r.data))
 		} else {
-			v1 := make(chan [20]byte, 1)
-			go func() { v1 <- sum(r.data) }()
-			v2 := b.TreeRoot(i, r.data)
-			b.SetPiece(i, metainfo.PieceHashes{V1: <-v1, V2: v2})
+			v1, leaves := c.hasher.Hash(r.data, true, int(b.TreeBytes(i)))
+			b.SetPiece(i, metainfo.PieceHashes{V1: v1, V2: b.TreeRootOf(i, leaves)})
 		}
 		done += int64(len(r.data))
 		if now := time.Now(); now.Sub(reported) > 100*time.Millisecond {

@@ -31,18 +31,22 @@ type Want struct {
 	V2    *metainfo.Hash256
 }
 
-// SHA1 computes a SHA-1. Drivers may bring a faster one than Go's.
-type SHA1 func(p []byte) [20]byte
+// Hasher hashes pieces where the platform can do it faster than Go.
+type Hasher interface {
+	// Hash returns the SHA-1 of p if v1 is set, and the SHA-256 of each block of
+	// the first tree bytes of p.
+	Hash(p []byte, v1 bool, tree int) (sum [20]byte, leaves []metainfo.Hash256)
+}
 
-// Check hashes data and compares. A nil sum means Go's SHA-1.
-func Check(data []byte, w Want, sum SHA1) (Genuine, bool) {
+// Check hashes data and compares. A nil Hasher means Go's hashes.
+func Check(data []byte, w Want, h Hasher) (Genuine, bool) {
 	if w.V1 == nil && w.V2 == nil || int64(len(data)) != w.Info.PieceSize(w.Index) {
 		return Genuine{}, false
 	}
-	if sum == nil {
-		sum = sha.Sum1
+	if h != nil {
+		return w.checkWith(data, h)
 	}
-	if w.V1 != nil && sum(data) != *w.V1 {
+	if w.V1 != nil && sha.Sum1(data) != *w.V1 {
 		return Genuine{}, false
 	}
 	if w.V2 != nil && w.Info.TreeRoot(w.Index, data) != *w.V2 {
@@ -51,16 +55,28 @@ func Check(data []byte, w Want, sum SHA1) (Genuine, bool) {
 	return Genuine{w.Index, data}, true
 }
 
+func (w *Want) checkWith(data []byte, h Hasher) (Genuine, bool) {
+	tree := 0
+	if w.V2 != nil {
+		tree = int(min(w.Info.TreeBytes(w.Index), int64(len(data))))
+	}
+	sum, leaves := h.Hash(data, w.V1 != nil, tree)
+	if w.V1 != nil && sum != *w.V1 {
+		return Genuine{}, false
+	}
+	if w.V2 != nil && w.Info.TreeRootOf(w.Index, leaves) != *w.V2 {
+		return Genuine{}, false
+	}
+	return Genuine{w.Index, data}, true
+}
+
 // Sums returns the SHA-1 of each block of data, to tell which differ between a
 // forged piece and the genuine one.
-func Sums(data []byte, sum SHA1) [][20]byte {
-	if sum == nil {
-		sum = sha.Sum1
-	}
+func Sums(data []byte) [][20]byte {
 	sums := make([][20]byte, 0, (len(data)+metainfo.BlockSize-1)/metainfo.BlockSize)
 	for len(data) > 0 {
 		n := min(len(data), metainfo.BlockSize)
-		sums = append(sums, sum(data[:n]))
+		sums = append(sums, sha.Sum1(data[:n]))
 		data = data[n:]
 	}
 	return sums
