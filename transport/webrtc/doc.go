@@ -22,9 +22,9 @@
 //
 //	runs of packets: UDP_SEGMENT to send     -24 % between Hosts
 //	data records joined for the layers above -19 %
-//	packets of 2,000 bytes on one machine    -35 %, and -15 % of Chromium's own
+//	packets of 2,000 bytes on one machine    -35 %, and -20 % of Chromium's own
 //	messages of 64 KiB, not 16 KiB           -16 %, nothing towards Chromium
-//	zero checksum (RFC 9653)                 -13 %
+//	zero checksum (RFC 9653)                 -13 %; Chromium does not agree to it
 //	window of 1 or 16 MiB, interleaving      nothing without a round trip time
 //
 // # Browser

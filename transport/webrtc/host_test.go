@@ -192,6 +192,26 @@ func TestStalledReaderBoundsMemory(t *testing.T) {
 	}
 }
 
+// Tiny messages cost more memory than they count for in the window.
+func TestFloodOfTinyMessages(t *testing.T) {
+	a, b := pair(t)
+	a.SetWriteDeadline(time.Now().Add(15 * time.Second))
+	var err error
+	for n := 0; err == nil; n++ {
+		if n > 10*receivePackets {
+			t.Fatal("nobody stops a flood that nobody reads")
+		}
+		_, err = a.Write([]byte{1})
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Fatal(err)
+	}
+	n, err := io.Copy(io.Discard, b)
+	if err != nil || n > 2*receivePackets {
+		t.Fatalf("%d tiny messages were kept, %v", n, err)
+	}
+}
+
 func TestDeadlines(t *testing.T) {
 	a, b := pair(t)
 	var buf [10]byte

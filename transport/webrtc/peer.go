@@ -29,6 +29,10 @@ const (
 	// time, and what a reader who does not read can make us keep.
 	receiveWindow = 4 << 20
 
+	// A full window of ordinary messages is half as many packets. Who fills ours
+	// with tiny messages that nobody reads loses the connection.
+	receivePackets = 8192
+
 	// The largest SCTP packet. One that stays on this machine may be larger than a
 	// path on the internet allows: Chromium reads 2,048 bytes of a record.
 	localMTU = 2000
@@ -333,6 +337,7 @@ func (p *peer) openChannel(d *description, remote string, mtu uint32) (*Conn, er
 		sctp.WithEnableInterleaving(false),
 		sctp.WithMTU(mtu),
 		sctp.WithMaxReceiveBufferSize(receiveWindow),
+		sctp.WithMaxReassemblyQueueEntries(receivePackets),
 		sctp.WithMaxMessageSize(maxOut),
 	)
 	if err != nil {

@@ -51,10 +51,11 @@ const sendHigh = 512 << 10;
 const sendLow = 128 << 10;
 
 /**
- * Bytes that may wait for Go on one channel. A data channel cannot hold its
+ * Bytes, and messages, that may wait for Go on one channel. A data channel cannot hold its
  * sender back, so who sends more than the engine takes loses the connection.
  */
 const receiveMax = 32 << 20;
+const receiveMaxMessages = 1 << 16;
 
 /** How long a closed channel may take to deliver what was sent. */
 const lingerTime = 3000;
@@ -242,7 +243,7 @@ export class Channels {
     if (bytes.byteLength === 0 || c.state !== "open") return;
     c.queue.push(bytes);
     c.queued += bytes.byteLength;
-    if (c.queued > receiveMax) {
+    if (c.queued > receiveMax || c.queue.length > receiveMaxMessages) {
       c.state = "closed";
       this.#listener(Kind.Failed, id, "the other side sends more than is taken");
       return this.#release(id);
