@@ -119,9 +119,11 @@ export class PeersCard {
     this.element = h("section", { class: "card peers-card", "aria-labelledby": "peers-title" }, this.#title, this.#shoal, this.#list, this.#rest);
   }
 
-  update({ peers, seeds, peerList }: Stats): void {
+  update({ peers, seeds, peerList, state }: Stats): void {
     const complete = seeds > 0 ? `, ${seeds} with everything` : "";
-    setText(this.#title, peers === 0 ? "Nobody connected yet" : plural(peers, "peer") + complete);
+    // Two who have everything part company: that is no sign of trouble.
+    const nobody = state === "seeding" ? "Nobody is downloading right now" : "Nobody connected yet";
+    setText(this.#title, peers === 0 ? nobody : plural(peers, "peer") + complete);
     const busiest = [...peerList].sort((a, b) => b.down + b.up - (a.down + a.up));
     resize(this.#shoal, Math.min(shownFish, Math.max(peers, 0)), () => h("span", { class: "fish" }, fish()));
     [...this.#shoal.children].forEach((element, i) => {
