@@ -209,7 +209,7 @@ func TestSeedMayLeaveOnceACopyIsOut(t *testing.T) {
 
 func TestFreeRidersFinishAfterThoseWhoGive(t *testing.T) {
 	tor := torrent(t, TorrentOptions{V1: true, Pieces: 256})
-	forSeeds(t, 10, func(t *testing.T, seed uint64) {
+	forSeeds(t, 4, func(t *testing.T, seed uint64) {
 		net := New(Config{Seed: seed, Torrent: tor})
 		net.Add(NodeConfig{Seed: true, Up: 1 << 20}).Join()
 		var giving, riding []*Node
