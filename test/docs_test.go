@@ -70,46 +70,28 @@ func TestDocumentsNamePathsThatExist(t *testing.T) {
 	}
 }
 
-// The tree drawn in ARCHITECTURE.md is the tree there is: each line of its
-// first code block starts with names of folders, two spaces a level.
-func TestArchitectureTreeExists(t *testing.T) {
+// The rooms that ARCHITECTURE.md lists are all there: the first cell of each row of
+// its tables names files or folders.
+func TestArchitectureRoomsExist(t *testing.T) {
 	text, err := os.ReadFile(rig.Path("docs", "ARCHITECTURE.md"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, ok := strings.Cut(string(text), "```")
-	if !ok {
-		t.Fatal("no code block with the tree")
-	}
-	tree, _, _ := strings.Cut(rest, "```")
-	name := regexp.MustCompile(`^[\w.-]+(/[\w.-]+)*/$`)
-	var stack []string
 	found := 0
-	for line := range strings.Lines(tree) {
-		trimmed := strings.TrimLeft(line, " ")
-		depth := (len(line) - len(trimmed)) / 2
-		if depth > len(stack) {
-			continue // a description that goes on
+	for line := range strings.Lines(string(text)) {
+		if !strings.HasPrefix(line, "| `") {
+			continue
 		}
-		parent := filepath.Join(stack[:depth]...)
-		for _, word := range strings.Fields(trimmed) {
-			if !name.MatchString(word) {
-				break
-			}
-			if word == "shoal/" && depth == 0 {
-				stack = []string{"."}
-				break
-			}
-			path := filepath.Join(parent, word)
-			if st, err := os.Stat(rig.Path(path)); err != nil || !st.IsDir() {
-				t.Errorf("the tree names %s, which is no folder", path)
-			}
+		cell, _, _ := strings.Cut(line[1:], "|")
+		for _, m := range quoted.FindAllStringSubmatch(cell, -1) {
 			found++
-			stack = append(stack[:depth:depth], word)
+			if _, err := os.Stat(rig.Path(m[1])); err != nil {
+				t.Errorf("ARCHITECTURE.md has a room %s: %v", m[1], err)
+			}
 		}
 	}
 	if found < 10 {
-		t.Errorf("found %d folders in the tree; has its form changed?", found)
+		t.Errorf("found %d rooms; has the document's form changed?", found)
 	}
 }
 

@@ -6,7 +6,7 @@
 //	fmt    every Go file is as gofmt writes it
 //	vet    go vet
 //	cross  the product compiles for every platform
-//	wasm   the tests of the pure packages, compiled to WebAssembly, run by node
+//	wasm   the tests of all a tab's engine is made of, compiled to WebAssembly, run by node
 //	go     the tests of all packages but test/...
 //	e2e    the tests of test/...: the real binary, browsers, foreign clients
 //	fuzz   each fuzz target for -fuzztime (never part of the default)
