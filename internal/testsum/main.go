@@ -7,6 +7,7 @@
 //	vet    go vet
 //	cross  the product compiles for every platform
 //	wasm   the tests of all a tab's engine is made of, compiled to WebAssembly, run by node
+//	web    the unit tests of the TypeScript modules
 //	go     the tests of all packages but test/...
 //	e2e    the tests of test/...: the real binary, browsers, foreign clients
 //	fuzz   each fuzz target for -fuzztime (never part of the default)
@@ -53,6 +54,7 @@ var suites = []struct {
 	{"vet", runVet},
 	{"cross", runCross},
 	{"wasm", runWasm},
+	{"web", runWeb},
 	{"go", runGo},
 	{"e2e", runE2E},
 	{"fuzz", runFuzz},
@@ -65,7 +67,7 @@ func main() {
 	flag.Parse()
 	chosen := flag.Args()
 	if len(chosen) == 0 {
-		chosen = []string{"fmt", "vet", "cross", "wasm", "go", "e2e"}
+		chosen = []string{"fmt", "vet", "cross", "wasm", "web", "go", "e2e"}
 	}
 	// A terminal's Ctrl-C reaches the children as well; let them end first.
 	signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGTERM)
