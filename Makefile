@@ -32,8 +32,8 @@ setup: ## install what the tests need, or say what is missing
 test: setup build ## run everything: formatting, vet, all platforms, unit, browser and foreign-client tests
 	$(GO) run ./internal/testsum
 
-test-go: web ## run the tests that need nothing but Go
-	$(GO) run ./internal/testsum fmt vet go
+test-go: web ## run the tests that need nothing but Go and, for the client, Node
+	$(GO) run ./internal/testsum fmt vet go web
 
 test-browser: setup build ## run the end-to-end tests: browser and foreign clients (RUN=regexp picks some)
 	$(GO) run ./internal/testsum -run '$(RUN)' e2e
