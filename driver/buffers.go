@@ -64,8 +64,11 @@ func (b *pieceBuffer) claim(begin, length uint32) ([]byte, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k := int(begin / blockSize)
-	if b.dropped || k >= len(b.claimed) || b.claimed[k] || uint64(begin)+uint64(length) > uint64(len(b.data)) {
+	if b.dropped || begin%blockSize != 0 || k >= len(b.claimed) || b.claimed[k] {
 		return nil, false
+	}
+	if int(length) != min(blockSize, len(b.data)-int(begin)) {
+		return nil, false // not the block that was asked for
 	}
 	b.claimed[k] = true
 	b.users++

@@ -52,6 +52,9 @@ func (c *conn) close() {
 	})
 }
 
+// maxControl bounds the messages queued for a peer that does not read.
+const maxControl = 4 << 20
+
 // send queues messages; for requests it remembers where the answer goes. The
 // loop of the torrent calls it.
 func (c *conn) send(msgs []wire.Message) {
@@ -70,7 +73,12 @@ func (c *conn) send(msgs []wire.Message) {
 		}
 		c.ctrl = m.Append(c.ctrl)
 	}
+	deaf := len(c.ctrl) > maxControl
 	c.mu.Unlock()
+	if deaf {
+		c.close()
+		return
+	}
 	c.signal()
 }
 

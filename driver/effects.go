@@ -8,6 +8,7 @@ import (
 	"github.com/shoal-p2p/shoal/engine"
 	"github.com/shoal-p2p/shoal/engine/verify"
 	"github.com/shoal-p2p/shoal/metainfo"
+	"github.com/shoal-p2p/shoal/wire"
 )
 
 // carryOut does what the machine decided. The loop calls it.
@@ -108,6 +109,10 @@ func (t *Torrent) dial(addr netip.AddrPort) {
 		ctx, cancel := context.WithTimeout(t.s.ctx, dialTimeout)
 		defer cancel()
 		c, err := t.s.cfg.Dial(ctx, addr)
+		if err == nil && t.s.refused(c) { // banned meanwhile
+			c.Close()
+			err = wire.ErrHandshake
+		}
 		if err != nil {
 			t.post(engine.DialFailed{Addr: addr})
 			return
