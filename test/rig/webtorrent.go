@@ -41,6 +41,7 @@ func StartSite(t T) *Site {
 			http.NotFound(w, r)
 			return
 		}
+		w.Header().Set("Access-Control-Allow-Origin", "*") // the tabs of nodes take files from here
 		http.ServeFile(w, r, file)
 	}))
 	t.Cleanup(server.Close)
