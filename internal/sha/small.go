@@ -7,19 +7,29 @@ const chunk = 64 // bytes a compression takes
 // small is a running digest: h are the words of its state, of which SHA-1 uses
 // five.
 type small struct {
-	h        [8]uint32
-	compress func(h *[8]uint32, p []byte)
-	rest     [chunk]byte
-	n        int
-	length   uint64
+	h      [8]uint32
+	long   bool // SHA-256
+	rest   [chunk]byte
+	n      int
+	length uint64
+}
+
+// compress calls one of two functions by name, not by pointer: so the digest
+// need not live on the heap.
+func (d *small) compress(p []byte) {
+	if d.long {
+		compress256(&d.h, p)
+	} else {
+		compress1(&d.h, p)
+	}
 }
 
 func newSmall1() *small {
-	return &small{compress: compress1, h: [8]uint32{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0}}
+	return &small{h: [8]uint32{0x67452301, 0xefcdab89, 0x98badcfe, 0x10325476, 0xc3d2e1f0}}
 }
 
 func newSmall256() *small {
-	return &small{compress: compress256, h: [8]uint32{
+	return &small{long: true, h: [8]uint32{
 		0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
 	}}
 }
@@ -34,11 +44,11 @@ func (d *small) Write(p []byte) (int, error) {
 		if d.n < chunk {
 			return total, nil
 		}
-		d.compress(&d.h, d.rest[:])
+		d.compress(d.rest[:])
 		d.n = 0
 	}
 	if whole := len(p) &^ (chunk - 1); whole > 0 {
-		d.compress(&d.h, p[:whole])
+		d.compress(p[:whole])
 		p = p[whole:]
 	}
 	d.n = copy(d.rest[:], p)
