@@ -3,6 +3,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ type bench struct {
 	mu       sync.Mutex
 	cleanups []func()
 	failed   bool
+	broken   []error // rounds that failed
 }
 
 type failure struct{ error }
@@ -40,16 +42,31 @@ func (b *bench) group(run func(*bench)) (err error) {
 			err = f.error
 		}
 	}()
+	b.broken = nil
 	run(b)
-	return nil
+	return errors.Join(b.broken...)
 }
 
-// round runs one measurement and ends everything it started.
-func (b *bench) round(measure func()) {
+// round runs one measurement and ends everything it started. One that fails is
+// told of and leaves its row open; the others go on.
+func (b *bench) round(what string, measure func()) {
 	b.mu.Lock()
 	n := len(b.cleanups)
 	b.mu.Unlock()
+	start := time.Now()
 	defer b.cleanTo(n)
+	defer func() {
+		if r := recover(); r != nil {
+			f, ok := r.(failure)
+			if !ok {
+				panic(r)
+			}
+			b.broken = append(b.broken, fmt.Errorf("%s: %w", what, f.error))
+			b.Logf("  %s failed: %v", what, f.error)
+			return
+		}
+		b.Logf("  %s, %.1f s with set-up", what, time.Since(start).Seconds())
+	}()
 	measure()
 }
 
@@ -101,9 +118,19 @@ func (x *best) take(seconds float64, memory int64, cpu float64) {
 	x.memory = max(x.memory, memory)
 }
 
-func (x best) rate(size int64) float64 { return float64(size) / x.seconds / 1e6 }
+func (x best) rate(size int64) float64 {
+	if x.seconds == 0 {
+		return 0
+	}
+	return float64(size) / x.seconds / 1e6
+}
 
-func (x best) speed(size int64) string { return fmt.Sprintf("%.1f MB/s", x.rate(size)) }
+func (x best) speed(size int64) string {
+	if x.seconds == 0 {
+		return "failed"
+	}
+	return fmt.Sprintf("%.1f MB/s", x.rate(size))
+}
 
 // watch samples the peak resident size and the processor time of a process
 // until stop is called.

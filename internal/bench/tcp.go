@@ -22,7 +22,7 @@ func (b *bench) tcp() {
 
 	var theirs, ours, up, upTheirs best
 	for range b.rounds {
-		b.round(func() {
+		b.round("libtorrent from libtorrent", func() {
 			settle()
 			seed := rig.LibtorrentSeed(b, torrent, dir)
 			to := b.TempDir()
@@ -32,7 +32,7 @@ func (b *bench) tcp() {
 			peak, cpu := stop()
 			theirs.take(done.Num("seconds"), peak, cpu)
 		})
-		b.round(func() {
+		b.round("shoal get from libtorrent", func() {
 			settle()
 			seed := rig.LibtorrentSeed(b, torrent, dir)
 			to := b.TempDir()
@@ -48,7 +48,7 @@ func (b *bench) tcp() {
 			}
 			rig.Same(b, file, filepath.Join(to, "payload.bin"))
 		})
-		b.round(func() {
+		b.round("libtorrent from libtorrent, the seed", func() {
 			settle()
 			seed := rig.LibtorrentSeed(b, torrent, dir)
 			stop := watch(seed.PID())
@@ -56,7 +56,7 @@ func (b *bench) tcp() {
 			peak, cpu := stop()
 			upTheirs.take(done.Num("seconds"), peak, cpu)
 		})
-		b.round(func() {
+		b.round("libtorrent from shoal seed", func() {
 			node := rig.Seed(b, torrent, dir)
 			settle()
 			_, before := watch(node.PID())()

@@ -30,14 +30,14 @@ func (b *bench) web() {
 
 	var ceiling, toTab, toWebTorrent, fromTab, fromWebTorrent, tabToTab, theirTabToTab best
 	for range b.rounds {
-		b.round(func() { // bare to bare
+		b.round("bare sender to bare tab", func() {
 			p := rig.StartBrowser(b, rig.BrowserConfig{}).Open(bare.URL)
 			p.WaitFor(30*time.Second, "window.ready === true")
 			var seconds float64
 			p.Eval(5*time.Minute, fmt.Sprintf("receive(%d)", b.webSize), &seconds)
 			ceiling.take(seconds, 0, 0)
 		})
-		b.round(func() { // share to a tab of ours, and on to the next tab without the node
+		b.round("share to a Shoal tab", func() {
 			n := rig.Share(b, file)
 			tab := rig.OpenTab(rig.StartBrowser(b, rig.BrowserConfig{}), n)
 			settle()
@@ -45,7 +45,7 @@ func (b *bench) web() {
 			toTab.take(tab.WaitDone(5*time.Minute).Seconds, 0, 0)
 			tab.Same(file)
 		})
-		b.round(func() { // share to a webtorrent.js tab
+		b.round("share to a webtorrent.js tab", func() {
 			n := rig.Share(b, file)
 			tab := site.OpenWebTorrent(rig.StartBrowser(b, rig.BrowserConfig{}))
 			torrent := site.Offer(n.Torrent())
@@ -54,7 +54,7 @@ func (b *bench) web() {
 			toWebTorrent.take(tab.WaitDone(5*time.Minute).Seconds, 0, 0)
 			tab.Same(file)
 		})
-		b.round(func() { // a tab of ours to shoal get
+		b.round("a Shoal tab to shoal get", func() {
 			n := rig.Share(b, file, "--v1")
 			tab := rig.OpenTab(rig.StartBrowser(b, rig.BrowserConfig{}), n)
 			magnet, _ := tab.Seed(n.StreamURL(filepath.Base(file)), "copy.bin")
@@ -62,13 +62,13 @@ func (b *bench) web() {
 			fromTab.take(b.getSeconds(magnet, file, "copy.bin"), 0, 0)
 		})
 		tracker := rig.Tracker(b)
-		b.round(func() { // a webtorrent.js tab to shoal get
+		b.round("a webtorrent.js tab to shoal get", func() {
 			tab := site.OpenWebTorrent(rig.StartBrowser(b, rig.BrowserConfig{}))
 			up := tab.Seed(site, file, "ws://"+tracker)
 			settle()
 			fromWebTorrent.take(b.getSeconds(up.Magnet, file, filepath.Base(file)), 0, 0)
 		})
-		b.round(func() { // tab to tab, ours
+		b.round("Shoal tab to Shoal tab", func() {
 			page := rig.Share(b, rig.Path("testdata", "sample.mp4"))
 			up := rig.OpenTab(rig.StartBrowser(b, rig.BrowserConfig{}), page)
 			magnet, _ := up.Seed(site.Offer(file), "copy.bin")
@@ -77,7 +77,7 @@ func (b *bench) web() {
 			down.Add(magnet)
 			tabToTab.take(down.WaitDone(5*time.Minute).Seconds, 0, 0)
 		})
-		b.round(func() { // tab to tab, webtorrent.js
+		b.round("webtorrent.js tab to webtorrent.js tab", func() {
 			up := site.OpenWebTorrent(rig.StartBrowser(b, rig.BrowserConfig{})).Seed(site, file, "ws://"+tracker)
 			down := site.OpenWebTorrent(rig.StartBrowser(b, rig.BrowserConfig{}))
 			settle()
@@ -110,7 +110,7 @@ func (b *bench) getSeconds(source, want, name string) float64 {
 func (b *bench) play() {
 	frame, seek := best{}, best{}
 	for range b.rounds + 1 {
-		b.round(func() {
+		b.round("first frame", func() {
 			n := rig.Share(b, rig.Path("testdata", "sample.mp4"))
 			browser := rig.StartBrowser(b, rig.BrowserConfig{})
 			start := time.Now()
@@ -118,7 +118,7 @@ func (b *bench) play() {
 			p.WaitFor(time.Minute, "document.querySelector('video')?.readyState >= 2 && document.querySelector('video').currentTime > 0")
 			frame.take(time.Since(start).Seconds(), 0, 0)
 		})
-		b.round(func() {
+		b.round("seek", func() {
 			film := rig.LongFilm(b, b.TempDir())
 			n := rig.Share(b, film)
 			p := rig.StartBrowser(b, rig.BrowserConfig{}).Open("http://" + n.HTTP + "/")
