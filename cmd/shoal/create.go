@@ -139,7 +139,7 @@ func (c *infoCmd) Run() error {
 	if strings.HasPrefix(c.Input, "magnet:") {
 		m, err := magnet.Parse(c.Input)
 		if err != nil {
-			return fmt.Errorf("the magnet link is not valid: %w", reason(err))
+			return fmt.Errorf("%s is no valid magnet link: %w", c.Input, reason(err))
 		}
 		out.Name, out.Bytes, out.Peers, out.Magnet = m.Name, m.Length, m.Peers, m.String()
 		out.WebSeeds = append(out.WebSeeds, m.WebSeeds...)

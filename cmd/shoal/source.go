@@ -57,7 +57,7 @@ func resolve(ctx context.Context, s string) (*source, error) {
 func fromMagnet(s string) (*source, error) {
 	m, err := magnet.Parse(s)
 	if err != nil {
-		return nil, fmt.Errorf("the magnet link is not valid: %w", reason(err))
+		return nil, fmt.Errorf("%s is no valid magnet link: %w", s, reason(err))
 	}
 	src := &source{show: m.Name, magnet: s}
 	if src.show == "" {

@@ -96,31 +96,38 @@ func resolve(ctx context.Context, peers []string) (addrs []netip.AddrPort) {
 	return addrs
 }
 
-// startAnnouncing announces the first key to all trackers. The second swarm of
-// a hybrid torrent is announced where TCP peers are found; browsers use the
-// first.
+// maxTiers bounds the announces of one torrent.
+const maxTiers = 20
+
+// startAnnouncing announces to every tier, as a user expects who names a
+// tracker: BEP 12 alone would stop at the first tier that answers. The second
+// swarm of a hybrid torrent is announced where TCP peers are found; browsers use
+// the first.
 func (t *Torrent) startAnnouncing(tiers [][]string) {
 	keys := []metainfo.Hash{t.Key()}
 	if info := t.Info(); info != nil {
 		keys = info.SwarmHashes()
 	}
-	for i, key := range keys {
-		list := tiers
-		if i > 0 {
-			list = withoutWebSockets(tiers)
-		}
-		if len(list) == 0 {
-			continue
-		}
-		t.announce = append(t.announce, t.c.trackers.Start(trackerclient.Announcement{
-			Key: key, PeerID: t.c.Session.PeerID(), Port: t.c.port(), Trackers: list,
-			Stats: func() trackerclient.Stats {
-				down, up, left := t.Totals()
-				return trackerclient.Stats{Downloaded: down, Uploaded: up, Left: left}
-			},
-			WantPeers: t.wantPeers,
-		}))
+	ws, rest := split(tiers)
+	if len(ws) > 0 {
+		t.start(keys[0], ws)
 	}
+	for _, key := range keys {
+		for _, tier := range rest[:min(len(rest), maxTiers)] {
+			t.start(key, [][]string{tier})
+		}
+	}
+}
+
+func (t *Torrent) start(key metainfo.Hash, tiers [][]string) {
+	t.announce = append(t.announce, t.c.trackers.Start(trackerclient.Announcement{
+		Key: key, PeerID: t.c.Session.PeerID(), Port: t.c.port(), Trackers: tiers,
+		Stats: func() trackerclient.Stats {
+			down, up, left := t.Totals()
+			return trackerclient.Stats{Downloaded: down, Uploaded: up, Left: left}
+		},
+		WantPeers: t.wantPeers,
+	}))
 }
 
 func (t *Torrent) wantPeers() int {
@@ -131,19 +138,22 @@ func (t *Torrent) wantPeers() int {
 	return max(0, want-t.NumPeers())
 }
 
-func withoutWebSockets(tiers [][]string) (out [][]string) {
+// split parts WebSocket trackers, which are all used at once, from the others.
+func split(tiers [][]string) (ws, rest [][]string) {
 	for _, tier := range tiers {
 		var keep []string
 		for _, u := range tier {
-			if !strings.HasPrefix(u, "ws:") && !strings.HasPrefix(u, "wss:") {
+			if strings.HasPrefix(u, "ws:") || strings.HasPrefix(u, "wss:") {
+				ws = append(ws, []string{u})
+			} else {
 				keep = append(keep, u)
 			}
 		}
 		if len(keep) > 0 {
-			out = append(out, keep)
+			rest = append(rest, keep)
 		}
 	}
-	return out
+	return ws, rest
 }
 
 // watch tells the trackers and the store when the torrent becomes complete.
