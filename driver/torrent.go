@@ -293,34 +293,14 @@ func (t *Torrent) handshake(key metainfo.Hash) wire.Handshake {
 	return h
 }
 
-// answererFirst is how long the side that made a WebRTC offer waits for the
-// other's handshake before it sends its own. A tab moves the channel to its
-// worker when it appears, and the browser closes a channel that data reached
-// before it was moved; what the tab sends proves that it has arrived.
-const answererFirst = 500 * time.Millisecond
-
 // introduce exchanges handshakes on a stream of this torrent.
 func (t *Torrent) introduce(ctx context.Context, c transport.Conn, key metainfo.Hash, outgoing bool) error {
 	mine := t.handshake(key)
-	var h wire.Handshake
-	var err error
-	theirs := make(chan struct{})
-	go func() {
-		h, err = readHandshake(ctx, c)
-		close(theirs)
-	}()
-	if outgoing && c.Kind() == transport.WebRTC {
-		select {
-		case <-theirs:
-		case <-time.After(answererFirst):
-		}
+	if _, err := c.Write(mine.Append(nil)); err != nil {
+		return err
 	}
-	if _, werr := c.Write(mine.Append(nil)); werr != nil {
-		c.Close()
-		<-theirs
-		return werr
-	}
-	if <-theirs; err != nil {
+	h, err := readHandshake(ctx, c)
+	if err != nil {
 		return err
 	}
 	if h.InfoHash != key && !t.hasKey(h.InfoHash) {

@@ -235,12 +235,12 @@ export class Channels {
     if (c.state !== "new") return;
     c.state = "open";
     this.#listener(Kind.Open, id, "");
+    if (c.queue.length > 0) this.#announce(id, c);
   }
 
   #arrived(id: number, c: Channel, data: ArrayBuffer | string): void {
     const bytes = typeof data === "string" ? new TextEncoder().encode(data) : new Uint8Array(data);
-    this.#opened(id, c); // a message may come before the event that says so
-    if (bytes.byteLength === 0 || c.state !== "open") return;
+    if (bytes.byteLength === 0 || (c.state !== "open" && c.state !== "new")) return;
     c.queue.push(bytes);
     c.queued += bytes.byteLength;
     if (c.queued > receiveMax || c.queue.length > receiveMaxMessages) {
@@ -248,6 +248,11 @@ export class Channels {
       this.#listener(Kind.Failed, id, "the other side sends more than is taken");
       return this.#release(id);
     }
+    // A message may come before the event that opens the channel; until then nothing can be sent.
+    if (c.state === "open") this.#announce(id, c);
+  }
+
+  #announce(id: number, c: Channel): void {
     if (c.announced) return;
     c.announced = true;
     // Go is woken once for all that has arrived on all channels.
