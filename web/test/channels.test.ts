@@ -93,6 +93,9 @@ test("messages become a stream in order, announced once for a batch", () => {
   fake.message();
   fake.message(4);
   fake.onmessage({ data: "5" });
+  assert.equal(turn(), 0); // who is told of a channel that is not open would send, which throws
+  assert.deepEqual(events, []);
+  fake.open();
   assert.equal(turn(), 1);
   assert.deepEqual(events, [
     [Kind.Open, 1, ""],
