@@ -86,10 +86,6 @@ func (t *Torrent) verify(e engine.Verify) {
 // keep writes a genuine piece with one positioned write.
 func (t *Torrent) keep(p verify.Genuine) error {
 	off := int64(p.Index()) * t.info.Load().PieceLength
-	// One writer at a time: two would only spin on the file's lock in the kernel
-	// while a piece waits to be hashed.
-	t.writing.Lock()
-	defer t.writing.Unlock()
 	_, err := (*t.store.Load()).WriteAt(p.Bytes(), off)
 	return err
 }
