@@ -8,25 +8,34 @@ import (
 	"syscall/js"
 
 	"github.com/shoal-p2p/shoal/engine/bits"
+	"github.com/shoal-p2p/shoal/metainfo"
 )
 
 // maxChunk is the largest piece of a stream that is handed to the page at once.
 const maxChunk = 256 << 10
 
-// read streams a range of a file through a MessagePort: the receiver pulls with
-// true and cancels with false.
-func (c *Client) read(arg js.Value) (any, error) {
-	t, err := c.byID(arg)
-	if err != nil {
-		return nil, err
+// fileOf finds the torrent and the file that a call names.
+func (c *Client) fileOf(arg js.Value) (t *torrent, files []*metainfo.File, index int, err error) {
+	if t, err = c.byID(arg); err != nil {
+		return nil, nil, 0, err
 	}
 	info := t.Info()
 	if info == nil {
-		return nil, errors.New("the torrent's file list is not known yet")
+		return nil, nil, 0, errors.New("the torrent's file list is not known yet")
 	}
-	files, index := realFiles(info), arg.Get("file").Int()
+	files, index = realFiles(info), arg.Get("file").Int()
 	if index < 0 || index >= len(files) {
-		return nil, errors.New("the torrent has no such file")
+		return nil, nil, 0, errors.New("the torrent has no such file")
+	}
+	return t, files, index, nil
+}
+
+// read streams a range of a file through a MessagePort: the receiver pulls with
+// true and cancels with false.
+func (c *Client) read(arg js.Value) (any, error) {
+	t, files, index, err := c.fileOf(arg)
+	if err != nil {
+		return nil, err
 	}
 	f := files[index]
 	start, end := int64(arg.Get("start").Float()), int64(arg.Get("end").Float())
@@ -89,18 +98,11 @@ func stream(port js.Value, r streamReader) {
 
 // selectFile chooses whether a file is to be downloaded.
 func (c *Client) selectFile(arg js.Value) (any, error) {
-	t, err := c.byID(arg)
+	t, files, index, err := c.fileOf(arg)
 	if err != nil {
 		return nil, err
 	}
 	info := t.Info()
-	if info == nil {
-		return nil, errors.New("the torrent's file list is not known yet")
-	}
-	files, index := realFiles(info), arg.Get("file").Int()
-	if index < 0 || index >= len(files) {
-		return nil, errors.New("the torrent has no such file")
-	}
 	c.mu.Lock()
 	t.unwanted[index] = !truthy(arg.Get("on"))
 	want := bits.New(info.NumPieces())
