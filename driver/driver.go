@@ -123,9 +123,8 @@ func (s *Session) Torrents() []*Torrent {
 
 // Errors of a session.
 var (
-	ErrClosed  = errors.New("the session is closed")
-	ErrExists  = errors.New("the torrent is already there")
-	ErrUnknown = errors.New("no torrent with that info hash")
+	ErrClosed = errors.New("the session is closed")
+	ErrExists = errors.New("the torrent is already there")
 )
 
 // Close ends every torrent and waits for its connections.
