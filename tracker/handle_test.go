@@ -45,7 +45,7 @@ func connect(t testing.TB, tr *Tracker, srv *httptest.Server) *wsConn {
 }
 
 func fuzzTracker(t testing.TB) (*Tracker, *httptest.Server) {
-	tr, err := New(Config{MaxSwarms: 1000, MaxPeers: 1000, MaxPeersPerConn: 100, FullScrape: true})
+	tr, err := New(Config{Limits: Limits{Swarms: 1000, Peers: 1000, PeersPerConn: 100}, FullScrape: true})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -3,6 +3,7 @@ package tracker
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -13,6 +14,8 @@ import (
 
 	"github.com/coder/websocket"
 )
+
+var errNotServed = errors.New("this info hash is not served here")
 
 // msg is a message as another program would read it: through encoding/json.
 type msg map[string]any

@@ -17,8 +17,7 @@ import (
 const (
 	defaultNumWant = 50
 
-	reasonNotAllowed = "this info hash is not served here"
-	reasonNoAddress  = "the address of the client is unknown"
+	reasonNoAddress = "the address of the client is unknown"
 )
 
 // ServeHTTP answers announces and scrapes, by HTTP or by an upgrade to WebSocket.
@@ -57,7 +56,7 @@ func send(w http.ResponseWriter, body []byte) {
 }
 
 func (t *Tracker) refuse(reason string) []byte {
-	t.refused.Add(1)
+	t.refused[HTTP].Add(1)
 	return httpwire.AppendFailure(nil, reason, 0)
 }
 
@@ -70,16 +69,16 @@ func (t *Tracker) announceHTTP(r *http.Request) []byte {
 	if !ip.IsValid() {
 		return t.refuse(reasonNoAddress)
 	}
-	if !t.allowed(a.InfoHash) {
-		return t.refuse(reasonNotAllowed)
+	if err := t.admit(&Client{Door: HTTP, Addr: ip, Query: r.URL.RawQuery}, a.InfoHash); err != nil {
+		return t.refuse(err.Error())
 	}
 	want := a.NumWant
 	if want < 0 {
 		want = defaultNumWant
 	}
-	counts, peers, err := t.announceTCP(swarm.TCPAnnounce{
+	counts, peers, err := t.announceTCP(HTTP, swarm.TCPAnnounce{
 		Hash: a.InfoHash, Peer: a.PeerID, Addr: netip.AddrPortFrom(ip, a.Port),
-		Event: swarm.ParseEvent(a.Event), Left: a.Left, Want: min(want, t.cfg.MaxNumWant),
+		Event: swarm.ParseEvent(a.Event), Left: a.Left, Want: min(want, t.cfg.Limits.NumWant),
 	})
 	if err != nil {
 		return t.refuse(err.Error())
@@ -98,25 +97,26 @@ func (t *Tracker) announceHTTP(r *http.Request) []byte {
 }
 
 // announceTCP takes an announce of HTTP or UDP to the core.
-func (t *Tracker) announceTCP(a swarm.TCPAnnounce) (n swarm.Counts, peers []swarm.TCPPeer, err error) {
-	t.announces.Add(1)
+func (t *Tracker) announceTCP(door Door, a swarm.TCPAnnounce) (n swarm.Counts, peers []swarm.TCPPeer, err error) {
+	t.announces[door].Add(1)
 	now := t.cfg.Now()
 	t.with(a.Hash, func(core *swarm.Core[*wsConn]) { n, peers, err = core.AnnounceTCP(now, a, nil) })
 	return n, peers, err
 }
 
 func (t *Tracker) scrapeHTTP(r *http.Request) []byte {
-	hashes, err := httpwire.ParseScrape(r.URL.RawQuery, t.cfg.MaxScrape)
+	hashes, err := httpwire.ParseScrape(r.URL.RawQuery, t.cfg.Limits.Scrape)
 	if err == nil && len(hashes) == 0 {
 		hashes, err = t.allHashes()
 	}
 	if err != nil {
 		return t.refuse(err.Error())
 	}
-	t.scrapes.Add(1)
+	t.scrapes[HTTP].Add(1)
+	c := &Client{Door: HTTP, Addr: t.clientIP(r), Query: r.URL.RawQuery}
 	files := make([]httpwire.ScrapeFile, len(hashes))
 	for i, h := range hashes {
-		s := t.scrape(h)
+		s := t.scrape(c, h)
 		files[i] = httpwire.ScrapeFile{InfoHash: h,
 			Complete: int64(s.Complete), Incomplete: int64(s.Incomplete), Downloaded: int64(s.Downloaded)}
 	}

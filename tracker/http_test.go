@@ -77,7 +77,7 @@ func TestHTTPAnnounce(t *testing.T) {
 	if err != nil || r.Complete != 2 || r.Incomplete != 0 || len(r.Peers) != 0 {
 		t.Errorf("stopped: %v %+v", err, r)
 	}
-	if st := tr.Stats(); st.TCPPeers != 2 || st.Announces != 4 {
+	if st := tr.Stats(); st.TCPPeers != 2 || st.Announces[HTTP] != 4 {
 		t.Errorf("%+v", st)
 	}
 }
@@ -110,7 +110,7 @@ func TestHTTPForms(t *testing.T) {
 }
 
 func TestHTTPNumwant(t *testing.T) {
-	tr := newTracker(t, Config{MaxNumWant: 80})
+	tr := newTracker(t, Config{Limits: Limits{NumWant: 80}})
 	for i := range 100 {
 		from(t, tr, netip.AddrPortFrom(netip.AddrFrom4([4]byte{1, 1, 1, byte(i)}), 9).String(), "", "/announce"+query("hash", string(rune('a'+i)), 1000, 5, ""))
 	}
@@ -122,7 +122,12 @@ func TestHTTPNumwant(t *testing.T) {
 }
 
 func TestHTTPTraps(t *testing.T) {
-	tr := newTracker(t, Config{Allow: func(h [20]byte) bool { return h[0] != 'f' }})
+	tr := newTracker(t, Config{AllowAnnounce: func(_ *Client, h [20]byte) error {
+		if h[0] == 'f' {
+			return errNotServed
+		}
+		return nil
+	}})
 	for name, q := range map[string]string{
 		"no query":        "",
 		"no info_hash":    "?peer_id=aaaaaaaaaaaaaaaaaaaa&port=1",

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"net/netip"
 	"sync"
 	"sync/atomic"
@@ -31,48 +32,104 @@ type Config struct {
 	// forgotten when their connection ends. 0 means 2 minutes.
 	WSInterval time.Duration
 
-	// MaxOffers bounds the offers that one announce relays. 0 means 10.
-	MaxOffers int
-	// MaxNumWant bounds the addresses in one reply. 0 means 200.
-	MaxNumWant int
-	// MaxScrape bounds the info hashes of one scrape request; more are left out
-	// of the reply. 0 means 70.
-	MaxScrape int
-	// MaxMessage bounds a WebSocket message, in bytes. 0 means 128 KiB.
-	MaxMessage int
-	// MaxConns bounds the open WebSocket connections. 0 means no bound.
-	MaxConns int
-	// MaxConnsPerIP bounds the open WebSocket connections from one IPv4 address or
-	// one IPv6 /64, loopback excepted. 0 means no bound.
-	MaxConnsPerIP int
-	// MaxPeersPerConn bounds the (info hash, peer id) pairs that one connection
-	// announces. 0 means 20,000.
-	MaxPeersPerConn int
-	// MaxSwarms and MaxPeers bound what the tracker remembers. 0 means 1 million
-	// swarms, 4 million peers.
-	MaxSwarms, MaxPeers int
+	// Limits bounds what one client, and all together, may use.
+	Limits Limits
 
 	// FullScrape answers a scrape without info hash with every swarm, as
 	// long as there are at most 10,000. Off, such a scrape is refused.
 	FullScrape bool
-	// Allow, when set, decides which swarms exist here: a false answer refuses the
-	// announce. It is called by many goroutines.
-	Allow func(infoHash [20]byte) bool
-	// AllowOrigin, when set, decides from which web origins WebSocket connections
-	// are taken. It is given "" when the client sent none.
-	AllowOrigin func(origin string) bool
+	// AllowClient, when set, decides whose WebSocket connections are taken; the text
+	// of its error is the answer to the others. It is called by many goroutines.
+	AllowClient func(c *Client) error
+	// AllowAnnounce, when set, decides which announces are taken, by info hash and by
+	// client; the text of its error becomes the failure reason. A scrape shows zeros for
+	// what it refuses. It is called by many goroutines.
+	AllowAnnounce func(c *Client, infoHash [20]byte) error
 	// TrustedProxies are the addresses whose X-Forwarded-For header is believed:
 	// the client is the rightmost address of the header that is not one of them.
 	TrustedProxies []netip.Prefix
 
+	// Compression says which WebSocket messages may travel deflated.
+	Compression Compression
 	// PingInterval is how often a silent WebSocket connection is pinged; it is
 	// closed after two and a half intervals of silence. 0 means 50 s.
 	PingInterval time.Duration
+
+	// Locality says which peers are near each other and preferred.
+	Locality swarm.Locality
+	// Locate tells where an address is. nil means that only addresses and prefixes are
+	// compared.
+	Locate func(netip.Addr) swarm.Place
+	// Peering joins this tracker to others. nil means it is alone. Close closes it.
+	Peering Peering
+	// ICEServers, when set, returns the STUN and TURN servers for a client of Shoal, as a
+	// JSON array of RTCIceServer objects; it goes into the reply to an announce that
+	// asks for it. nil or an empty answer leaves them out.
+	ICEServers func(c *Client) []byte
+
+	// Fallback serves what comes to Serve and is neither an announce nor a scrape.
+	// nil means not found.
+	Fallback http.Handler
 
 	// Seed makes the choice of peers repeatable, for tests. 0 takes a random seed.
 	Seed uint64
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
+}
+
+// Compression is which way messages may be deflated (RFC 7692, no context takeover).
+type Compression uint8
+
+// The compressions.
+const (
+	CompressIn   Compression = iota // clients may send deflated messages
+	CompressOff                     // none
+	CompressBoth                    // and get messages of 1 KiB or more deflated
+)
+
+// A Rate allows Burst things at once and PerSecond of them in the long run. A zero Rate
+// is no bound.
+type Rate struct {
+	PerSecond float64
+	Burst     int
+}
+
+// Limits bounds what clients use. A client's address is counted as one IPv4 address or one
+// IPv6 /64, its prefix as an IPv4 /24 or an IPv6 /48.
+type Limits struct {
+	// Offers bounds the offers that one announce relays. 0 means 10.
+	Offers int
+	// NumWant bounds the addresses in one reply. 0 means 200.
+	NumWant int
+	// Scrape bounds the info hashes of one scrape request; more are left out of the
+	// reply. 0 means 70.
+	Scrape int
+	// Message bounds a WebSocket message, inflated, in bytes. 0 means 64 KiB.
+	Message int
+	// SDP bounds an offer or an answer, in bytes. 0 means 16 KiB.
+	SDP int
+	// Swarms and Peers bound what the tracker remembers. 0 means 1 million
+	// swarms, 4 million peers.
+	Swarms, Peers int
+	// Buffers bounds the memory for messages that have begun and not ended, and for
+	// replies that slow clients do not take, in bytes. 0 means 256 MiB.
+	Buffers int
+
+	// Conns bounds the open connections, ConnsPerAddr and ConnsPerPrefix those of
+	// one address and one prefix. 0 means no bound.
+	Conns, ConnsPerAddr, ConnsPerPrefix int
+	// PeersPerConn bounds the (info hash, peer id) pairs that one connection
+	// announces. 0 means 1,000.
+	PeersPerConn int
+	// AnnouncesPerConn bounds the announces of one WebSocket connection, and
+	// OffersPerConn the offers. A client above it gets a failure reason, then is closed.
+	AnnouncesPerConn, OffersPerConn Rate
+	// AnnouncesPerAddr and AnnouncesPerPrefix bound the announces of all doors.
+	AnnouncesPerAddr, AnnouncesPerPrefix Rate
+	// ConnectsPerAddr bounds how fast one address opens connections.
+	ConnectsPerAddr Rate
+	// Exempt are the addresses that the limits per address and per prefix leave alone.
+	Exempt []netip.Prefix
 }
 
 // Stats counts what a Tracker holds and has done.
@@ -83,12 +140,22 @@ type Stats struct {
 	Seeders     int // of either kind
 	Conns       int // open WebSocket connections
 
-	Announces uint64 // announces taken, all doors
-	Scrapes   uint64 // scrape requests answered, all doors
-	Offers    uint64 // offers relayed
-	Answers   uint64 // answers relayed
-	Refused   uint64 // requests answered with a failure
-	Dropped   uint64 // answers and relays thrown away: unknown peer, slow receiver
+	Announces [numDoors]uint64 // announces taken, by Door
+	Scrapes   [numDoors]uint64 // scrape requests answered, by Door
+	Refused   [numDoors]uint64 // requests answered with a failure, by Door
+	Offers    uint64           // offers relayed
+	Answers   uint64           // answers relayed
+	Unplaced  uint64           // offers for which no peer was found
+	Dropped   uint64           // answers and relays thrown away: unknown peer, slow receiver
+	Limited   uint64           // connections and announces above a limit
+	Accepted  uint64           // connections taken
+	Malformed uint64           // messages and packets that could not be read
+
+	MessagesIn, MessagesOut uint64 // WebSocket messages
+	BytesIn, BytesOut       uint64 // of WebSocket connections, as on the wire without TLS
+
+	Countries map[string]int // open WebSocket connections by ISO 3166-1 code, where known
+	Draining  bool           // Shutdown was called
 }
 
 // A Tracker is an http.Handler for WebSocket and HTTP requests; ServeUDP adds the
@@ -99,7 +166,8 @@ type Tracker struct {
 	ids    *connIDs
 	ws     wsDoor
 
-	announces, scrapes, offers, answers, refused, dropped atomic.Uint64
+	announces, scrapes, refused [numDoors]atomic.Uint64
+	offers, answers, dropped    atomic.Uint64
 
 	mu      sync.Mutex
 	closed  bool
@@ -135,8 +203,8 @@ func New(cfg Config) (*Tracker, error) {
 	t := &Tracker{cfg: cfg, ids: ids, packets: make(map[net.PacketConn]struct{}), done: make(chan struct{})}
 	for i := range t.shards {
 		t.shards[i].core = swarm.New[*wsConn](swarm.Config{
-			MaxSwarms:  1 + cfg.MaxSwarms/numShards,
-			MaxPeers:   1 + cfg.MaxPeers/numShards,
+			MaxSwarms:  1 + cfg.Limits.Swarms/numShards,
+			MaxPeers:   1 + cfg.Limits.Peers/numShards,
 			TCPTimeout: 2*cfg.Interval + time.Minute,
 		}, rand.New(rand.NewPCG(cfg.Seed, uint64(i))), cfg.Now())
 	}
@@ -154,13 +222,16 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.MinInterval, min(time.Minute, c.Interval))
 	def(&c.WSInterval, 2*time.Minute)
 	def(&c.PingInterval, 50*time.Second)
-	def(&c.MaxOffers, 10)
-	def(&c.MaxNumWant, 200)
-	def(&c.MaxScrape, 70)
-	def(&c.MaxMessage, 128<<10)
-	def(&c.MaxPeersPerConn, 20_000)
-	def(&c.MaxSwarms, 1<<20)
-	def(&c.MaxPeers, 4<<20)
+	l := &c.Limits
+	def(&l.Offers, 10)
+	def(&l.NumWant, 200)
+	def(&l.Scrape, 70)
+	def(&l.Message, 64<<10)
+	def(&l.SDP, 16<<10)
+	def(&l.PeersPerConn, 1000)
+	def(&l.Swarms, 1<<20)
+	def(&l.Peers, 4<<20)
+	def(&l.Buffers, 256<<20)
 	if c.Seed == 0 {
 		c.Seed = rand.Uint64()
 	}
@@ -184,11 +255,8 @@ func (t *Tracker) with(h swarm.Hash, f func(core *swarm.Core[*wsConn])) {
 	f(s.core)
 }
 
-// allowed asks the operator whether a swarm may exist here.
-func (t *Tracker) allowed(h swarm.Hash) bool { return t.cfg.Allow == nil || t.cfg.Allow(h) }
-
-func (t *Tracker) scrape(h swarm.Hash) (s swarm.Scrape) {
-	if t.allowed(h) {
+func (t *Tracker) scrape(c *Client, h swarm.Hash) (s swarm.Scrape) {
+	if t.admit(c, h) == nil {
 		t.with(h, func(core *swarm.Core[*wsConn]) { s = core.Scrape(h) })
 	}
 	return s
@@ -259,10 +327,11 @@ func (t *Tracker) Close() error {
 // Stats returns the counts of now.
 func (t *Tracker) Stats() Stats {
 	st := Stats{
-		Conns:     t.ws.len(),
-		Announces: t.announces.Load(), Scrapes: t.scrapes.Load(),
-		Offers: t.offers.Load(), Answers: t.answers.Load(),
-		Refused: t.refused.Load(), Dropped: t.dropped.Load(),
+		Conns:  t.ws.len(),
+		Offers: t.offers.Load(), Answers: t.answers.Load(), Dropped: t.dropped.Load(),
+	}
+	for d := range numDoors {
+		st.Announces[d], st.Scrapes[d], st.Refused[d] = t.announces[d].Load(), t.scrapes[d].Load(), t.refused[d].Load()
 	}
 	for i := range t.shards {
 		s := &t.shards[i]

@@ -100,27 +100,28 @@ func (t *Tracker) handleUDP(dst, packet []byte, from netip.AddrPort, local netip
 		return udpwire.AppendConnectReply(dst, r.Txn, t.ids.make(ip, now))
 	}
 	if !t.ids.valid(r.ConnID, ip, now) {
-		t.refused.Add(1)
+		t.refused[UDP].Add(1)
 		return udpwire.AppendError(dst, r.Txn, "connection id is not valid")
 	}
 	if r.Action == udpwire.Scrape {
-		t.scrapes.Add(1)
-		return t.scrapeUDP(dst, &r)
+		t.scrapes[UDP].Add(1)
+		return t.scrapeUDP(dst, &r, ip)
 	}
 	return t.announceUDP(dst, &r, netip.AddrPortFrom(ip, r.Announce.Port), local)
 }
 
 func (t *Tracker) announceUDP(dst []byte, r *udpwire.Request, addr netip.AddrPort, local netip.Addr) []byte {
 	refuse := func(reason string) []byte {
-		t.refused.Add(1)
+		t.refused[UDP].Add(1)
 		return udpwire.AppendError(dst, r.Txn, reason)
 	}
 	a := &r.Announce
 	if a.Port == 0 {
 		return refuse("port is 0")
 	}
-	if !t.allowed(a.InfoHash) {
-		return refuse(reasonNotAllowed)
+	c := Client{Door: UDP, Addr: addr.Addr()}
+	if err := t.admit(&c, a.InfoHash); err != nil {
+		return refuse(err.Error())
 	}
 	v6 := addr.Addr().Is6()
 	family, size := swarm.V4, compact.Len4
@@ -135,9 +136,9 @@ func (t *Tracker) announceUDP(dst []byte, r *udpwire.Request, addr netip.AddrPor
 	if a.Event <= udpwire.EventStopped {
 		event = swarm.Event(a.Event) // both have the numbers of BEP 15
 	}
-	counts, peers, err := t.announceTCP(swarm.TCPAnnounce{
+	counts, peers, err := t.announceTCP(UDP, swarm.TCPAnnounce{
 		Hash: a.InfoHash, Peer: a.PeerID, Addr: addr, Event: event, Left: a.Left, Family: family,
-		Want: min(want, t.cfg.MaxNumWant, (maxUDPReply-20)/size),
+		Want: min(want, t.cfg.Limits.NumWant, (maxUDPReply-20)/size),
 	})
 	if err != nil {
 		return refuse(err.Error())
@@ -151,10 +152,11 @@ func (t *Tracker) announceUDP(dst []byte, r *udpwire.Request, addr netip.AddrPor
 		uint32(counts.Incomplete), uint32(counts.Complete), addrs, v6)
 }
 
-func (t *Tracker) scrapeUDP(dst []byte, r *udpwire.Request) []byte {
+func (t *Tracker) scrapeUDP(dst []byte, r *udpwire.Request, ip netip.Addr) []byte {
+	c := &Client{Door: UDP, Addr: ip}
 	dst = udpwire.AppendScrapeReply(dst, r.Txn)
-	for i := 0; i < len(r.Hashes)/20 && i < min(t.cfg.MaxScrape, udpwire.MaxScrape); i++ {
-		s := t.scrape([20]byte(r.Hashes[20*i:]))
+	for i := 0; i < len(r.Hashes)/20 && i < min(t.cfg.Limits.Scrape, udpwire.MaxScrape); i++ {
+		s := t.scrape(c, [20]byte(r.Hashes[20*i:]))
 		dst = udpwire.AppendCounter(dst, uint32(s.Complete), uint32(s.Downloaded), uint32(s.Incomplete))
 	}
 	return dst

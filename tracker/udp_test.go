@@ -92,7 +92,12 @@ func TestUDPAnnounce(t *testing.T) {
 }
 
 func TestUDPRefusals(t *testing.T) {
-	tr := newTracker(t, Config{Allow: func(h [20]byte) bool { return h != raw20("no") }})
+	tr := newTracker(t, Config{AllowAnnounce: func(_ *Client, h [20]byte) error {
+		if h == raw20("no") {
+			return errNotServed
+		}
+		return nil
+	}})
 	p := udpFrom(t, tr, "1.1.1.1:1000")
 	announce := func(hash string, port uint16) []byte {
 		return udpwire.AppendAnnounce(nil, p.conn, 5, &udpwire.AnnounceRequest{InfoHash: raw20(hash), Port: port})
@@ -155,7 +160,7 @@ func TestConnectionIDs(t *testing.T) {
 }
 
 func TestUDPRepliesAreNotFragmented(t *testing.T) {
-	tr := newTracker(t, Config{MaxNumWant: 10_000})
+	tr := newTracker(t, Config{Limits: Limits{NumWant: 10_000}})
 	for i := range 300 {
 		ip := netip.AddrFrom16([16]byte{0x20, 1, 14: byte(i >> 8), 15: byte(i)})
 		udpFrom(t, tr, netip.AddrPortFrom(ip, 1000).String()).announce(udpwire.AnnounceRequest{Left: 5})
@@ -171,7 +176,7 @@ func TestUDPRepliesAreNotFragmented(t *testing.T) {
 }
 
 func TestUDPScrape(t *testing.T) {
-	tr := newTracker(t, Config{MaxScrape: 3})
+	tr := newTracker(t, Config{Limits: Limits{Scrape: 3}})
 	p := udpFrom(t, tr, "1.1.1.1:1000")
 	p.announce(udpwire.AnnounceRequest{Left: 5})
 	p.announce(udpwire.AnnounceRequest{Event: udpwire.EventCompleted})
@@ -241,7 +246,7 @@ func TestServeUDP(t *testing.T) {
 }
 
 func FuzzHandleUDP(f *testing.F) {
-	tr, err := New(Config{MaxSwarms: 1000, MaxPeers: 1000})
+	tr, err := New(Config{Limits: Limits{Swarms: 1000, Peers: 1000}})
 	if err != nil {
 		f.Fatal(err)
 	}

@@ -41,7 +41,8 @@ type wsDoor struct {
 type wsConn struct {
 	t      *Tracker
 	sock   *gws.Conn
-	ip     netip.Addr   // what MaxConnsPerIP counts
+	client *Client
+	ip     netip.Addr   // what Limits.ConnsPerAddr counts
 	heard  atomic.Int64 // when the last message or pong came, Unix nanoseconds
 	probed atomic.Int64 // when it has to have shown life; 0 = no probe
 	queued atomic.Int64 // bytes given to the writer and not yet written
@@ -66,7 +67,7 @@ func (d *wsDoor) init(t *Tracker) {
 	d.conns = make(map[*wsConn]struct{})
 	d.perIP = make(map[netip.Addr]int)
 	d.up = gws.NewUpgrader(wsEvents{}, &gws.ServerOption{
-		ReadMaxPayloadSize:  t.cfg.MaxMessage,
+		ReadMaxPayloadSize:  t.cfg.Limits.Message,
 		WriteMaxPayloadSize: 1 << 20,
 		ReadBufferSize:      1 << 10,
 		HandshakeTimeout:    wsWriteTimeout,
@@ -76,9 +77,12 @@ func (d *wsDoor) init(t *Tracker) {
 }
 
 func (d *wsDoor) serve(w http.ResponseWriter, r *http.Request) {
-	if f := d.t.cfg.AllowOrigin; f != nil && !f(r.Header.Get("Origin")) {
-		http.Error(w, "this origin is not served here", http.StatusForbidden)
-		return
+	client := &Client{Door: WebSocket, Addr: d.t.clientIP(r), Origin: r.Header.Get("Origin"), Query: r.URL.RawQuery}
+	if f := d.t.cfg.AllowClient; f != nil {
+		if err := f(client); err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
 	}
 	ip := limitKey(d.t.clientIP(r))
 	if status := d.admit(ip); status != 0 {
@@ -91,7 +95,7 @@ func (d *wsDoor) serve(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c := sock.Session().(*wsConn)
-	c.sock, c.ip = sock, ip
+	c.sock, c.ip, c.client = sock, ip, client
 	c.heard.Store(d.t.cfg.Now().UnixNano())
 	d.mu.Lock()
 	closed := d.closed
@@ -128,9 +132,9 @@ func (d *wsDoor) admit(ip netip.Addr) (status int) {
 	defer d.mu.Unlock()
 	cfg := &d.t.cfg
 	switch {
-	case d.closed, cfg.MaxConns > 0 && d.admitted >= cfg.MaxConns:
+	case d.closed, cfg.Limits.Conns > 0 && d.admitted >= cfg.Limits.Conns:
 		return http.StatusServiceUnavailable
-	case cfg.MaxConnsPerIP > 0 && !ip.IsLoopback() && d.perIP[ip] >= cfg.MaxConnsPerIP:
+	case cfg.Limits.ConnsPerAddr > 0 && !ip.IsLoopback() && d.perIP[ip] >= cfg.Limits.ConnsPerAddr:
 		return http.StatusTooManyRequests
 	}
 	d.admitted++

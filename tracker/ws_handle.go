@@ -29,11 +29,11 @@ func (c *wsConn) handle(b []byte) bool {
 		scratches.Put(s)
 	}()
 	t := c.t
-	err := s.req.Parse(b, signal.Limits{MaxMessage: t.cfg.MaxMessage, MaxOffers: t.cfg.MaxOffers, MaxHashes: t.cfg.MaxScrape})
+	err := s.req.Parse(b, signal.Limits{MaxMessage: t.cfg.Limits.Message, MaxOffers: t.cfg.Limits.Offers, MaxHashes: t.cfg.Limits.Scrape})
 	if err != nil {
 		// Every failure has an action: webtorrent.js gives up its shared socket
 		// at a message without.
-		t.refused.Add(1)
+		t.refused[WebSocket].Add(1)
 		s.out = signal.AppendError(s.out[:0], &s.req, err)
 		c.errors++
 		return c.write(gws.OpcodeText, s.out) && c.errors < wsMaxErrors
@@ -51,7 +51,7 @@ func (c *wsConn) handle(b []byte) bool {
 
 func (c *wsConn) reply(s *scratch, m *signal.Reply) bool {
 	if m.FailureReason != "" {
-		c.t.refused.Add(1)
+		c.t.refused[WebSocket].Add(1)
 	}
 	s.out = m.Append(s.out[:0])
 	return c.write(gws.OpcodeText, s.out)
@@ -62,8 +62,8 @@ func (c *wsConn) announce(s *scratch, a *signal.Announce) bool {
 	fail := func(reason string) bool {
 		return c.reply(s, &signal.Reply{Action: signal.ActionAnnounce, InfoHash: a.InfoHash, FailureReason: reason})
 	}
-	if !t.allowed(a.InfoHash) {
-		return fail(reasonNotAllowed)
+	if err := t.admit(c.client, a.InfoHash); err != nil {
+		return fail(err.Error())
 	}
 	if len(a.Key) > 0 && c.key.Load() == nil {
 		key := string(a.Key)
@@ -103,7 +103,7 @@ func (c *wsConn) announce(s *scratch, a *signal.Announce) bool {
 func (c *wsConn) join(s *scratch, a swarm.RTCAnnounce[*wsConn]) (re swarm.RTCReply[*wsConn], err error) {
 	t := c.t
 	now := t.cfg.Now()
-	t.announces.Add(1)
+	t.announces[WebSocket].Add(1)
 	m := membership{a.Hash, a.Peer}
 	t.with(a.Hash, func(core *swarm.Core[*wsConn]) {
 		re, s.to, err = core.AnnounceRTC(now, a, s.to[:0])
@@ -111,7 +111,7 @@ func (c *wsConn) join(s *scratch, a swarm.RTCAnnounce[*wsConn]) (re swarm.RTCRep
 			core.Part(now, a.Hash, re.Owner, a.Peer)
 			re, s.to, err = core.AnnounceRTC(now, a, s.to[:0])
 		}
-		if re.Joined && len(c.peers) >= t.cfg.MaxPeersPerConn {
+		if re.Joined && len(c.peers) >= t.cfg.Limits.PeersPerConn {
 			core.Part(now, a.Hash, c, a.Peer)
 			re.Joined, err = false, errTooManyPeers
 		}
@@ -180,9 +180,9 @@ func (c *wsConn) scrape(s *scratch) bool {
 			return c.reply(s, &m)
 		}
 	}
-	c.t.scrapes.Add(1)
+	c.t.scrapes[WebSocket].Add(1)
 	for _, h := range hashes {
-		n := c.t.scrape(h)
+		n := c.t.scrape(c.client, h)
 		m.Files = append(m.Files, signal.ScrapeFile{InfoHash: h,
 			Complete: n.Complete, Incomplete: n.Incomplete, Downloaded: n.Downloaded})
 	}

@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"errors"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -38,7 +39,7 @@ func TestAnnounceOfferAnswer(t *testing.T) {
 	equal(t, b.recv(), msg{"action": "announce", "info_hash": bin20("hash"), "peer_id": bin20("a"), "offer_id": offer["offer_id"],
 		"answer": map[string]any{"type": "answer", "sdp": "back\r\n"}})
 
-	if st := tr.Stats(); st.Offers != 1 || st.Answers != 1 || st.Announces != 2 || st.WebRTCPeers != 2 || st.Seeders != 1 || st.Conns != 2 {
+	if st := tr.Stats(); st.Offers != 1 || st.Answers != 1 || st.Announces[WebSocket] != 2 || st.WebRTCPeers != 2 || st.Seeders != 1 || st.Conns != 2 {
 		t.Errorf("%+v", st)
 	}
 }
@@ -122,7 +123,7 @@ func TestBinaryFramesAreRead(t *testing.T) {
 }
 
 func TestOffersThatAreNotRelayed(t *testing.T) {
-	tr, srv := start(t, Config{MaxOffers: 3})
+	tr, srv := start(t, Config{Limits: Limits{Offers: 3}})
 	all := []*client{dial(t, srv), dial(t, srv), dial(t, srv), dial(t, srv), dial(t, srv)}
 	for i, c := range all {
 		c.announce("hash", "peer"+string(rune('a'+i)), nil)
@@ -173,7 +174,7 @@ func TestNoOffersBetweenSeeders(t *testing.T) {
 }
 
 func TestErrorsKeepTheConnection(t *testing.T) {
-	_, srv := start(t, Config{MaxMessage: 20 << 10})
+	_, srv := start(t, Config{Limits: Limits{Message: 20 << 10}})
 	c := dial(t, srv)
 	id, short, wide := bin20("x"), "short", strings.Repeat("\u4e16", 20)
 	hash := bin20("hash")
@@ -227,7 +228,7 @@ func TestTooManyErrorsCloseTheConnection(t *testing.T) {
 }
 
 func TestLargeMessageClosesTheConnection(t *testing.T) {
-	_, srv := start(t, Config{MaxMessage: 1000})
+	_, srv := start(t, Config{Limits: Limits{Message: 1000}})
 	c := dial(t, srv)
 	c.sendRaw(strings.Repeat("x", 1001))
 	if code := c.closed(); code != websocket.StatusMessageTooBig {
@@ -368,7 +369,7 @@ func TestClaimedPeerIDProbesItsOwner(t *testing.T) {
 }
 
 func TestScrape(t *testing.T) {
-	_, srv := start(t, Config{MaxScrape: 5})
+	_, srv := start(t, Config{Limits: Limits{Scrape: 5}})
 	a, b := dial(t, srv), dial(t, srv)
 	a.announce("h1", "a", nil)
 	a.announce("h1", "a", msg{"event": "completed", "left": 0})
@@ -413,11 +414,21 @@ func TestScrape(t *testing.T) {
 
 func TestAllowAndOrigin(t *testing.T) {
 	_, srv := start(t, Config{
-		Allow:       func(h [20]byte) bool { return h[0] == 'g' },
-		AllowOrigin: func(o string) bool { return o == "" || o == "https://good.example" },
+		AllowAnnounce: func(_ *Client, h [20]byte) error {
+			if h[0] != 'g' {
+				return errNotServed
+			}
+			return nil
+		},
+		AllowClient: func(c *Client) error {
+			if c.Origin != "" && c.Origin != "https://good.example" {
+				return errors.New("this origin is not served here")
+			}
+			return nil
+		},
 	})
 	c := dialWith(t, srv, http.Header{"Origin": {"https://good.example"}})
-	if m := c.announce("bad", "a", nil); m["failure reason"] != reasonNotAllowed {
+	if m := c.announce("bad", "a", nil); m["failure reason"] != errNotServed.Error() {
 		t.Errorf("%v", m)
 	}
 	c.announce("good", "a", nil).counts(t, 0, 1)
@@ -428,7 +439,7 @@ func TestAllowAndOrigin(t *testing.T) {
 }
 
 func TestConnectionLimits(t *testing.T) {
-	_, srv := start(t, Config{MaxConns: 3, MaxConnsPerIP: 1, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	_, srv := start(t, Config{Limits: Limits{Conns: 3, ConnsPerAddr: 1}, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	try := func(from string) (*websocket.Conn, int) {
 		ws, resp, err := websocket.Dial(t.Context(), srv.URL+"/announce", &websocket.DialOptions{HTTPHeader: http.Header{"X-Forwarded-For": {from}}})
 		if err != nil {
@@ -461,7 +472,7 @@ func TestConnectionLimits(t *testing.T) {
 }
 
 func TestTooManyPeersOnOneConnection(t *testing.T) {
-	tr, srv := start(t, Config{MaxPeersPerConn: 2})
+	tr, srv := start(t, Config{Limits: Limits{PeersPerConn: 2}})
 	c := dial(t, srv)
 	c.announce("hash", "a", nil)
 	c.announce("hash", "b", nil)

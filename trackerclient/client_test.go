@@ -204,7 +204,7 @@ func TestHTTPAndUDPTrackers(t *testing.T) {
 		eventually(t, "b is a seeder", func() bool { return tr.Stats().Seeders == 2 })
 		a.h.Stop(t.Context())
 		b.h.Stop(t.Context())
-		if st := tr.Stats(); st.TCPPeers != 0 || st.Announces != 5 {
+		if st := tr.Stats(); st.TCPPeers != 0 || st.Announces[tracker.HTTP]+st.Announces[tracker.UDP] != 5 {
 			t.Errorf("%s: after the stops %+v", kind, st)
 		}
 	}

@@ -10,6 +10,7 @@ type RTCAnnounce[C comparable] struct {
 	Event Event
 	Left  int64 // bytes; LeftUnknown or any negative number for a leecher that cannot tell
 	Want  int   // how many peers should get an offer
+	Place Place
 }
 
 // A Receiver is a peer that gets an offer.
@@ -81,6 +82,10 @@ func (c *Core[C]) receivers(s *swarm[C], self, n int, dst []Receiver[C]) []Recei
 	if s.rtc.isSeeder(self) && !c.cfg.SeederToSeeder {
 		lo = s.rtc.seeders
 	}
+	return c.pick(s, lo, self, n, dst)
+}
+
+func (c *Core[C]) pick(s *swarm[C], lo, self, n int, dst []Receiver[C]) []Receiver[C] {
 	var buf [32]int32
 	for _, i := range sample(c.rng, lo, len(s.rtc.rows), self, n, buf[:0], &c.marks) {
 		r := &s.rtc.rows[i]
@@ -102,6 +107,33 @@ func (c *Core[C]) Route(h Hash, conn C, from, to PeerID) (C, bool) {
 		return none, false
 	}
 	return s.rtc.rows[j].val, true
+}
+
+// Receivers appends to dst peers that should get offers of a peer elsewhere, up to
+// want, seeders only if that peer is none. It changes no count.
+func (c *Core[C]) Receivers(now time.Time, h Hash, from PeerID, seeder bool, place Place, want int, dst []Receiver[C]) []Receiver[C] {
+	s := c.byHash[h]
+	if s == nil {
+		return dst
+	}
+	lo := 0
+	if seeder && !c.cfg.SeederToSeeder {
+		lo = s.rtc.seeders
+	}
+	return c.pick(s, lo, s.rtc.find(from), want, dst)
+}
+
+// Owner returns the connection of a peer.
+func (c *Core[C]) Owner(h Hash, id PeerID) (conn C, ok bool) {
+	s := c.byHash[h]
+	if s == nil {
+		return conn, false
+	}
+	i := s.rtc.find(id)
+	if i < 0 {
+		return conn, false
+	}
+	return s.rtc.rows[i].val, true
 }
 
 // Part removes a peer if conn owns it, and reports whether it did.

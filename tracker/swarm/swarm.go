@@ -75,6 +75,8 @@ type Config struct {
 	// SeederToSeeder gives seeders the addresses and offers of seeders, which have
 	// no use for each other.
 	SeederToSeeder bool
+	// Locality says which peers are near each other.
+	Locality Locality
 }
 
 func (c Config) withDefaults() Config {

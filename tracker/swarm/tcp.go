@@ -28,6 +28,7 @@ type TCPAnnounce struct {
 	Left   int64
 	Want   int // how many addresses it wants
 	Family Family
+	Place  Place
 }
 
 // A TCPPeer is an address to give out.

@@ -1,0 +1,20 @@
+package swarm
+
+// A Place says where a peer is, as far as is known. Equal values that are not zero
+// mean near; zero means unknown.
+type Place struct {
+	Addr    uint32  // a hash of the address: equal for peers behind one NAT
+	Prefix  uint32  // a hash of the IPv4 /24 or IPv6 /48
+	ASN     uint32  // the autonomous system: the ISP
+	Country [2]byte // ISO 3166-1
+}
+
+// Locality says how much of a Place counts when peers are chosen.
+type Locality uint8
+
+// The localities.
+const (
+	LocalityOff    Locality = iota // peers are chosen at random
+	LocalityPrefix                 // the same address or prefix first
+	LocalityFull                   // then the same ISP, then the same country
+)
