@@ -41,6 +41,9 @@ func (a *Announce) appendCounts(dst []byte) []byte {
 	if a.Event != EventUpdate {
 		dst = appendText(dst, `,"event":"`, string(a.Event))
 	}
+	if a.WantsICE {
+		dst = append(dst, `,"ice":1`...)
+	}
 	first := true
 	for i := range a.Offers {
 		o := &a.Offers[i]
@@ -140,6 +143,9 @@ func (m *Reply) appendCounts(dst []byte) []byte {
 	}
 	if m.TrackerID != "" {
 		dst = appendText(dst, `,"tracker id":"`, m.TrackerID)
+	}
+	if len(m.ICEServers) > 0 && len(m.ICEServers) <= MaxICEServers {
+		dst = append(append(dst, `,"ice_servers":`...), m.ICEServers...)
 	}
 	return dst
 }

@@ -11,7 +11,7 @@
 //	{"action":"announce","info_hash":ID,"peer_id":ID,"numwant":N,
 //	 "uploaded":N,"downloaded":N,"left":N,"event":"started"|"completed"|"stopped"|...,
 //	 "offers":[{"offer":{"type":"offer","sdp":"..."},"offer_id":ID}, ...],
-//	 "trackerid":"...","key":"..."}
+//	 "trackerid":"...","key":"...","ice":1}
 //	{"action":"announce","info_hash":ID,"peer_id":ID,"to_peer_id":ID,
 //	 "answer":{"type":"answer","sdp":"..."},"offer_id":ID}
 //	{"action":"scrape","info_hash":ID | [ID, ...] | absent}
@@ -19,11 +19,15 @@
 // From tracker to client:
 //
 //	{"action":"announce","info_hash":ID,"interval":SECONDS,"complete":N,"incomplete":N,
-//	 "min interval":SECONDS,"tracker id":"...","warning message":"..."}
+//	 "min interval":SECONDS,"tracker id":"...","warning message":"...",
+//	 "ice_servers":[{"urls":URL | [URL, ...],"username":"...","credential":"..."}, ...]}
 //	{"action":"announce","info_hash":ID,"peer_id":ID,"offer_id":ID,"offer":{...}}
 //	{"action":"announce","info_hash":ID,"peer_id":ID,"offer_id":ID,"answer":{...}}
 //	{"action":"scrape","files":{ID:{"complete":N,"incomplete":N,"downloaded":N}, ...}}
 //	{"action":"announce","info_hash":ID,"failure reason":"..."}
+//
+// ice and ice_servers are Shoal's: a client that says the one gets the other from a tracker
+// that has STUN or TURN servers; nobody else does.
 //
 // An answer gets no reply of its own. Unknown keys are ignored in both
 // directions. A failure always carries an action and an info hash here:

@@ -24,6 +24,7 @@ func addMessages(f *testing.F) {
 		[]byte(base + `,"left":-1.5e3,"event":"<regular>","x":[{"y":null},true,"\ud83d\ude00"]}`),
 		[]byte(base + `,"offers":[{"fake_offer":"x"},{"offer":{"sdp":"v=0"}}],"peer_\u0069d":1}`),
 		[]byte(`{"action":"scrape","info_hash":null}`),
+		[]byte(base + `,"ice":1}`), []byte(base + `,"ice_servers":[{"urls":["turn:a:1"],"username":"1:b","credential":"x=","more":[]}]}`),
 	} {
 		f.Add(b)
 	}
@@ -87,6 +88,7 @@ func FuzzRequest(f *testing.F) {
 		m.Announce.Offers, m.Announce.OffersDropped = kept, 0
 		if a := &m.Announce; a.HasAnswer {
 			a.Event, a.NumWant, a.Left, a.Uploaded, a.Downloaded = EventUpdate, NumWantUnset, LeftUnknown, 0, 0
+			a.WantsICE = false
 		} else if m.Action == ActionAnnounce {
 			a.ToPeerID, a.OfferID = [20]byte{}, [20]byte{}
 		}

@@ -163,6 +163,17 @@ func (r *reader) token(limit int) string {
 	return SDP(raw).String()
 }
 
+// array reads an array that others are to take apart, nil if it is something else or longer
+// than limit.
+func (r *reader) array(limit int) []byte {
+	isArray := r.peek() == '['
+	start := r.i
+	if !r.skip() || !isArray || r.i-start > limit {
+		return nil
+	}
+	return r.b[start:r.i]
+}
+
 // description reads {"type":want,"sdp":"..."}; nil when there is no sdp in it.
 func (r *reader) description(want string) (sdp SDP) {
 	if r.peek() != '{' {

@@ -13,9 +13,10 @@ const (
 	keyIncomplete
 	keyOffer
 	keyFiles
+	keyICEServers
 )
 
-// Parse reads a tracker's message. Offer and Answer alias b, Files is reused.
+// Parse reads a tracker's message. Offer, Answer and ICEServers alias b, Files is reused.
 // Errors are of type *SyntaxError or *FieldError.
 //
 // Trackers answer what they cannot read with a failure that has neither action
@@ -87,6 +88,9 @@ func (m *Reply) read(r *reader) (hasAction bool) {
 		case "files":
 			r.once("files", keyFiles)
 			m.readFiles(r)
+		case "ice_servers":
+			r.once("ice_servers", keyICEServers)
+			m.ICEServers = r.array(MaxICEServers)
 		default:
 			r.skip()
 		}

@@ -21,6 +21,8 @@ func TestReplyBytes(t *testing.T) {
 			r.Interval, r.MinInterval, r.Complete, r.Incomplete = 120, 60, 0, 3
 			r.WarningMessage, r.TrackerID = `"slow"`, "t\n\u00e9"
 		}, head + `,"interval":120,"min interval":60,"min_interval":60,"complete":0,"incomplete":3,"warning message":"\"slow\"","tracker id":"t\n` + "\u00e9" + `"}`},
+		{"servers", func(r *Reply) { r.Interval, r.ICEServers = 120, []byte(`[{"urls":"stun:a"}]`) },
+			head + `,"interval":120,"ice_servers":[{"urls":"stun:a"}]}`},
 		{"offer", func(r *Reply) { r.Offer, r.PeerID, r.OfferID = NewSDP("v=0\r\n"), peerP, offerO },
 			relay + `"offer":{"type":"offer","sdp":"v=0\r\n"}}`},
 		{"answer", func(r *Reply) { r.Answer, r.PeerID, r.OfferID = NewSDP("v=1"), peerP, offerO },
@@ -95,6 +97,9 @@ func TestRepliesInTheWild(t *testing.T) {
 		{"trackerid", head + `,"trackerid":"x"}`, func(r *Reply) bool { return r.TrackerID == "x" }},
 		{"tracker id too long", head + `,"tracker id":"` + strings.Repeat("x", 257) + `"}`, func(r *Reply) bool { return r.TrackerID == "" }},
 		{"offer null", head + `,"offer":null}`, func(r *Reply) bool { return r.Offer == nil }},
+		{"servers with white space", head + `,"ice_servers": [ ] }`, func(r *Reply) bool { return string(r.ICEServers) == "[ ]" }},
+		{"servers no list", head + `,"ice_servers":{"urls":"stun:a"}}`, func(r *Reply) bool { return r.ICEServers == nil }},
+		{"servers in excess", head + `,"ice_servers":["` + strings.Repeat("x", MaxICEServers) + `"]}`, func(r *Reply) bool { return r.ICEServers == nil }},
 		{"extra keys", head + `,"external_ip":"192.0.2.1","x":[{}]}`, func(r *Reply) bool { return true }},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -42,6 +42,7 @@ const (
 	keyLeft
 	keyKey
 	keyTrackerID
+	keyICE
 )
 
 // The ids of a message, as bits of reader.got.
@@ -105,6 +106,9 @@ func (m *Request) read(r *reader) {
 		case "trackerid":
 			r.once("trackerid", keyTrackerID)
 			a.TrackerID = r.token(maxToken)
+		case "ice":
+			r.once("ice", keyICE)
+			a.WantsICE = r.count(0) > 0
 		default:
 			r.skip()
 		}

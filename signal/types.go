@@ -53,6 +53,9 @@ type Announce struct {
 
 	Key       []byte // libtorrent's proof that it is the same client as before
 	TrackerID string // what Reply.TrackerID said
+
+	// WantsICE asks a Shoal tracker for STUN and TURN servers. It is not part of an answer.
+	WantsICE bool
 }
 
 // ScrapeRequest asks for the counts of swarms.
@@ -92,8 +95,16 @@ type Reply struct {
 	Offer, Answer   SDP
 	PeerID, OfferID [20]byte // with Offer and Answer: who made it, and to which offer it belongs
 
+	// ICEServers is a JSON array of RTCIceServer objects for a client that said WantsICE; nil
+	// if not given. ParseICEServers reads it. Append takes it as it is, and leaves out more
+	// than MaxICEServers bytes.
+	ICEServers []byte
+
 	Files []ScrapeFile // with ActionScrape
 }
+
+// MaxICEServers bounds Reply.ICEServers, in bytes.
+const MaxICEServers = 4 << 10
 
 // Limits bounds what Parse accepts.
 type Limits struct {
