@@ -76,10 +76,10 @@ func (t *Tracker) announceHTTP(r *http.Request) []byte {
 	if want < 0 {
 		want = defaultNumWant
 	}
-	counts, peers, err := t.announceTCP(HTTP, swarm.TCPAnnounce{
+	counts, peers, err := t.announceTCP(t.cfg.Now(), HTTP, swarm.TCPAnnounce{
 		Hash: a.InfoHash, Peer: a.PeerID, Addr: netip.AddrPortFrom(ip, a.Port),
 		Event: swarm.ParseEvent(a.Event), Left: a.Left, Want: min(want, t.cfg.Limits.NumWant),
-	})
+	}, nil)
 	if err != nil {
 		return t.refuse(err.Error())
 	}
@@ -96,11 +96,10 @@ func (t *Tracker) announceHTTP(r *http.Request) []byte {
 	return httpwire.AppendReply(nil, &reply, !a.NoCompact, a.NoPeerID)
 }
 
-// announceTCP takes an announce of HTTP or UDP to the core.
-func (t *Tracker) announceTCP(door Door, a swarm.TCPAnnounce) (n swarm.Counts, peers []swarm.TCPPeer, err error) {
+// announceTCP takes an announce of HTTP or UDP to the core and appends peers to dst.
+func (t *Tracker) announceTCP(now time.Time, door Door, a swarm.TCPAnnounce, dst []swarm.TCPPeer) (n swarm.Counts, peers []swarm.TCPPeer, err error) {
 	t.announces[door].Add(1)
-	now := t.cfg.Now()
-	t.with(a.Hash, func(core *swarm.Core[*wsConn]) { n, peers, err = core.AnnounceTCP(now, a, nil) })
+	t.with(a.Hash, func(core *swarm.Core[*wsConn]) { n, peers, err = core.AnnounceTCP(now, a, dst) })
 	return n, peers, err
 }
 

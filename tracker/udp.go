@@ -136,10 +136,10 @@ func (t *Tracker) announceUDP(dst []byte, r *udpwire.Request, addr netip.AddrPor
 	if a.Event <= udpwire.EventStopped {
 		event = swarm.Event(a.Event) // both have the numbers of BEP 15
 	}
-	counts, peers, err := t.announceTCP(UDP, swarm.TCPAnnounce{
+	counts, peers, err := t.announceTCP(t.cfg.Now(), UDP, swarm.TCPAnnounce{
 		Hash: a.InfoHash, Peer: a.PeerID, Addr: addr, Event: event, Left: a.Left, Family: family,
 		Want: min(want, t.cfg.Limits.NumWant, (maxUDPReply-20)/size),
-	})
+	}, nil)
 	if err != nil {
 		return refuse(err.Error())
 	}
