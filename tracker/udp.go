@@ -1,6 +1,7 @@
 package tracker
 
 import (
+	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	crand "crypto/rand"
@@ -8,8 +9,10 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"runtime"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/udpio"
 	"github.com/shoal-p2p/shoal/tracker/swarm"
 	"github.com/shoal-p2p/shoal/trackerclient/compact"
 	"github.com/shoal-p2p/shoal/trackerclient/udpwire"
@@ -18,34 +21,92 @@ import (
 // maxUDPReply keeps replies below the IPv6 minimum MTU, so that none is fragmented.
 const maxUDPReply = 1232
 
-// ServeUDP answers UDP announces and scrapes on pc, which it closes in the end. It
-// blocks until Close, then it returns nil, or until pc cannot be read any more.
-func (t *Tracker) ServeUDP(pc net.PacketConn) error {
+// ListenUDP opens sockets for ServeUDP on addr ("host:port"; an empty host means all
+// addresses, of IPv4 and IPv6). On Linux it opens one for each core. The address
+// of a TCP listener, ln.Addr().String(), gives UDP the same port.
+func ListenUDP(addr string) ([]net.PacketConn, error) {
+	list, err := udpio.Listen(addr, runtime.GOMAXPROCS(0))
+	if err != nil {
+		return nil, err
+	}
+	conns := make([]net.PacketConn, len(list))
+	for i, u := range list {
+		conns[i] = u
+	}
+	return conns, nil
+}
+
+// ServeUDP answers UDP announces and scrapes on conns, which it closes in the end. It
+// blocks until Close, then it returns nil, or until one cannot be read any more.
+func (t *Tracker) ServeUDP(conns ...net.PacketConn) error {
+	closeAll := func() {
+		for _, pc := range conns {
+			pc.Close()
+		}
+	}
+	defer closeAll()
 	t.mu.Lock()
 	if t.closed {
 		t.mu.Unlock()
-		pc.Close()
 		return ErrClosed
 	}
-	t.packets[pc] = struct{}{}
+	for _, pc := range conns {
+		t.packets[pc] = struct{}{}
+	}
 	t.wg.Add(1)
 	t.mu.Unlock()
 	defer func() {
-		pc.Close()
 		t.mu.Lock()
-		delete(t.packets, pc)
+		for _, pc := range conns {
+			delete(t.packets, pc)
+		}
 		t.mu.Unlock()
 		t.wg.Done()
 	}()
 
-	local := addrOf(pc.LocalAddr())
-	in, out := make([]byte, 2048), make([]byte, 0, maxUDPReply)
-	failed := 0
-	for {
-		n, from, err := readFrom(pc, in)
+	ended := make(chan error, len(conns))
+	for _, pc := range conns {
+		w := newUDPWorker(t)
+		go func() { ended <- w.serve(udpio.New(pc)) }()
+	}
+	var first error
+	for i := range conns {
+		if err := <-ended; i == 0 {
+			first = err
+			closeAll()
+		}
+	}
+	return first
+}
+
+// A udpWorker answers the packets of one socket. Whatever a packet needs is here and is
+// used again for the next, so that none allocates.
+type udpWorker struct {
+	t       *Tracker
+	now     time.Time // of the batch
+	scratch [aes.BlockSize]byte
+	request udpwire.Request
+	client  Client
+	peers   []swarm.TCPPeer
+
+	// Who sends a wrong connection id may be somebody else than the packet says. It
+	// gets an answer, as its id may just be old, but under a flood there is better to do.
+	refusals, refusalsAt int64
+}
+
+// maxUDPRefusals is how many wrong connection ids a worker answers in a second.
+const maxUDPRefusals = 1000
+
+func newUDPWorker(t *Tracker) *udpWorker {
+	return &udpWorker{t: t, client: Client{Door: UDP}}
+}
+
+func (w *udpWorker) serve(b udpio.Batch) error {
+	for failed := 0; ; {
+		n, err := b.Read()
 		if err != nil {
 			select {
-			case <-t.done:
+			case <-w.t.done:
 				return nil
 			default:
 			}
@@ -56,115 +117,116 @@ func (t *Tracker) ServeUDP(pc net.PacketConn) error {
 			continue
 		}
 		failed = 0
-		if out = t.handleUDP(out[:0], in[:n], from, local); len(out) > 0 {
-			writeTo(pc, out, from)
+		w.now = w.t.cfg.Now()
+		for i := range n {
+			packet, from, local := b.Packet(i)
+			if out := w.handle(b.Buffer(), packet, from, local); len(out) > 0 {
+				b.Reply(i, out)
+			}
+		}
+		b.Flush()
+	}
+}
+
+// handle appends the reply to a packet, or nothing for one that deserves none: what
+// is no request, and what could make the tracker send more than it gets.
+func (w *udpWorker) handle(dst, packet []byte, from netip.AddrPort, local netip.Addr) []byte {
+	ip := from.Addr().WithZone("")
+	r := &w.request
+	if !ip.IsValid() || from.Port() == 0 || r.Parse(packet) != nil {
+		return dst
+	}
+	if r.Action == udpwire.Connect {
+		return udpwire.AppendConnectReply(dst, r.Txn, w.t.ids.make(&w.scratch, ip, w.now))
+	}
+	if !w.t.ids.valid(&w.scratch, r.ConnID, ip, w.now) {
+		return w.refuseID(dst)
+	}
+	w.client.Addr = ip
+	if r.Action == udpwire.Scrape {
+		return w.scrape(dst)
+	}
+	return w.announce(dst, netip.AddrPortFrom(ip, r.Announce.Port), local)
+}
+
+func (w *udpWorker) refuse(dst []byte, reason string) []byte {
+	w.t.refused[UDP].Add(1)
+	return udpwire.AppendError(dst, w.request.Txn, reason)
+}
+
+// refuseID answers by less than any request with a connection id is long.
+func (w *udpWorker) refuseID(dst []byte) []byte {
+	if at := w.now.Unix(); at != w.refusalsAt {
+		w.refusals, w.refusalsAt = 0, at
+	}
+	if w.refusals++; w.refusals > maxUDPRefusals {
+		return dst
+	}
+	return w.refuse(dst, "connection id is not valid")
+}
+
+func (w *udpWorker) announce(dst []byte, addr netip.AddrPort, local netip.Addr) []byte {
+	t, r, a := w.t, &w.request, &w.request.Announce
+	if a.Port == 0 {
+		return w.refuse(dst, "port is 0")
+	}
+	w.client.Query = ""
+	if t.cfg.AllowAnnounce != nil {
+		if _, query, ok := bytes.Cut(a.URLData, []byte("?")); ok {
+			w.client.Query = string(query)
 		}
 	}
-}
-
-// A *net.UDPConn reads and writes without allocating addresses.
-func readFrom(pc net.PacketConn, b []byte) (int, netip.AddrPort, error) {
-	if u, ok := pc.(*net.UDPConn); ok {
-		n, from, err := u.ReadFromUDPAddrPort(b)
-		return n, netip.AddrPortFrom(from.Addr().Unmap(), from.Port()), err
+	if err := t.admit(&w.client, a.InfoHash); err != nil {
+		return w.refuse(dst, err.Error())
 	}
-	n, from, err := pc.ReadFrom(b)
-	if err != nil {
-		return n, netip.AddrPort{}, err
-	}
-	ap, _ := netip.ParseAddrPort(from.String())
-	return n, netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), nil
-}
-
-func writeTo(pc net.PacketConn, b []byte, to netip.AddrPort) {
-	if u, ok := pc.(*net.UDPConn); ok {
-		u.WriteToUDPAddrPort(b, to) // A reply that is lost is asked for again.
-		return
-	}
-	pc.WriteTo(b, net.UDPAddrFromAddrPort(to))
-}
-
-// handleUDP appends the reply to a packet, or nothing for one that deserves none:
-// what is no request, and what could make the tracker send more than it gets.
-func (t *Tracker) handleUDP(dst, packet []byte, from netip.AddrPort, local netip.Addr) []byte {
-	if !from.IsValid() || from.Port() == 0 {
-		return dst
-	}
-	ip := from.Addr().WithZone("")
-	r, err := udpwire.ParseRequest(packet)
-	if err != nil {
-		return dst
-	}
-	now := t.cfg.Now()
-	if r.Action == udpwire.Connect {
-		return udpwire.AppendConnectReply(dst, r.Txn, t.ids.make(ip, now))
-	}
-	if !t.ids.valid(r.ConnID, ip, now) {
-		t.refused[UDP].Add(1)
-		return udpwire.AppendError(dst, r.Txn, "connection id is not valid")
-	}
-	if r.Action == udpwire.Scrape {
-		t.scrapes[UDP].Add(1)
-		return t.scrapeUDP(dst, &r, ip)
-	}
-	return t.announceUDP(dst, &r, netip.AddrPortFrom(ip, r.Announce.Port), local)
-}
-
-func (t *Tracker) announceUDP(dst []byte, r *udpwire.Request, addr netip.AddrPort, local netip.Addr) []byte {
-	refuse := func(reason string) []byte {
-		t.refused[UDP].Add(1)
-		return udpwire.AppendError(dst, r.Txn, reason)
-	}
-	a := &r.Announce
-	if a.Port == 0 {
-		return refuse("port is 0")
-	}
-	c := Client{Door: UDP, Addr: addr.Addr()}
-	if err := t.admit(&c, a.InfoHash); err != nil {
-		return refuse(err.Error())
-	}
-	v6 := addr.Addr().Is6()
 	family, size := swarm.V4, compact.Len4
-	if v6 {
+	if addr.Addr().Is6() || r.Action == udpwire.Announce6 {
 		family, size = swarm.V6, compact.Len6
 	}
 	want := int(a.NumWant)
 	if want < 0 {
 		want = defaultNumWant
 	}
+	want = min(want, t.cfg.Limits.NumWant, (maxUDPReply-20)/size)
 	event := swarm.None
 	if a.Event <= udpwire.EventStopped {
 		event = swarm.Event(a.Event) // both have the numbers of BEP 15
 	}
-	counts, peers, err := t.announceTCP(t.cfg.Now(), UDP, swarm.TCPAnnounce{
-		Hash: a.InfoHash, Peer: a.PeerID, Addr: addr, Event: event, Left: a.Left, Family: family,
-		Want: min(want, t.cfg.Limits.NumWant, (maxUDPReply-20)/size),
-	}, nil)
+	counts, peers, err := t.announceTCP(w.now, UDP, swarm.TCPAnnounce{
+		Hash: a.InfoHash, Peer: a.PeerID, Addr: addr, Event: event, Left: a.Left, Family: family, Want: want,
+	}, w.peers[:0])
+	w.peers = peers[:0]
 	if err != nil {
-		return refuse(err.Error())
+		return w.refuse(dst, err.Error())
 	}
-	peers = reachable(peers, addr.Addr(), local)
-	addrs := make([]netip.AddrPort, len(peers))
-	for i, p := range peers {
-		addrs[i] = p.Addr
+	dst = udpwire.AppendAnnounceReply(dst, r.Action, r.Txn, uint32(seconds(t.cfg.Interval)),
+		uint32(counts.Incomplete), uint32(counts.Complete))
+	for _, p := range reachable(peers, addr.Addr(), local) {
+		// The local address that stands in for a loopback peer's may be of the other family.
+		if p.Addr.Addr().Is6() == (family == swarm.V6) {
+			dst = compact.Append(dst, p.Addr)
+		}
 	}
-	return udpwire.AppendAnnounceReply(dst, r.Txn, uint32(seconds(t.cfg.Interval)),
-		uint32(counts.Incomplete), uint32(counts.Complete), addrs, v6)
+	return dst
 }
 
-func (t *Tracker) scrapeUDP(dst []byte, r *udpwire.Request, ip netip.Addr) []byte {
-	c := &Client{Door: UDP, Addr: ip}
-	dst = udpwire.AppendScrapeReply(dst, r.Txn)
-	for i := 0; i < len(r.Hashes)/20 && i < min(t.cfg.Limits.Scrape, udpwire.MaxScrape); i++ {
-		s := t.scrape(c, [20]byte(r.Hashes[20*i:]))
+func (w *udpWorker) scrape(dst []byte) []byte {
+	w.t.scrapes[UDP].Add(1)
+	w.client.Query = ""
+	dst = udpwire.AppendScrapeReply(dst, w.request.Txn)
+	hashes := w.request.Hashes
+	for n := min(w.t.cfg.Limits.Scrape, udpwire.MaxScrape); n > 0 && len(hashes) >= 20; n-- {
+		s := w.t.scrape(&w.client, [20]byte(hashes))
 		dst = udpwire.AppendCounter(dst, uint32(s.Complete), uint32(s.Downloaded), uint32(s.Incomplete))
+		hashes = hashes[20:]
 	}
 	return dst
 }
 
 // connIDs makes connection ids that only the receiver of a packet to that address
 // can know, and remembers nothing: an id is the keyed hash of the address with
-// the current minute. It is valid for two to three minutes.
+// the minute in which it was made, of which its last two bits tell. It is valid
+// for two to three minutes.
 type connIDs struct{ block cipher.Block }
 
 const connIDPeriod = time.Minute
@@ -181,20 +243,26 @@ func newConnIDs() (*connIDs, error) {
 	return &connIDs{block}, nil
 }
 
-func (c *connIDs) make(ip netip.Addr, now time.Time) uint64 { return c.at(ip, period(now)) }
+// make returns an id. scratch is memory for the hash to work in.
+func (c *connIDs) make(scratch *[aes.BlockSize]byte, ip netip.Addr, now time.Time) uint64 {
+	return c.at(scratch, ip, period(now))
+}
 
-func (c *connIDs) valid(id uint64, ip netip.Addr, now time.Time) bool {
+func (c *connIDs) valid(scratch *[aes.BlockSize]byte, id uint64, ip netip.Addr, now time.Time) bool {
 	p := period(now)
-	return id == c.at(ip, p) || id == c.at(ip, p-1) || id == c.at(ip, p-2)
+	age := (p - int64(id)) & 3
+	// Two machine words are compared in the same time, whatever they are.
+	return age <= 2 && id == c.at(scratch, ip, p-age)
 }
 
 func period(now time.Time) int64 { return now.Unix() / int64(connIDPeriod/time.Second) }
 
 // at is the CBC-MAC of two blocks; all inputs have the same length, which makes it safe.
-func (c *connIDs) at(ip netip.Addr, period int64) uint64 {
-	b := ip.As16()
-	c.block.Encrypt(b[:], b[:])
-	binary.BigEndian.PutUint64(b[:], binary.BigEndian.Uint64(b[:])^uint64(period))
-	c.block.Encrypt(b[:], b[:])
-	return binary.BigEndian.Uint64(b[:])
+func (c *connIDs) at(scratch *[aes.BlockSize]byte, ip netip.Addr, period int64) uint64 {
+	*scratch = ip.As16()
+	b := scratch[:]
+	c.block.Encrypt(b, b)
+	binary.BigEndian.PutUint64(b, binary.BigEndian.Uint64(b)^uint64(period))
+	c.block.Encrypt(b, b)
+	return binary.BigEndian.Uint64(b)&^3 | uint64(period)&3
 }

@@ -15,13 +15,15 @@ import (
 type udpPeer struct {
 	t    *testing.T
 	tr   *Tracker
+	w    *udpWorker
 	addr netip.AddrPort
 	conn uint64
 }
 
 func (p *udpPeer) ask(packet []byte) (udpwire.Reply, bool) {
 	p.t.Helper()
-	out := p.tr.handleUDP(nil, packet, p.addr, netip.Addr{})
+	p.w.now = p.tr.cfg.Now()
+	out := p.w.handle(nil, packet, p.addr, netip.Addr{})
 	if len(out) == 0 {
 		return udpwire.Reply{}, false
 	}
@@ -56,7 +58,7 @@ func (p *udpPeer) announce(a udpwire.AnnounceRequest) udpwire.Reply {
 
 func udpFrom(t *testing.T, tr *Tracker, addr string) *udpPeer {
 	t.Helper()
-	p := &udpPeer{t: t, tr: tr, addr: netip.MustParseAddrPort(addr)}
+	p := &udpPeer{t: t, tr: tr, w: newUDPWorker(tr), addr: netip.MustParseAddrPort(addr)}
 	p.connect()
 	return p
 }
@@ -198,7 +200,7 @@ func TestLoopbackPeersAreNotGivenAway(t *testing.T) {
 	}
 	// Bound to one address, the tracker knows where it was reached.
 	b := udpwire.AppendAnnounce(nil, p.conn, 5, &udpwire.AnnounceRequest{InfoHash: raw20("hash"), PeerID: raw20(p.addr.String()), Left: 5, Port: 1000, NumWant: -1})
-	r, err := udpwire.ParseReply(tr.handleUDP(nil, b, p.addr, netip.MustParseAddr("5.5.5.5")))
+	r, err := udpwire.ParseReply(p.w.handle(nil, b, p.addr, netip.MustParseAddr("5.5.5.5")))
 	if got := compact.Parse4(nil, r.Peers, 9); err != nil || len(got) != 1 || got[0] != netip.MustParseAddrPort("5.5.5.5:1000") {
 		t.Errorf("%v %v", err, got)
 	}
@@ -254,18 +256,20 @@ func FuzzHandleUDP(f *testing.F) {
 	f.Add(udpwire.AppendConnect(nil, 1), true)
 	f.Add(udpwire.AppendAnnounce(nil, 0, 2, &udpwire.AnnounceRequest{Port: 1, NumWant: -1}), true)
 	f.Add(udpwire.AppendScrape(nil, 0, 2, [20]byte{1}), false)
+	w := newUDPWorker(tr)
+	w.now = tr.cfg.Now()
 	f.Fuzz(func(t *testing.T, b []byte, v6 bool) {
 		addr := netip.MustParseAddrPort("1.1.1.1:1")
 		if v6 {
 			addr = netip.MustParseAddrPort("[2001::1]:1")
 		}
 		if len(b) >= 16 && b[11] != 0 {
-			id := tr.ids.make(addr.Addr(), tr.cfg.Now())
+			id := tr.ids.make(&w.scratch, addr.Addr(), w.now)
 			for i := range 8 {
 				b[i] = byte(id >> (56 - 8*i))
 			}
 		}
-		out := tr.handleUDP(nil, b, addr, netip.Addr{})
+		out := w.handle(nil, b, addr, netip.Addr{})
 		if len(out) > maxUDPReply {
 			t.Fatalf("%d bytes", len(out))
 		}

@@ -33,9 +33,9 @@ func (r *udpRig) sends(packet []byte, want udpwire.Action) udpwire.Request {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	req, err := udpwire.ParseRequest(b)
-	if err != nil || req.Action != want {
-		r.t.Fatalf("sent %x: %v, want action %d", b, err, want)
+	var req udpwire.Request
+	if err := req.Parse(b); err != nil || req.Action != want {
+		r.t.Fatalf("sent %x, want action %d", b, want)
 	}
 	return req
 }
@@ -54,7 +54,7 @@ func TestUDPExchange(t *testing.T) {
 	if a.ConnID != 99 || a.Txn == c.Txn || a.Announce.Port != 6881 || string(a.Announce.URLData) != "/announce?pass=1" {
 		t.Errorf("%+v", a)
 	}
-	if b, err := r.x.step(r.now, udpwire.AppendAnnounceReply(nil, a.Txn, 1800, 1, 2, nil, false)); err != nil || len(b) > 0 || !r.x.done || r.x.reply.Seeders != 2 {
+	if b, err := r.x.step(r.now, udpwire.AppendAnnounceReply(nil, udpwire.Announce, a.Txn, 1800, 1, 2)); err != nil || len(b) > 0 || !r.x.done || r.x.reply.Seeders != 2 {
 		t.Errorf("%v %x %+v", err, b, r.x)
 	}
 }
@@ -63,13 +63,13 @@ func TestUDPIgnoresForeignPackets(t *testing.T) {
 	r := newUDPRig(t)
 	c := r.sends(nil, udpwire.Connect)
 	r.silent(udpwire.AppendConnectReply(nil, c.Txn+1, 66))
-	r.silent(udpwire.AppendAnnounceReply(nil, c.Txn, 1, 1, 1, nil, false)) // not asked for yet
+	r.silent(udpwire.AppendAnnounceReply(nil, udpwire.Announce, c.Txn, 1, 1, 1)) // not asked for yet
 	r.silent([]byte("noise"))
 	r.silent([]byte{})
 	r.silent(udpwire.AppendError(nil, c.Txn+1, "evil"))
 	a := r.sends(udpwire.AppendConnectReply(nil, c.Txn, 99), udpwire.Announce)
 	r.silent(udpwire.AppendConnectReply(nil, a.Txn, 66))
-	r.silent(udpwire.AppendAnnounceReply(nil, c.Txn, 1, 1, 1, nil, false))
+	r.silent(udpwire.AppendAnnounceReply(nil, udpwire.Announce, c.Txn, 1, 1, 1))
 }
 
 func TestUDPRetransmits(t *testing.T) {
@@ -110,7 +110,7 @@ func TestUDPRefusal(t *testing.T) {
 }
 
 func FuzzUDPExchange(f *testing.F) {
-	f.Add(uint64(1), udpwire.AppendConnectReply(nil, 0, 1), udpwire.AppendAnnounceReply(nil, 0, 1, 2, 3, nil, false))
+	f.Add(uint64(1), udpwire.AppendConnectReply(nil, 0, 1), udpwire.AppendAnnounceReply(nil, udpwire.Announce, 0, 1, 2, 3))
 	f.Fuzz(func(t *testing.T, seed uint64, first, second []byte) {
 		x := newExchange(&udpwire.AnnounceRequest{}, rand.New(rand.NewPCG(seed, 0)))
 		now := t0

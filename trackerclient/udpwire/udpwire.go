@@ -9,6 +9,7 @@
 //	                    then options: 0 end | 1 nothing | 2 length bytes (URL data)
 //	          scrape    8 connection id, 4 action 2, 4 transaction,
 //	                    20 info hash each                                     36 bytes or more
+//	          announce6 an announce with action 4 and 16 bytes IPv6 address  110 bytes
 //	reply     connect   4 action 0, 4 transaction, 8 connection id            16 bytes
 //	          announce  4 action 1, 4 transaction, 4 interval, 4 leechers,
 //	                    4 seeders, then 6 or 18 bytes each peer               20 bytes or more
@@ -18,14 +19,13 @@
 //
 // Longer packets than these are valid; what is not understood at the end is
 // ignored. Peers in a reply have the size of the address family of the packet.
+// announce6 is older than BEP 15's rule for IPv6, and some clients still send it;
+// its reply is that to an announce, with action 4 and peers of 18 bytes.
 package udpwire
 
 import (
 	"encoding/binary"
 	"errors"
-	"net/netip"
-
-	"github.com/shoal-p2p/shoal/trackerclient/compact"
 )
 
 // Magic stands in place of the connection id in a connect request.
@@ -40,6 +40,7 @@ const (
 	Announce
 	Scrape
 	Error
+	Announce6
 )
 
 // The events of an announce.
@@ -79,6 +80,8 @@ type Request struct {
 	Txn      uint32
 	Announce AnnounceRequest
 	Hashes   []byte // of a scrape: 20 bytes each, a part of the packet
+
+	joined []byte // where URL data in several parts is put together
 }
 
 // AppendConnect appends a connect request.
@@ -125,11 +128,13 @@ func AppendScrape(dst []byte, conn uint64, txn uint32, hashes ...[20]byte) []byt
 	return dst
 }
 
-// ParseRequest reads a packet that a tracker received. The slices of the Request
-// alias b, except for URL data in several parts.
-func ParseRequest(b []byte) (r Request, err error) {
+// Parse reads a packet that a tracker received. The slices of r alias b, except for
+// URL data in several parts, which alias memory that the next Parse uses again.
+// ErrShort, ErrAction, ErrMagic.
+func (r *Request) Parse(b []byte) error {
+	*r = Request{joined: r.joined[:0]}
 	if len(b) < 16 {
-		return r, ErrShort
+		return ErrShort
 	}
 	r.ConnID = binary.BigEndian.Uint64(b)
 	r.Action = Action(binary.BigEndian.Uint32(b[8:]))
@@ -137,40 +142,50 @@ func ParseRequest(b []byte) (r Request, err error) {
 	switch r.Action {
 	case Connect:
 		if r.ConnID != Magic {
-			return r, ErrMagic
+			return ErrMagic
 		}
-		return r, nil
+		return nil
 	case Announce:
-		if len(b) < 98 {
-			return r, ErrShort
-		}
-		a := &r.Announce
-		copy(a.InfoHash[:], b[16:])
-		copy(a.PeerID[:], b[36:])
-		a.Downloaded = int64(binary.BigEndian.Uint64(b[56:]))
-		a.Left = int64(binary.BigEndian.Uint64(b[64:]))
-		a.Uploaded = int64(binary.BigEndian.Uint64(b[72:]))
-		a.Event = binary.BigEndian.Uint32(b[80:])
-		copy(a.IP[:], b[84:])
-		a.Key = binary.BigEndian.Uint32(b[88:])
-		a.NumWant = int32(binary.BigEndian.Uint32(b[92:]))
-		a.Port = binary.BigEndian.Uint16(b[96:])
-		a.URLData = urlData(b[98:])
-		return r, nil
+		return r.parseAnnounce(b, 4)
+	case Announce6:
+		return r.parseAnnounce(b, 16)
 	case Scrape:
 		n := (len(b) - 16) / 20
 		if n == 0 {
-			return r, ErrShort
+			return ErrShort
 		}
 		r.Hashes = b[16 : 16+20*n]
-		return r, nil
+		return nil
 	}
-	return r, ErrAction
+	return ErrAction
+}
+
+// parseAnnounce reads an announce whose address has the given size.
+func (r *Request) parseAnnounce(b []byte, address int) error {
+	if len(b) < 94+address {
+		return ErrShort
+	}
+	a := &r.Announce
+	copy(a.InfoHash[:], b[16:])
+	copy(a.PeerID[:], b[36:])
+	a.Downloaded = int64(binary.BigEndian.Uint64(b[56:]))
+	a.Left = int64(binary.BigEndian.Uint64(b[64:]))
+	a.Uploaded = int64(binary.BigEndian.Uint64(b[72:]))
+	a.Event = binary.BigEndian.Uint32(b[80:])
+	if address == len(a.IP) {
+		copy(a.IP[:], b[84:])
+	}
+	b = b[84+address:]
+	a.Key = binary.BigEndian.Uint32(b)
+	a.NumWant = int32(binary.BigEndian.Uint32(b[4:]))
+	a.Port = binary.BigEndian.Uint16(b[8:])
+	a.URLData = r.urlData(b[10:])
+	return nil
 }
 
 // urlData joins the URL data options. A broken option ends the list: old clients
 // send garbage here.
-func urlData(b []byte) (url []byte) {
+func (r *Request) urlData(b []byte) (url []byte) {
 	for len(b) > 0 {
 		switch b[0] {
 		case 0:
@@ -184,10 +199,14 @@ func urlData(b []byte) (url []byte) {
 		}
 		n := 2 + int(b[1])
 		if b[0] == 2 {
-			if url == nil {
-				url = b[2:n:n]
+			if len(url) == 0 {
+				url = b[2:n]
 			} else {
-				url = append(url, b[2:n]...)
+				if len(r.joined) == 0 {
+					r.joined = append(r.joined, url...)
+				}
+				r.joined = append(r.joined, b[2:n]...)
+				url = r.joined
 			}
 		}
 		b = b[n:]
@@ -202,7 +221,7 @@ type Reply struct {
 	ConnID            uint64 // of a connect
 	Interval          uint32 // seconds
 	Leechers, Seeders uint32
-	Peers             []byte // of an announce: 6 or 18 bytes each
+	Peers             []byte // of an announce: 6 or 18 bytes each, as in package compact
 	Counters          []byte // of a scrape: 12 bytes each, read them with Counter
 	Message           []byte // of an error
 }
@@ -218,19 +237,13 @@ func appendReply(dst []byte, a Action, txn uint32) []byte {
 	return binary.BigEndian.AppendUint32(dst, txn)
 }
 
-// AppendAnnounceReply appends the reply to an announce, with those of peers that have
-// the given address family.
-func AppendAnnounceReply(dst []byte, txn, interval, leechers, seeders uint32, peers []netip.AddrPort, v6 bool) []byte {
-	dst = appendReply(dst, Announce, txn)
+// AppendAnnounceReply appends the reply to an Announce or Announce6, without peers:
+// they follow, packed by package compact.
+func AppendAnnounceReply(dst []byte, a Action, txn, interval, leechers, seeders uint32) []byte {
+	dst = appendReply(dst, a, txn)
 	dst = binary.BigEndian.AppendUint32(dst, interval)
 	dst = binary.BigEndian.AppendUint32(dst, leechers)
-	dst = binary.BigEndian.AppendUint32(dst, seeders)
-	for _, a := range peers {
-		if a.Addr().Unmap().Is6() == v6 {
-			dst = compact.Append(dst, a)
-		}
-	}
-	return dst
+	return binary.BigEndian.AppendUint32(dst, seeders)
 }
 
 // AppendScrapeReply appends the head of a reply to a scrape; an AppendCounter for
@@ -262,7 +275,7 @@ func ParseReply(b []byte) (r Reply, err error) {
 			return r, ErrShort
 		}
 		r.ConnID = binary.BigEndian.Uint64(b[8:])
-	case Announce:
+	case Announce, Announce6:
 		if len(b) < 20 {
 			return r, ErrShort
 		}

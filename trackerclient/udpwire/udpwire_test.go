@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -37,9 +38,9 @@ func TestLayout(t *testing.T) {
 func TestURLData(t *testing.T) {
 	long := "/announce?passkey=" + strings.Repeat("x", 300)
 	b := AppendAnnounce(nil, 1, 2, &AnnounceRequest{URLData: []byte(long)})
-	r, err := ParseRequest(b)
-	if err != nil || string(r.Announce.URLData) != long {
-		t.Errorf("%v, %q", err, r.Announce.URLData)
+	var r Request
+	if err := r.Parse(b); err != nil || string(r.Announce.URLData) != long {
+		t.Errorf("%q", r.Announce.URLData)
 	}
 	head := b[:98:98]
 	for _, tc := range []struct{ name, options, want string }{
@@ -53,7 +54,7 @@ func TestURLData(t *testing.T) {
 		{"empty part", "\x02\x00\x02\x01x", "x"},
 	} {
 		packet := append(bytes.Clone(head), tc.options...)
-		r, err := ParseRequest(packet)
+		err := r.Parse(packet)
 		if err != nil || string(r.Announce.URLData) != tc.want {
 			t.Errorf("%s: %v, %q", tc.name, err, r.Announce.URLData)
 		}
@@ -74,26 +75,49 @@ func TestRequestErrors(t *testing.T) {
 		{"15 bytes", make([]byte, 15), ErrShort},
 		{"connect without magic", make([]byte, 16), ErrMagic},
 		{"announce of 97 bytes", announce[:97], ErrShort},
+		{"old IPv6 announce of 109 bytes", append(appendHead(nil, 1, Announce6, 2), make([]byte, 93)...), ErrShort},
 		{"scrape without hash", AppendScrape(nil, 1, 2), ErrShort},
 		{"scrape with half a hash", AppendScrape(nil, 1, 2, [20]byte{})[:35], ErrShort},
 		{"unknown action", appendHead(nil, 1, 9, 2), ErrAction},
 	} {
-		if _, err := ParseRequest(tc.b); err != tc.want {
+		if err := new(Request).Parse(tc.b); err != tc.want {
 			t.Errorf("%s: %v, want %v", tc.name, err, tc.want)
 		}
 	}
 }
 
+// The announce of opentracker before BEP 15 had a rule for IPv6: everything behind the
+// address comes twelve bytes later.
+func TestOldIPv6Announce(t *testing.T) {
+	a := AnnounceRequest{InfoHash: [20]byte{1}, PeerID: [20]byte{2}, Left: 3, Event: EventStarted, Key: 4, NumWant: 5, Port: 6, URLData: []byte("/x")}
+	b := AppendAnnounce(nil, 7, 8, &a)
+	b[11] = byte(Announce6)
+	b = slices.Concat(b[:84], make([]byte, 16), b[88:])
+	var r Request
+	if err := r.Parse(b); err != nil || r.Action != Announce6 || r.ConnID != 7 || r.Txn != 8 || !reflect.DeepEqual(r.Announce, a) {
+		t.Errorf("%v %+v", err, r)
+	}
+}
+
+func TestParseAllocatesNothing(t *testing.T) {
+	long := AppendAnnounce(nil, 1, 2, &AnnounceRequest{URLData: make([]byte, 400)})
+	scrape := AppendScrape(nil, 1, 2, [20]byte{})
+	var r Request
+	r.Parse(long)
+	if n := testing.AllocsPerRun(100, func() { r.Parse(long); r.Parse(scrape) }); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
+
 func TestReplies(t *testing.T) {
-	v4, v6 := netip.MustParseAddrPort("1.2.3.4:5"), netip.MustParseAddrPort("[2001::1]:6")
-	for _, family := range []bool{false, true} {
-		b := AppendAnnounceReply(nil, 7, 1800, 3, 4, []netip.AddrPort{v4, v6}, family)
-		r, err := ParseReply(b)
-		if err != nil || r.Action != Announce || r.Txn != 7 || r.Interval != 1800 || r.Leechers != 3 || r.Seeders != 4 {
+	peer := netip.MustParseAddrPort("1.2.3.4:5")
+	for _, action := range []Action{Announce, Announce6} {
+		r, err := ParseReply(compact.Append(AppendAnnounceReply(nil, action, 7, 1800, 3, 4), peer))
+		if err != nil || r.Action != action || r.Txn != 7 || r.Interval != 1800 || r.Leechers != 3 || r.Seeders != 4 {
 			t.Fatalf("%v %+v", err, r)
 		}
-		if family && compact.Parse6(nil, r.Peers, 9)[0] != v6 || !family && compact.Parse4(nil, r.Peers, 9)[0] != v4 {
-			t.Errorf("IPv6 %v: %x", family, r.Peers)
+		if compact.Parse4(nil, r.Peers, 9)[0] != peer {
+			t.Errorf("%x", r.Peers)
 		}
 	}
 	r, err := ParseReply(AppendCounter(AppendCounter(AppendScrapeReply(nil, 7), 1, 2, 3), 4, 5, 6))
@@ -115,7 +139,7 @@ func TestReplies(t *testing.T) {
 		t.Errorf("%v %+v", err, r)
 	}
 	for n := range 20 {
-		if _, err := ParseReply(AppendAnnounceReply(nil, 1, 2, 3, 4, nil, false)[:n]); err != ErrShort {
+		if _, err := ParseReply(AppendAnnounceReply(nil, Announce, 1, 2, 3, 4)[:n]); err != ErrShort {
 			t.Errorf("%d bytes: %v", n, err)
 		}
 	}
@@ -125,9 +149,10 @@ func FuzzParseRequest(f *testing.F) {
 	f.Add(AppendConnect(nil, 1))
 	f.Add(AppendAnnounce(nil, 1, 2, &AnnounceRequest{URLData: []byte("/announce?x=1")}))
 	f.Add(AppendScrape(nil, 1, 2, [20]byte{1}, [20]byte{2}))
+	f.Add(append(appendHead(nil, 1, Announce6, 2), make([]byte, 100)...))
+	var r, r2 Request // used again for each input, as a tracker does
 	f.Fuzz(func(t *testing.T, b []byte) {
-		r, err := ParseRequest(b)
-		if err != nil {
+		if err := r.Parse(b); err != nil {
 			return
 		}
 		var again []byte
@@ -136,23 +161,26 @@ func FuzzParseRequest(f *testing.F) {
 			again = AppendConnect(nil, r.Txn)
 		case Announce:
 			again = AppendAnnounce(nil, r.ConnID, r.Txn, &r.Announce)
+		case Announce6:
+			again = AppendAnnounce(nil, r.ConnID, r.Txn, &r.Announce)
+			again[11] = byte(Announce6)
+			again = slices.Concat(again[:84], b[84:100], again[88:])
 		case Scrape:
 			again = append(appendHead(nil, r.ConnID, Scrape, r.Txn), r.Hashes...)
 		}
-		n := map[Action]int{Connect: 16, Announce: 98, Scrape: 16 + len(r.Hashes)}[r.Action]
+		n := map[Action]int{Connect: 16, Announce: 98, Announce6: 110, Scrape: 16 + len(r.Hashes)}[r.Action]
 		if !bytes.Equal(again[:n], b[:n]) {
 			t.Fatalf("%x became %x", b, again)
 		}
-		r2, err := ParseRequest(again)
-		if err != nil || !bytes.Equal(r2.Announce.URLData, r.Announce.URLData) {
-			t.Fatalf("%v, URL data %q became %q", err, r.Announce.URLData, r2.Announce.URLData)
+		if err := r2.Parse(again); err != nil || !bytes.Equal(r2.Announce.URLData, r.Announce.URLData) {
+			t.Fatalf("URL data %q became %q", r.Announce.URLData, r2.Announce.URLData)
 		}
 	})
 }
 
 func FuzzParseReply(f *testing.F) {
 	f.Add(AppendConnectReply(nil, 1, 2))
-	f.Add(AppendAnnounceReply(nil, 1, 2, 3, 4, []netip.AddrPort{netip.MustParseAddrPort("1.2.3.4:5")}, false))
+	f.Add(append(AppendAnnounceReply(nil, Announce, 1, 2, 3, 4), 1, 2, 3, 4, 0, 5))
 	f.Add(AppendCounter(AppendScrapeReply(nil, 1), 1, 2, 3))
 	f.Add(AppendError(nil, 1, "no"))
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -164,8 +192,8 @@ func FuzzParseReply(f *testing.F) {
 		switch r.Action {
 		case Connect:
 			again = AppendConnectReply(nil, r.Txn, r.ConnID)
-		case Announce:
-			again = append(AppendAnnounceReply(nil, r.Txn, r.Interval, r.Leechers, r.Seeders, nil, false), r.Peers...)
+		case Announce, Announce6:
+			again = append(AppendAnnounceReply(nil, r.Action, r.Txn, r.Interval, r.Leechers, r.Seeders), r.Peers...)
 		case Scrape:
 			again = append(AppendScrapeReply(nil, r.Txn), r.Counters...)
 		case Error:
