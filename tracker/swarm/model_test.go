@@ -48,18 +48,31 @@ func (m *model) counts(h Hash) (n Counts) {
 // FuzzModel runs random requests against the Core and the model; their counts and
 // memberships must agree at every step.
 func FuzzModel(f *testing.F) {
-	for seed := range uint64(8) {
-		f.Add(seed, uint16(300))
+	for seed := range uint64(12) {
+		f.Add(seed, uint16(2000))
 	}
 	f.Fuzz(func(t *testing.T, seed uint64, steps uint16) {
 		rng := rand.New(rand.NewPCG(seed, 7))
-		peers := 1 + rng.IntN(60)
-		c := New[int](Config{TCPTimeout: 100 * time.Second}, rand.New(rand.NewPCG(seed, 8)), t0)
+		peers := 1 + rng.IntN(250)
+		locality := Locality(rng.IntN(3))
+		place := func() (p Place) {
+			if rng.IntN(5) > 0 {
+				p.Addr, p.Prefix = uint32(rng.IntN(20)), uint32(rng.IntN(6))
+			}
+			if rng.IntN(5) > 0 {
+				p.ASN, p.Country = uint32(rng.IntN(4)), [2]byte{'A', 'A' + byte(rng.IntN(2))}
+			}
+			return p
+		}
+		c := New[int](Config{TCPTimeout: 100 * time.Second, Locality: locality}, rand.New(rand.NewPCG(seed, 8)), t0)
 		m := model{rtc: map[[2]PeerID]*modelPeer{}, tcp: map[modelKey]*modelPeer{}}
 		now := t0
-		for range min(steps, 2000) {
+		for range min(steps, 4000) {
 			h := num(rng.IntN(3))
 			ev, left := Event(rng.IntN(4)), int64(rng.IntN(3)-1)
+			if rng.IntN(4) > 0 {
+				ev = None // else hardly anybody stays
+			}
 			seeder := func(p *modelPeer) bool {
 				return left == 0 || ev == Completed || ev != Started && p != nil && p.seeder
 			}
@@ -68,7 +81,7 @@ func FuzzModel(f *testing.F) {
 				p, conn := num(rng.IntN(peers)), rng.IntN(peers)
 				k := [2]PeerID{h, p}
 				old := m.rtc[k]
-				re, to, err := c.AnnounceRTC(now, RTCAnnounce[int]{Hash: h, Peer: p, Conn: conn, Event: ev, Left: left, Want: rng.IntN(8)}, nil)
+				re, to, err := c.AnnounceRTC(now, RTCAnnounce[int]{Hash: h, Peer: p, Conn: conn, Event: ev, Left: left, Want: rng.IntN(8), Place: place()}, nil)
 				switch {
 				case ev == Stopped:
 					if own := old != nil && old.conn == conn; re.Parted != own {
@@ -86,6 +99,9 @@ func FuzzModel(f *testing.F) {
 					}
 					m.rtc[k] = &modelPeer{conn: conn, seeder: seeder(old)}
 				}
+				if distinct := set(to); len(distinct) != len(to) {
+					t.Fatalf("somebody was chosen twice: %v", to)
+				}
 				for _, r := range to {
 					q := m.rtc[[2]PeerID{h, r.Peer}]
 					if q == nil || q.conn != r.Conn || r.Peer == p || q.seeder && m.rtc[k].seeder {
@@ -101,7 +117,7 @@ func FuzzModel(f *testing.F) {
 					ip = netip.AddrFrom16([16]byte{0x20, 1, 15: byte(rng.IntN(peers))})
 				}
 				k := modelKey{h, netip.AddrPortFrom(ip, 7)}
-				n, got, err := c.AnnounceTCP(now, TCPAnnounce{Hash: h, Peer: id(ip.String()), Addr: k.addr, Event: ev, Left: left, Want: rng.IntN(70)}, nil)
+				n, got, err := c.AnnounceTCP(now, TCPAnnounce{Hash: h, Peer: id(ip.String()), Addr: k.addr, Event: ev, Left: left, Want: rng.IntN(70), Place: place()}, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -109,6 +125,9 @@ func FuzzModel(f *testing.F) {
 					delete(m.tcp, k)
 				} else {
 					m.tcp[k] = &modelPeer{seeder: seeder(m.tcp[k]), seen: now}
+				}
+				if distinct := set(got); len(distinct) != len(got) {
+					t.Fatalf("somebody was chosen twice: %v", got)
 				}
 				for _, g := range got {
 					if q := m.tcp[modelKey{h, g.Addr}]; q == nil || g.Addr == k.addr || q.seeder && m.tcp[k].seeder {
@@ -127,7 +146,7 @@ func FuzzModel(f *testing.F) {
 					}
 				}
 			}
-			check(t, c)
+			check(t, c, locality)
 		}
 		if got := c.Totals(); got.RTCPeers != len(m.rtc) || got.TCPPeers != len(m.tcp) {
 			t.Fatalf("%+v, model has %d and %d", got, len(m.rtc), len(m.tcp))
@@ -136,34 +155,37 @@ func FuzzModel(f *testing.F) {
 }
 
 // check verifies what must hold of a Core at any time.
-func check(t *testing.T, c *Core[int]) {
+func check(t *testing.T, c *Core[int], locality Locality) {
 	t.Helper()
 	var seeders int
-	for i, s := range c.all {
-		if int(s.slot) != i || c.byHash[s.hash] != s {
+	for i := range c.swarms {
+		s := c.at(i)
+		if int(s.slot) != i || c.swarm(s.hash) != s {
 			t.Fatal("directory broken")
 		}
-		checkTable(t, &s.rtc)
-		checkTable(t, &s.tcp4)
-		checkTable(t, &s.tcp6)
+		checkTable(t, &s.rtc, locality)
+		if s.tcp != nil {
+			checkTable(t, &s.tcp.v4, locality)
+			checkTable(t, &s.tcp.v6, locality)
+		}
 		seeders += s.counts().Complete
 		if s.size() == 0 && s.downloaded == 0 {
 			t.Fatal("an empty swarm is kept for nothing")
 		}
 	}
-	if seeders != c.seeders || len(c.byHash) != len(c.all) {
+	if seeders != c.seeders || len(c.byHash) != c.swarms {
 		t.Fatalf("%d seeders counted as %d", seeders, c.seeders)
 	}
-	for _, w := range c.marks {
+	for _, w := range c.chooser.marks {
 		if w != 0 {
 			t.Fatal("sample left marks")
 		}
 	}
 }
 
-func checkTable[K comparable, V any](t *testing.T, tab *table[K, V]) {
+func checkTable[K comparable, V any](t *testing.T, tab *table[K, V], locality Locality) {
 	t.Helper()
-	if tab.seeders < 0 || tab.seeders > len(tab.rows) {
+	if tab.seeders < 0 || int(tab.seeders) > len(tab.rows) {
 		t.Fatal("border outside the table")
 	}
 	if tab.index != nil && len(tab.index) != len(tab.rows) {
@@ -174,18 +196,64 @@ func checkTable[K comparable, V any](t *testing.T, tab *table[K, V]) {
 			t.Fatal("row not found in its place")
 		}
 	}
+	if locality == LocalityOff != (tab.near == nil) && len(tab.rows) > 0 {
+		t.Fatalf("near %v with locality %d", tab.near, locality)
+	}
+	if tab.near != nil {
+		checkNear(t, tab.near, len(tab.rows), int(tab.seeders), locality)
+	}
 }
 
-func BenchmarkAnnounceRTC(b *testing.B) {
-	c := newCore(Config{})
-	const peers = 100_000
-	for i := range peers {
-		c.AnnounceRTC(t0, RTCAnnounce[int]{Hash: num(i / 50), Peer: num(i), Conn: i, Event: Started, Left: 1}, nil)
+func checkNear(t *testing.T, n *near, rows, seeders int, locality Locality) {
+	t.Helper()
+	if len(n.places) != rows || n.pos != nil && len(n.pos) != rows {
+		t.Fatalf("%d places, %d positions for %d rows", len(n.places), len(n.pos), rows)
 	}
-	var dst []Receiver[int]
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		k := i % peers
-		_, dst, _ = c.AnnounceRTC(t0, RTCAnnounce[int]{Hash: num(k / 50), Peer: num(k), Conn: k, Left: 1, Want: 5}, dst[:0])
+	if rows > groupFrom && n.pos == nil || rows < ungroupBelow && n.pos != nil {
+		t.Fatalf("groups %v with %d rows", n.pos != nil, rows)
 	}
+	var in [numLevels]int
+	for i := range n.places {
+		p := &n.places[i]
+		if *p != locality.place(*p) {
+			t.Fatalf("locality %d remembers %+v", locality, *p)
+		}
+		if n.pos == nil {
+			continue
+		}
+		for l := range numLevels {
+			v, at := p.value(l), n.pos[i][l]
+			if v == 0 {
+				if at != -1 {
+					t.Fatalf("row %d without a value is in a group", i)
+				}
+				continue
+			}
+			g := n.groups[l][v]
+			if g == nil || int(at) >= len(g.rows) || int(g.rows[at]) != i || (at < g.seeders) != (i < seeders) {
+				t.Fatalf("row %d is not where it should be in %+v", i, g)
+			}
+			in[l]++
+		}
+	}
+	for l := range numLevels {
+		total := 0
+		for _, g := range n.groups[l] {
+			if len(g.rows) == 0 {
+				t.Fatal("an empty group is kept")
+			}
+			total += len(g.rows)
+		}
+		if total != in[l] {
+			t.Fatalf("%d rows in the groups of level %d, should be %d", total, l, in[l])
+		}
+	}
+}
+
+func set[T comparable](s []T) map[T]bool {
+	m := make(map[T]bool)
+	for _, v := range s {
+		m[v] = true
+	}
+	return m
 }

@@ -18,3 +18,14 @@ const (
 	LocalityPrefix                 // the same address or prefix first
 	LocalityFull                   // then the same ISP, then the same country
 )
+
+// place is the part of p that counts.
+func (l Locality) place(p Place) Place {
+	switch l {
+	case LocalityPrefix:
+		return Place{Addr: p.Addr, Prefix: p.Prefix}
+	case LocalityFull:
+		return p
+	}
+	return Place{}
+}

@@ -25,6 +25,8 @@ type RTCReply[C comparable] struct {
 	// Joined and Parted report that the connection now owns, or owns no longer, the
 	// announced peer. It must tell the Core by Part when it ends.
 	Joined, Parted bool
+	// Seeder reports that the peer is one.
+	Seeder bool
 	// Owner is the connection in the way, with ErrTaken.
 	Owner C
 }
@@ -36,7 +38,7 @@ func (c *Core[C]) AnnounceRTC(now time.Time, a RTCAnnounce[C], dst []Receiver[C]
 	var re RTCReply[C]
 	if a.Event == Stopped {
 		re.Parted = c.Part(now, a.Hash, a.Conn, a.Peer)
-		if s := c.byHash[a.Hash]; s != nil {
+		if s := c.swarm(a.Hash); s != nil {
 			re.Counts = s.counts()
 		}
 		return re, dst, nil
@@ -53,9 +55,8 @@ func (c *Core[C]) AnnounceRTC(now time.Time, a RTCAnnounce[C], dst []Receiver[C]
 	case i < 0:
 		// A peer that seeds from the start may say "completed" before, or instead
 		// of, "started": that is no download.
-		s.rtc.add(a.Peer, a.Conn, isSeeder(false, a.Event, a.Left))
+		i = s.rtc.add(row[PeerID, C]{key: a.Peer, val: a.Conn}, isSeeder(false, a.Event, a.Left))
 		c.rtcPeers++
-		i = s.rtc.find(a.Peer)
 		if s.rtc.isSeeder(i) {
 			c.seeders++
 		}
@@ -73,37 +74,44 @@ func (c *Core[C]) AnnounceRTC(now time.Time, a RTCAnnounce[C], dst []Receiver[C]
 			s.downloaded++
 		}
 	}
-	re.Counts = s.counts()
-	return re, c.receivers(s, i, a.Want, dst), nil
-}
-
-func (c *Core[C]) receivers(s *swarm[C], self, n int, dst []Receiver[C]) []Receiver[C] {
-	lo := 0
-	if s.rtc.isSeeder(self) && !c.cfg.SeederToSeeder {
-		lo = s.rtc.seeders
+	place := c.cfg.Locality.place(a.Place)
+	if c.cfg.Locality != LocalityOff {
+		s.rtc.locate(i, place)
 	}
-	return c.pick(s, lo, self, n, dst)
+	re.Counts, re.Seeder = s.counts(), s.rtc.isSeeder(i)
+	return re, c.receivers(now, s, re.Seeder, query{self: i, want: a.Want, place: place}, dst), nil
 }
 
-func (c *Core[C]) pick(s *swarm[C], lo, self, n int, dst []Receiver[C]) []Receiver[C] {
-	var buf [32]int32
-	for _, i := range sample(c.rng, lo, len(s.rtc.rows), self, n, buf[:0], &c.marks) {
+// receivers appends to dst whom q chooses for the offers of a seeder or a leecher.
+func (c *Core[C]) receivers(now time.Time, s *swarm[C], seeder bool, q query, dst []Receiver[C]) []Receiver[C] {
+	if seeder && !c.cfg.SeederToSeeder {
+		q.lo = int(s.rtc.seeders)
+	}
+	q.slot, q.limit = c.slot(now), c.cfg.MaxUnanswered
+	for _, i := range choose(&c.chooser, &s.rtc, q) {
 		r := &s.rtc.rows[i]
+		r.time = uint32(load(r.time).at(q.slot).given())
 		dst = append(dst, Receiver[C]{Peer: r.key, Conn: r.val})
 	}
 	return dst
 }
 
 // Route returns the connection that an answer goes to. Both peers must be in the
-// swarm and conn must own the sender.
+// swarm and conn must own the sender, which then owes one answer less, even if
+// the receiver is elsewhere.
 func (c *Core[C]) Route(h Hash, conn C, from, to PeerID) (C, bool) {
 	var none C
-	s := c.byHash[h]
+	s := c.swarm(h)
 	if s == nil || from == to {
 		return none, false
 	}
-	i, j := s.rtc.find(from), s.rtc.find(to)
-	if i < 0 || j < 0 || s.rtc.rows[i].val != conn {
+	i := s.rtc.find(from)
+	if i < 0 || s.rtc.rows[i].val != conn {
+		return none, false
+	}
+	s.rtc.rows[i].time = uint32(load(s.rtc.rows[i].time).answered())
+	j := s.rtc.find(to)
+	if j < 0 {
 		return none, false
 	}
 	return s.rtc.rows[j].val, true
@@ -112,20 +120,16 @@ func (c *Core[C]) Route(h Hash, conn C, from, to PeerID) (C, bool) {
 // Receivers appends to dst peers that should get offers of a peer elsewhere, up to
 // want, seeders only if that peer is none. It changes no count.
 func (c *Core[C]) Receivers(now time.Time, h Hash, from PeerID, seeder bool, place Place, want int, dst []Receiver[C]) []Receiver[C] {
-	s := c.byHash[h]
+	s := c.swarm(h)
 	if s == nil {
 		return dst
 	}
-	lo := 0
-	if seeder && !c.cfg.SeederToSeeder {
-		lo = s.rtc.seeders
-	}
-	return c.pick(s, lo, s.rtc.find(from), want, dst)
+	return c.receivers(now, s, seeder, query{self: s.rtc.find(from), want: want, place: c.cfg.Locality.place(place)}, dst)
 }
 
 // Owner returns the connection of a peer.
 func (c *Core[C]) Owner(h Hash, id PeerID) (conn C, ok bool) {
-	s := c.byHash[h]
+	s := c.swarm(h)
 	if s == nil {
 		return conn, false
 	}
@@ -138,7 +142,7 @@ func (c *Core[C]) Owner(h Hash, id PeerID) (conn C, ok bool) {
 
 // Part removes a peer if conn owns it, and reports whether it did.
 func (c *Core[C]) Part(now time.Time, h Hash, conn C, id PeerID) bool {
-	s := c.byHash[h]
+	s := c.swarm(h)
 	if s == nil {
 		return false
 	}

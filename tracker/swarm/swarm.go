@@ -77,6 +77,9 @@ type Config struct {
 	SeederToSeeder bool
 	// Locality says which peers are near each other.
 	Locality Locality
+	// MaxUnanswered is how many offers of the last minute a WebRTC peer may leave without
+	// an answer before others are preferred, at most 63. 0 means 16.
+	MaxUnanswered int
 }
 
 func (c Config) withDefaults() Config {
@@ -92,6 +95,10 @@ func (c Config) withDefaults() Config {
 	if c.KeepEmpty <= 0 {
 		c.KeepEmpty = time.Hour
 	}
+	if c.MaxUnanswered <= 0 {
+		c.MaxUnanswered = 16
+	}
+	c.MaxUnanswered = min(c.MaxUnanswered, loadMax)
 	return c
 }
 
@@ -99,30 +106,44 @@ func (c Config) withDefaults() Config {
 // safe for concurrent use.
 type Core[C comparable] struct {
 	cfg   Config
-	rng   *rand.Rand
 	epoch time.Time
 
-	byHash map[Hash]*swarm[C]
-	all    []*swarm[C] // the same swarms, in an order that does not depend on a map
-	cursor int         // where Expire goes on in all
+	byHash map[Hash]int32 // which of the swarms
+	peak   int            // most entries since byHash was made
+	// The swarms lie in blocks, in an order that does not depend on a map. The last one
+	// takes the place of one that goes.
+	blocks []*[blockLen]swarm[C]
+	swarms int
+	cursor int // where Expire goes on
 
 	rtcPeers, tcpPeers, seeders int
-	marks                       []uint64 // scratch of sample
+	chooser                     chooser
 }
+
+const blockLen = 256
 
 type swarm[C comparable] struct {
 	hash       Hash
-	slot       int32  // index in Core.all
+	slot       int32  // its number
 	downloaded uint32 // completions seen
 	emptySince uint32
 	rtc        table[PeerID, C]
-	tcp4       table[[6]byte, tcpPeer]
-	tcp6       table[[18]byte, tcpPeer]
+	tcp        *tcpTables // nil without peers
 }
 
 // New returns an empty Core. rng decides who meets whom; now starts its clock.
 func New[C comparable](cfg Config, rng *rand.Rand, now time.Time) *Core[C] {
-	return &Core[C]{cfg: cfg.withDefaults(), rng: rng, epoch: now, byHash: make(map[Hash]*swarm[C])}
+	return &Core[C]{cfg: cfg.withDefaults(), epoch: now, byHash: make(map[Hash]int32), chooser: chooser{rng: rng}}
+}
+
+func (c *Core[C]) at(slot int) *swarm[C] { return &c.blocks[slot/blockLen][slot%blockLen] }
+
+// swarm returns the swarm for h, or nil. It may move when a swarm is dropped.
+func (c *Core[C]) swarm(h Hash) *swarm[C] {
+	if i, ok := c.byHash[h]; ok {
+		return c.at(int(i))
+	}
+	return nil
 }
 
 // Counts is the size of a swarm, both kinds of peers together.
@@ -134,7 +155,7 @@ type Totals struct{ Swarms, RTCPeers, TCPPeers, Seeders int }
 // Totals returns the counts of now. Swarms without peers are counted while their
 // download counter is kept.
 func (c *Core[C]) Totals() Totals {
-	return Totals{Swarms: len(c.all), RTCPeers: c.rtcPeers, TCPPeers: c.tcpPeers, Seeders: c.seeders}
+	return Totals{Swarms: c.swarms, RTCPeers: c.rtcPeers, TCPPeers: c.tcpPeers, Seeders: c.seeders}
 }
 
 // A Scrape is what BEP 48 tells about a swarm; zero for one that is not known.
@@ -142,7 +163,7 @@ type Scrape struct{ Complete, Incomplete, Downloaded int }
 
 // Scrape returns the counters of a swarm.
 func (c *Core[C]) Scrape(h Hash) Scrape {
-	s := c.byHash[h]
+	s := c.swarm(h)
 	if s == nil {
 		return Scrape{}
 	}
@@ -150,44 +171,72 @@ func (c *Core[C]) Scrape(h Hash) Scrape {
 	return Scrape{Complete: n.Complete, Incomplete: n.Incomplete, Downloaded: int(s.downloaded)}
 }
 
+// Kinds returns the size of a swarm by kind of peer.
+func (c *Core[C]) Kinds(h Hash) (rtcSeeders, rtcLeechers, tcpSeeders, tcpLeechers int) {
+	s := c.swarm(h)
+	if s == nil {
+		return 0, 0, 0, 0
+	}
+	rtcSeeders = int(s.rtc.seeders)
+	peers, tcpSeeders := s.tcp.size()
+	return rtcSeeders, len(s.rtc.rows) - rtcSeeders, tcpSeeders, peers - tcpSeeders
+}
+
 // Hashes appends the info hashes of up to max swarms to dst.
 func (c *Core[C]) Hashes(dst []Hash, max int) []Hash {
-	for _, s := range c.all {
-		if max <= 0 {
-			break
-		}
-		dst = append(dst, s.hash)
-		max--
+	for i := range min(max, c.swarms) {
+		dst = append(dst, c.at(i).hash)
 	}
 	return dst
 }
 
-func (s *swarm[C]) counts() Counts {
-	complete := s.rtc.seeders + s.tcp4.seeders + s.tcp6.seeders
-	return Counts{Complete: complete, Incomplete: s.size() - complete}
+// EachSwarm calls f for each swarm with a peer until f returns false. f must change
+// nothing.
+func (c *Core[C]) EachSwarm(f func(h Hash) bool) {
+	for i := range c.swarms {
+		if s := c.at(i); s.size() > 0 && !f(s.hash) {
+			return
+		}
+	}
 }
 
-func (s *swarm[C]) size() int { return len(s.rtc.rows) + len(s.tcp4.rows) + len(s.tcp6.rows) }
+func (s *swarm[C]) counts() Counts {
+	peers, complete := s.tcp.size()
+	peers += len(s.rtc.rows)
+	complete += int(s.rtc.seeders)
+	return Counts{Complete: complete, Incomplete: peers - complete}
+}
+
+func (s *swarm[C]) size() int {
+	peers, _ := s.tcp.size()
+	return peers + len(s.rtc.rows)
+}
 
 // open returns the swarm for h and makes it if it is new.
 func (c *Core[C]) open(now time.Time, h Hash) (*swarm[C], error) {
-	if s := c.byHash[h]; s != nil {
+	if s := c.swarm(h); s != nil {
 		return s, nil
 	}
-	if len(c.all) >= c.cfg.MaxSwarms {
+	if c.swarms >= c.cfg.MaxSwarms {
 		c.dropEmpty(1024)
-		if len(c.all) >= c.cfg.MaxSwarms {
+		if c.swarms >= c.cfg.MaxSwarms {
 			return nil, ErrFull
 		}
 	}
-	s := &swarm[C]{hash: h, slot: int32(len(c.all)), emptySince: c.stamp(now)}
-	c.all = append(c.all, s)
-	c.byHash[h] = s
+	if c.swarms == len(c.blocks)*blockLen {
+		c.blocks = append(c.blocks, new([blockLen]swarm[C]))
+	}
+	s := c.at(c.swarms)
+	*s = swarm[C]{hash: h, slot: int32(c.swarms), emptySince: c.stamp(now)}
+	c.byHash[h] = s.slot
+	c.swarms++
+	c.peak = max(c.peak, c.swarms)
 	return s, nil
 }
 
-// settle forgets a swarm that has nothing left to tell.
+// settle gives back what a swarm needs no more, and forgets it if nothing is left to tell.
 func (c *Core[C]) settle(now time.Time, s *swarm[C]) {
+	s.tcp = s.tcp.orNil()
 	if s.size() > 0 {
 		return
 	}
@@ -197,22 +246,40 @@ func (c *Core[C]) settle(now time.Time, s *swarm[C]) {
 	}
 }
 
+// drop forgets a swarm. The last one takes its place.
 func (c *Core[C]) drop(s *swarm[C]) {
-	last := len(c.all) - 1
-	c.all[s.slot] = c.all[last]
-	c.all[s.slot].slot = s.slot
-	c.all[last] = nil
-	c.all = c.all[:last]
 	delete(c.byHash, s.hash)
+	c.swarms--
+	last := c.at(c.swarms)
+	if s != last {
+		slot := s.slot
+		*s = *last
+		s.slot = slot
+		c.byHash[s.hash] = slot
+	}
+	*last = swarm[C]{}
+	// One free block stays, so that a swarm that comes and goes needs no memory.
+	if n := len(c.blocks); c.swarms <= (n-2)*blockLen {
+		c.blocks[n-1] = nil
+		c.blocks = shrunk(c.blocks[:n-1])
+	}
+	// A map never gives memory back.
+	if c.peak > 1024 && c.swarms < c.peak/8 {
+		c.peak = c.swarms
+		c.byHash = make(map[Hash]int32, c.swarms)
+		for i := range c.swarms {
+			c.byHash[c.at(i).hash] = int32(i)
+		}
+	}
 }
 
 // dropEmpty forgets empty swarms among the next n, whatever their age.
 func (c *Core[C]) dropEmpty(n int) {
-	for ; n > 0 && len(c.all) > 0; n-- {
-		if c.cursor >= len(c.all) {
+	for ; n > 0 && c.swarms > 0; n-- {
+		if c.cursor >= c.swarms {
 			c.cursor = 0
 		}
-		if s := c.all[c.cursor]; s.size() == 0 {
+		if s := c.at(c.cursor); s.size() == 0 {
 			c.drop(s)
 		} else {
 			c.cursor++
@@ -223,19 +290,22 @@ func (c *Core[C]) dropEmpty(n int) {
 // Expire forgets TCP peers and empty swarms whose time is over in the next n
 // swarms, and goes on from there at the next call. n <= 0 looks at all of them.
 func (c *Core[C]) Expire(now time.Time, n int) {
-	if n <= 0 || n > len(c.all) {
-		n = len(c.all)
+	if n <= 0 || n > c.swarms {
+		n = c.swarms
 	}
 	at := c.stamp(now)
 	timeout := uint32(c.cfg.TCPTimeout / time.Second)
-	for ; n > 0 && len(c.all) > 0; n-- {
-		if c.cursor >= len(c.all) {
+	for ; n > 0 && c.swarms > 0; n-- {
+		if c.cursor >= c.swarms {
 			c.cursor = 0
 		}
-		s := c.all[c.cursor]
+		s := c.at(c.cursor)
 		had := s.size()
-		c.forget(expireRows(&s.tcp4, at, timeout))
-		c.forget(expireRows(&s.tcp6, at, timeout))
+		if s.tcp != nil {
+			c.forget(expireRows(&s.tcp.v4, at, timeout))
+			c.forget(expireRows(&s.tcp.v6, at, timeout))
+			s.tcp = s.tcp.orNil()
+		}
 		switch {
 		case s.size() > 0:
 		case had > 0:
@@ -252,14 +322,14 @@ func (c *Core[C]) Expire(now time.Time, n int) {
 	}
 }
 
-func expireRows[K comparable](t *table[K, tcpPeer], at, timeout uint32) (peers, seeders int) {
-	peers, seeders = len(t.rows), t.seeders
+func expireRows[K comparable](t *table[K, PeerID], at, timeout uint32) (peers, seeders int) {
+	peers, seeders = len(t.rows), int(t.seeders)
 	for i := len(t.rows) - 1; i >= 0; i-- {
-		if at-t.rows[i].val.seen >= timeout {
+		if at-t.rows[i].time >= timeout {
 			t.remove(i)
 		}
 	}
-	return peers - len(t.rows), seeders - t.seeders
+	return peers - len(t.rows), seeders - int(t.seeders)
 }
 
 func (c *Core[C]) forget(peers, seeders int) {
@@ -289,6 +359,9 @@ func isSeeder(was bool, ev Event, left int64) bool {
 	}
 	return was
 }
+
+// slot is the loadSlot of now.
+func (c *Core[C]) slot(now time.Time) uint32 { return c.stamp(now) / uint32(loadSlot/time.Second) }
 
 // An AddrPort without zone, as TCP peers are listed.
 func normal(a netip.AddrPort) netip.AddrPort {

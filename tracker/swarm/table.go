@@ -1,23 +1,28 @@
 package swarm
 
-import "math/rand/v2"
-
 // A table is a set of peers that can be sampled: all rows lie side by side, the
 // seeders first, so that "any leecher" is a range.
 type table[K comparable, V any] struct {
 	rows    []row[K, V]
-	seeders int
+	seeders int32
+	peak    int32       // most rows since index was made
 	index   map[K]int32 // nil while the table is small enough to be searched
-	peak    int         // most rows since index was made
+	near    *near       // where the rows are; nil with LocalityOff
 }
 
+// The order of the fields leaves no gap: 32 bytes for a WebRTC peer.
 type row[K comparable, V any] struct {
-	key K
-	val V
+	key  K
+	time uint32 // of a TCP peer when it was last seen, of a WebRTC peer its load
+	val  V
 }
 
-// Most swarms have two or three peers; a map for each would be most of their memory.
-const indexFrom = 16
+const (
+	// Most swarms have two or three peers; a map for each would be most of their memory.
+	indexFrom = 16
+	// firstRows are made at once: hardly anybody stays alone in a swarm.
+	firstRows = 2
+)
 
 // find returns the row of k, or -1.
 func (t *table[K, V]) find(k K) int {
@@ -35,22 +40,37 @@ func (t *table[K, V]) find(k K) int {
 	return -1
 }
 
-func (t *table[K, V]) isSeeder(i int) bool { return i < t.seeders }
+func (t *table[K, V]) isSeeder(i int) bool { return i < int(t.seeders) }
 
-// add appends a row that is not there yet.
-func (t *table[K, V]) add(k K, v V, seeder bool) {
-	t.rows = append(t.rows, row[K, V]{k, v})
+// add appends a row that is not there yet and returns its place.
+func (t *table[K, V]) add(r row[K, V], seeder bool) int {
+	if t.rows == nil {
+		t.rows = make([]row[K, V], 0, firstRows)
+	}
+	t.rows = append(t.rows, r)
 	i := len(t.rows) - 1
 	switch {
 	case t.index != nil:
-		t.index[k] = int32(i)
+		t.index[r.key] = int32(i)
 	case len(t.rows) > indexFrom:
 		t.reindex()
 	}
-	t.peak = max(t.peak, len(t.rows))
-	if seeder {
-		t.setSeeder(i, true)
+	t.peak = max(t.peak, int32(len(t.rows)))
+	if t.near != nil {
+		t.near.add()
 	}
+	if seeder {
+		i = t.setSeeder(i, true)
+	}
+	return i
+}
+
+// locate says where row i is. It must not be called with LocalityOff.
+func (t *table[K, V]) locate(i int, p Place) {
+	if t.near == nil {
+		t.near = &near{places: make([]Place, len(t.rows), cap(t.rows))}
+	}
+	t.near.set(i, p, int(t.seeders))
 }
 
 // setSeeder moves row i to the right side of the border and returns its new place.
@@ -58,14 +78,20 @@ func (t *table[K, V]) setSeeder(i int, seeder bool) int {
 	if t.isSeeder(i) == seeder {
 		return i
 	}
-	if seeder {
-		t.swap(i, t.seeders)
-		t.seeders++
-		return t.seeders - 1
+	to := int(t.seeders)
+	if !seeder {
+		to--
 	}
-	t.seeders--
-	t.swap(i, t.seeders)
-	return t.seeders
+	t.swap(i, to)
+	if seeder {
+		t.seeders++
+	} else {
+		t.seeders--
+	}
+	if t.near != nil {
+		t.near.setSeeder(to, seeder)
+	}
+	return to
 }
 
 // remove deletes row i; rows after it may change places.
@@ -76,15 +102,22 @@ func (t *table[K, V]) remove(i int) {
 	if t.index != nil {
 		delete(t.index, t.rows[last].key)
 	}
-	t.rows[last] = row[K, V]{}
-	t.rows = t.rows[:last]
-	// A crowd that has gone should not keep its memory.
-	if cap(t.rows) > 64 && len(t.rows) < cap(t.rows)/4 {
-		t.rows = append(make([]row[K, V], 0, 2*len(t.rows)), t.rows...)
+	if t.near != nil {
+		t.near.removeLast()
 	}
-	if t.index != nil && len(t.rows) < t.peak/4 {
+	t.rows[last] = row[K, V]{}
+	t.rows = shrunk(t.rows[:last])
+	if t.index != nil && last < int(t.peak/4) {
 		t.reindex()
 	}
+}
+
+// shrunk gives back the memory of a crowd that has gone.
+func shrunk[T any](s []T) []T {
+	if cap(s) <= 8 || len(s) >= cap(s)/4 {
+		return s
+	}
+	return append(make([]T, 0, 2*len(s)), s...)
 }
 
 func (t *table[K, V]) swap(i, j int) {
@@ -96,10 +129,13 @@ func (t *table[K, V]) swap(i, j int) {
 		t.index[t.rows[i].key] = int32(i)
 		t.index[t.rows[j].key] = int32(j)
 	}
+	if t.near != nil {
+		t.near.swap(i, j)
+	}
 }
 
 func (t *table[K, V]) reindex() {
-	t.peak = len(t.rows)
+	t.peak = int32(len(t.rows))
 	if len(t.rows) <= indexFrom {
 		t.index = nil
 		return
@@ -108,56 +144,4 @@ func (t *table[K, V]) reindex() {
 	for i := range t.rows {
 		t.index[t.rows[i].key] = int32(i)
 	}
-}
-
-// sample appends up to n distinct numbers of [lo,hi) other than skip to dst, each
-// choice equally likely. marks is scratch space that it may grow.
-func sample(rng *rand.Rand, lo, hi, skip, n int, dst []int32, marks *[]uint64) []int32 {
-	size := hi - lo
-	if skip >= lo && skip < hi {
-		size--
-	} else {
-		skip = hi
-	}
-	if n > size {
-		n = size
-	}
-	if n <= 0 {
-		return dst
-	}
-	place := func(j int) int32 {
-		if j += lo; j >= skip {
-			j++
-		}
-		return int32(j)
-	}
-	if n == size {
-		// Everybody; where the round starts decides who gets the first offer.
-		start := rng.IntN(size)
-		for j := range size {
-			dst = append(dst, place((start+j)%size))
-		}
-		return dst
-	}
-	// Floyd: n random numbers, no shuffle of the table.
-	words := (size + 63) / 64
-	if len(*marks) < words {
-		*marks = make([]uint64, words+words/4)
-	}
-	m := *marks
-	first := len(dst)
-	for j := size - n; j < size; j++ {
-		k := rng.IntN(j + 1)
-		if m[k/64]&(1<<(k%64)) != 0 {
-			k = j
-		}
-		m[k/64] |= 1 << (k % 64)
-		dst = append(dst, int32(k))
-	}
-	for i := first; i < len(dst); i++ {
-		k := int(dst[i])
-		m[k/64] &^= 1 << (k % 64)
-		dst[i] = place(k)
-	}
-	return dst
 }

@@ -5,9 +5,27 @@ import (
 	"time"
 )
 
-type tcpPeer struct {
-	id   PeerID
-	seen uint32 // seconds since Core.epoch
+// tcpTables are the TCP peers of a swarm, by address and port. row.time is in seconds
+// since Core.epoch.
+type tcpTables struct {
+	v4 table[[6]byte, PeerID]
+	v6 table[[18]byte, PeerID]
+}
+
+// size counts the peers, and the seeders among them. t may be nil.
+func (t *tcpTables) size() (peers, seeders int) {
+	if t == nil {
+		return 0, 0
+	}
+	return len(t.v4.rows) + len(t.v6.rows), int(t.v4.seeders + t.v6.seeders)
+}
+
+// orNil returns t if it has a peer.
+func (t *tcpTables) orNil() *tcpTables {
+	if n, _ := t.size(); n == 0 {
+		return nil
+	}
+	return t
 }
 
 // Family says which addresses an announcer can use.
@@ -41,13 +59,16 @@ type TCPPeer struct {
 // other peers of its swarm to dst. ErrFull.
 func (c *Core[C]) AnnounceTCP(now time.Time, a TCPAnnounce, dst []TCPPeer) (Counts, []TCPPeer, error) {
 	a.Addr = normal(a.Addr)
+	is4 := a.Addr.Addr().Is4()
 	if a.Event == Stopped {
 		var n Counts
-		if s := c.byHash[a.Hash]; s != nil {
-			if a.Addr.Addr().Is4() {
-				tcpPart(c, &s.tcp4, key4(a.Addr))
-			} else {
-				tcpPart(c, &s.tcp6, key6(a.Addr))
+		if s := c.swarm(a.Hash); s != nil {
+			switch {
+			case s.tcp == nil:
+			case is4:
+				tcpPart(c, &s.tcp.v4, key4(a.Addr))
+			default:
+				tcpPart(c, &s.tcp.v6, key6(a.Addr))
 			}
 			n = s.counts()
 			c.settle(now, s)
@@ -58,41 +79,44 @@ func (c *Core[C]) AnnounceTCP(now time.Time, a TCPAnnounce, dst []TCPPeer) (Coun
 	if err != nil {
 		return Counts{}, dst, err
 	}
-	self4, self6 := -1, -1
+	if s.tcp == nil {
+		s.tcp = new(tcpTables)
+	}
+	a.Place = c.cfg.Locality.place(a.Place)
+	q4, q6 := query{self: -1, place: a.Place}, query{self: -1, place: a.Place}
 	var seeder bool
-	if a.Addr.Addr().Is4() {
-		self4, err = tcpJoin(c, s, &s.tcp4, key4(a.Addr), &a, c.stamp(now))
-		seeder = err == nil && s.tcp4.isSeeder(self4)
+	if is4 {
+		q4.self, err = tcpJoin(c, s, &s.tcp.v4, key4(a.Addr), &a, c.stamp(now))
+		seeder = err == nil && s.tcp.v4.isSeeder(q4.self)
 	} else {
-		self6, err = tcpJoin(c, s, &s.tcp6, key6(a.Addr), &a, c.stamp(now))
-		seeder = err == nil && s.tcp6.isSeeder(self6)
+		q6.self, err = tcpJoin(c, s, &s.tcp.v6, key6(a.Addr), &a, c.stamp(now))
+		seeder = err == nil && s.tcp.v6.isSeeder(q6.self)
 	}
 	if err != nil {
 		c.settle(now, s)
 		return Counts{}, dst, err
 	}
 
-	lo4, lo6 := 0, 0
 	if seeder && !c.cfg.SeederToSeeder {
-		lo4, lo6 = s.tcp4.seeders, s.tcp6.seeders
+		q4.lo, q6.lo = int(s.tcp.v4.seeders), int(s.tcp.v6.seeders)
 	}
-	n4, n6 := len(s.tcp4.rows)-lo4, len(s.tcp6.rows)-lo6
+	n4, n6 := len(s.tcp.v4.rows)-q4.lo, len(s.tcp.v6.rows)-q6.lo
 	if a.Family == V4 {
 		n6 = 0
 	} else if a.Family == V6 {
 		n4 = 0
 	}
-	want := min(a.Want, n4+n6)
-	if want > 0 {
+	if want := min(a.Want, n4+n6); want > 0 {
 		// Both families in proportion, so that neither is starved.
-		w4 := (want*n4 + (n4+n6)/2) / (n4 + n6)
-		dst = tcpPick(c, &s.tcp4, lo4, self4, w4, &a, dst)
-		dst = tcpPick(c, &s.tcp6, lo6, self6, want-w4, &a, dst)
+		q4.want = (want*n4 + (n4+n6)/2) / (n4 + n6)
+		q6.want = want - q4.want
+		dst = tcpPick(c, &s.tcp.v4, q4, &a, dst)
+		dst = tcpPick(c, &s.tcp.v6, q6, &a, dst)
 	}
 	return s.counts(), dst, nil
 }
 
-func tcpJoin[C, K comparable](c *Core[C], s *swarm[C], t *table[K, tcpPeer], k K, a *TCPAnnounce, at uint32) (int, error) {
+func tcpJoin[C, K comparable](c *Core[C], s *swarm[C], t *table[K, PeerID], k K, a *TCPAnnounce, at uint32) (int, error) {
 	i := t.find(k)
 	known := i >= 0
 	was := known && t.isSeeder(i)
@@ -101,12 +125,14 @@ func tcpJoin[C, K comparable](c *Core[C], s *swarm[C], t *table[K, tcpPeer], k K
 		if c.full() {
 			return -1, ErrFull
 		}
-		t.add(k, tcpPeer{id: a.Peer, seen: at}, is)
+		i = t.add(row[K, PeerID]{k, at, a.Peer}, is)
 		c.tcpPeers++
-		i = t.find(k)
 	} else {
-		t.rows[i].val = tcpPeer{id: a.Peer, seen: at}
+		t.rows[i].val, t.rows[i].time = a.Peer, at
 		i = t.setSeeder(i, is)
+	}
+	if c.cfg.Locality != LocalityOff {
+		t.locate(i, a.Place)
 	}
 	c.countSeeder(was, is)
 	if a.Event == Completed && !was {
@@ -115,7 +141,7 @@ func tcpJoin[C, K comparable](c *Core[C], s *swarm[C], t *table[K, tcpPeer], k K
 	return i, nil
 }
 
-func tcpPart[C, K comparable](c *Core[C], t *table[K, tcpPeer], k K) {
+func tcpPart[C, K comparable](c *Core[C], t *table[K, PeerID], k K) {
 	i := t.find(k)
 	if i < 0 {
 		return
@@ -127,17 +153,35 @@ func tcpPart[C, K comparable](c *Core[C], t *table[K, tcpPeer], k K) {
 	c.tcpPeers--
 }
 
-func tcpPick[C, K comparable](c *Core[C], t *table[K, tcpPeer], lo, self, n int, a *TCPAnnounce, dst []TCPPeer) []TCPPeer {
-	var buf [64]int32
-	for _, i := range sample(c.rng, lo, len(t.rows), self, n, buf[:0], &c.marks) {
+func tcpPick[C, K comparable](c *Core[C], t *table[K, PeerID], q query, a *TCPAnnounce, dst []TCPPeer) []TCPPeer {
+	for _, i := range choose(&c.chooser, t, q) {
 		r := &t.rows[i]
 		// The same client announces once for each address family.
-		if r.val.id == a.Peer {
+		if r.val == a.Peer {
 			continue
 		}
-		dst = append(dst, TCPPeer{Addr: addrOf(r.key), ID: r.val.id})
+		dst = append(dst, TCPPeer{Addr: addrOf(r.key), ID: r.val})
 	}
 	return dst
+}
+
+// EachTCP calls f for up to max TCP peers of a swarm, seeders first. f must change
+// nothing.
+func (c *Core[C]) EachTCP(h Hash, max int, f func(p TCPPeer, seeder bool)) {
+	s := c.swarm(h)
+	if s == nil || s.tcp == nil {
+		return
+	}
+	n4, n6 := len(s.tcp.v4.rows), len(s.tcp.v6.rows)
+	max4 := min(n4, max-min(n6, max/2)) // IPv6 gets half, or what IPv4 leaves
+	eachRow(&s.tcp.v4, max4, f)
+	eachRow(&s.tcp.v6, min(n6, max-max4), f)
+}
+
+func eachRow[K comparable](t *table[K, PeerID], n int, f func(p TCPPeer, seeder bool)) {
+	for i := range n {
+		f(TCPPeer{Addr: addrOf(t.rows[i].key), ID: t.rows[i].val}, t.isSeeder(i))
+	}
 }
 
 func key4(a netip.AddrPort) (k [6]byte) {

@@ -1,0 +1,224 @@
+package swarm
+
+import (
+	"math/bits"
+	"math/rand/v2"
+)
+
+// A query says which rows of a table are wanted.
+type query struct {
+	lo    int // the first row that is eligible: 0, or the first leecher
+	self  int // the row of the announcer, or -1
+	want  int
+	place Place  // of the announcer; zero chooses at random
+	slot  uint32 // the loadSlot of now
+	limit int    // rows with this load are passed over; 0 looks at no load
+}
+
+// A chooser is the scratch space of choose.
+type chooser struct {
+	rng    *rand.Rand
+	spare  uint32 // random bits, if spared
+	spared bool
+	out    []int32
+	passed []int32  // drawn, and passed over for their load
+	marks  []uint64 // a bit for each eligible row that is not to be drawn again
+	marked []int32  // the rows that have it
+	found  []candidate
+}
+
+type candidate struct {
+	row   int32
+	score int8
+}
+
+// Of ten chosen, at least randomTenths are drawn from all eligible rows with equal
+// chances, wherever they are: they keep a swarm in one piece and its pieces mixed.
+const randomTenths = 3
+
+// choose returns up to q.want eligible rows. The result is valid until the next call.
+func choose[K comparable, V any](c *chooser, t *table[K, V], q query) []int32 {
+	size := len(t.rows) - q.lo
+	c.out, c.passed, c.marked = c.out[:0], c.passed[:0], c.marked[:0]
+	if words := (size + 63) / 64; len(c.marks) < words {
+		c.marks = make([]uint64, words+words/4)
+	}
+	if q.self >= q.lo {
+		c.mark(q.self, q.lo)
+	}
+	n := min(q.want, size-len(c.marked))
+	switch {
+	case n <= 0:
+	case n == size-len(c.marked):
+		// Everybody; where the round starts decides who gets the first offer.
+		start := c.intN(size)
+		for j := range size {
+			if i := q.lo + (start+j)%size; i != q.self {
+				c.out = append(c.out, int32(i))
+			}
+		}
+	default:
+		if t.near != nil && q.place != (Place{}) {
+			random := n * randomTenths / 10
+			if c.intN(10) < n*randomTenths%10 {
+				random++
+			}
+			draw(c, t, &q, random)
+			c.nearest(t.near, int(t.seeders), n, &q, func(i int32) bool { return q.limit > 0 && busy(t, i, &q) })
+		}
+		draw(c, t, &q, n-len(c.out))
+	}
+	for _, i := range c.marked {
+		i -= int32(q.lo)
+		c.marks[i/64] &^= 1 << (i % 64)
+	}
+	return c.out
+}
+
+// busy reports whether row i is passed over; only for a query with a limit.
+func busy[K comparable, V any](t *table[K, V], i int32, q *query) bool {
+	return load(t.rows[i].time).at(q.slot).sum() >= q.limit
+}
+
+// draw appends k rows at random to c.out. Busy rows are passed over as long as a few more draws
+// find others; if they do not, the least busy of those seen are taken.
+func draw[K comparable, V any](c *chooser, t *table[K, V], q *query, k int) {
+	size := len(t.rows) - q.lo
+	for tries := k + 8; k > 0 && tries > 0 && len(c.marked) < size; tries-- {
+		i := int32(c.next(q.lo, size))
+		c.mark(int(i), q.lo)
+		if q.limit > 0 && busy(t, i, q) {
+			c.passed = append(c.passed, i)
+			continue
+		}
+		c.out = append(c.out, i)
+		k--
+	}
+	for ; k > 0; k-- {
+		least, last := 0, len(c.passed)-1
+		for j := range c.passed {
+			if load(t.rows[c.passed[j]].time).at(q.slot).sum() < load(t.rows[c.passed[least]].time).at(q.slot).sum() {
+				least = j
+			}
+		}
+		c.out = append(c.out, c.passed[least])
+		c.passed[least] = c.passed[last]
+		c.passed = c.passed[:last]
+	}
+}
+
+// intN returns a random number below n. With 32 random bits for it, one number is
+// likelier than another by less than n/2³².
+func (c *chooser) intN(n int) int {
+	bits := c.spare
+	if c.spared = !c.spared; c.spared {
+		r := c.rng.Uint64()
+		bits, c.spare = uint32(r), uint32(r>>32)
+	}
+	return int(uint64(bits) * uint64(n) >> 32)
+}
+
+// next returns one of the rows without a mark, each with the same chance.
+func (c *chooser) next(lo, size int) int {
+	if 2*len(c.marked) < size {
+		for {
+			if k := c.intN(size); c.marks[k/64]&(1<<(k%64)) == 0 {
+				return lo + k
+			}
+		}
+	}
+	// Few are left: count to the one drawn.
+	k := c.intN(size - len(c.marked))
+	for w := 0; ; w++ {
+		free := ^c.marks[w]
+		if n := bits.OnesCount64(free); k >= n {
+			k -= n
+			continue
+		}
+		for ; k > 0; k-- {
+			free &= free - 1
+		}
+		return lo + w*64 + bits.TrailingZeros64(free)
+	}
+}
+
+// mark takes a row out of what can be drawn, and reports false if it was out already.
+func (c *chooser) mark(i, lo int) bool {
+	k := i - lo
+	if c.marks[k/64]&(1<<(k%64)) != 0 {
+		return false
+	}
+	c.marks[k/64] |= 1 << (k % 64)
+	c.marked = append(c.marked, int32(i))
+	return true
+}
+
+// nearest appends rows to c.out, the nearest first, until there are n of them or no
+// more that have anything in common with q.place.
+func (c *chooser) nearest(near *near, seeders, n int, q *query, busy func(int32) bool) {
+	if near.pos == nil {
+		c.found = c.found[:0]
+		for i := q.lo; i < len(near.places); i++ {
+			c.find(near, q, int32(i), busy)
+		}
+		c.take(n, q.lo)
+		return
+	}
+	for l := 0; l < numLevels && len(c.out) < n; l++ {
+		g := near.groups[l][q.place.value(l)]
+		if g == nil {
+			continue
+		}
+		rows := g.rows
+		if q.lo > 0 {
+			rows = rows[g.seeders:]
+		}
+		c.found = c.found[:0]
+		if len(rows) <= groupFrom {
+			for _, i := range rows {
+				c.find(near, q, i, busy)
+			}
+		} else {
+			for range 4*(n-len(c.out)) + 8 {
+				c.find(near, q, rows[c.intN(len(rows))], busy)
+			}
+		}
+		c.take(n, q.lo)
+	}
+}
+
+// find notes row i in c.found if it may be chosen.
+func (c *chooser) find(near *near, q *query, i int32, busy func(int32) bool) {
+	score := q.place.score(&near.places[i])
+	if score > 0 && !busy(i) && c.mark(int(i), q.lo) {
+		c.found = append(c.found, candidate{i, int8(score)})
+	}
+}
+
+// take moves the nearest of c.found to c.out until there are n, equals at random, and
+// takes the marks from the others.
+func (c *chooser) take(n, lo int) {
+	c.marked = c.marked[:len(c.marked)-len(c.found)]
+	left := c.found
+	for score := int8(sameAddr); score > 0 && len(c.out) < n; score-- {
+		equals := 0
+		for j := range left {
+			if left[j].score == score {
+				left[j], left[equals] = left[equals], left[j]
+				equals++
+			}
+		}
+		for ; equals > 0 && len(c.out) < n; equals-- {
+			j := c.intN(equals)
+			c.out = append(c.out, left[j].row)
+			c.marked = append(c.marked, left[j].row)
+			left[j] = left[0]
+			left = left[1:]
+			// left[0] took the place of the one taken, so the equals are in front still.
+		}
+	}
+	for _, f := range left {
+		k := int(f.row) - lo
+		c.marks[k/64] &^= 1 << (k % 64)
+	}
+}
