@@ -1,0 +1,223 @@
+// Package admin shows an operator what a tracker does.
+//
+// New returns a handler for an address that only the operator reaches:
+//
+//	/              a page with plots of the last hour
+//	/stats.json    the counts of now, see below
+//	/history.json  the samples that the plots are made of
+//	/metrics       the same and more for Prometheus
+//	/health        200, or 503 once the tracker drains; needs no password
+//
+// Landing is the page for the public address, for people who open it in a browser.
+// Nothing here names an info hash, a peer or an address.
+//
+// # stats.json
+//
+// Names are stable: fields may be added, none is renamed or removed.
+//
+//	version              of the program, "" if unknown
+//	started              when New was called, RFC 3339
+//	uptime_seconds       since then
+//	draining             whether the tracker is shutting down
+//	swarms               swarms with a peer, or with a download counter still kept
+//	peers                webrtc_peers and tcp_peers
+//	webrtc_peers         peers that came by WebSocket, once for each swarm
+//	tcp_peers            peers that came by HTTP or UDP, once for each swarm
+//	seeders              of either kind
+//	connections          open WebSocket connections
+//	totals               counters since the start, by the names below
+//	per_second           their rates over the last minute
+//	success_rate         answers for each offer relayed in the last minute, 0 to 1; null without offers
+//	success_rate_total   the same since the start
+//	cpu_cores            processor time per second over the last minute; 1 is one core
+//	memory_bytes         held by the Go runtime, without what it gave back to the system
+//	goroutines           running or waiting
+//	countries            open WebSocket connections by ISO 3166-1 code, or "unknown"
+//	cluster, relay       see Cluster and Relay; missing when there is none
+//
+// The counters are announces, scrapes and refused, each with _ws, _http or _udp at the
+// end; offers, answers, unplaced, dropped, limited, malformed, accepted; messages_in,
+// messages_out, bytes_in, bytes_out. They are those of tracker.Stats.
+package admin
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/shoal-p2p/shoal/tracker"
+)
+
+// A Source has the counts of a tracker; *tracker.Tracker is one.
+type Source interface{ Stats() tracker.Stats }
+
+// Config says what a Handler shows, and to whom.
+type Config struct {
+	// Tracker is what is shown. It must be set.
+	Tracker Source
+	// Version is the program's, as it shall be shown. It may be empty.
+	Version string
+	// User and Password are asked of everybody except at /health, by HTTP basic
+	// authentication. Both empty means that nobody is asked.
+	User, Password string
+	// Cluster returns the counts of this node's part in a cluster. nil means there is none.
+	Cluster func() Cluster
+	// Relay returns the counts of the TURN server. nil means there is none.
+	Relay func() Relay
+}
+
+// Cluster counts what a node of a cluster holds and has done.
+type Cluster struct {
+	Connected   bool   `json:"connected"`    // to the message bus
+	Nodes       int    `json:"nodes"`        // alive, with this one
+	Directory   int    `json:"directory"`    // swarms whose whereabouts this node keeps
+	Offers      uint64 `json:"offers"`       // offers passed to other nodes
+	Answers     uint64 `json:"answers"`      // answers passed to other nodes
+	Dropped     uint64 `json:"dropped"`      // records thrown away, with the bus away or too slow
+	MessagesIn  uint64 `json:"messages_in"`  // from the bus
+	MessagesOut uint64 `json:"messages_out"` // to the bus
+	BytesIn     uint64 `json:"bytes_in"`     // of these messages
+	BytesOut    uint64 `json:"bytes_out"`    // of these messages
+}
+
+// Relay counts what a TURN server holds and has done.
+type Relay struct {
+	Sessions int    `json:"sessions"` // allocations open now
+	Bytes    uint64 `json:"bytes"`    // relayed, either way
+	Refused  uint64 `json:"refused"`  // allocations refused: credentials, limits
+}
+
+// The history: a sample every five seconds, an hour of them.
+const (
+	sampleEvery = 5 * time.Second
+	sampleCount = int(time.Hour / sampleEvery)
+)
+
+// A Handler is what New returns. It keeps a history until Close.
+type Handler struct {
+	cfg     Config
+	mux     *http.ServeMux
+	login   [sha256.Size]byte
+	started time.Time
+
+	mu      sync.Mutex
+	history history
+
+	done  chan struct{}
+	close sync.Once
+	wg    sync.WaitGroup
+}
+
+// New returns a Handler, which samples the tracker until Close. It fails if the Config
+// makes no sense.
+func New(cfg Config) (*Handler, error) {
+	if cfg.Tracker == nil {
+		return nil, errors.New("admin: Config.Tracker is missing")
+	}
+	if (cfg.User == "") != (cfg.Password == "") {
+		return nil, errors.New("admin: a user needs a password and a password a user: set both or none")
+	}
+	if strings.Contains(cfg.User, ":") {
+		return nil, fmt.Errorf("admin: the user %q has a colon, which HTTP basic authentication cannot send: choose another", cfg.User)
+	}
+	h := &Handler{
+		cfg: cfg, mux: http.NewServeMux(), login: loginOf(cfg.User, cfg.Password), started: time.Now(),
+		history: newHistory(sampleCount), done: make(chan struct{}),
+	}
+	metrics, err := h.metrics()
+	if err != nil {
+		return nil, err
+	}
+	h.mux.HandleFunc("GET /health", h.health)
+	h.mux.Handle("GET /metrics", h.private(metrics))
+	h.mux.Handle("GET /stats.json", h.private(http.HandlerFunc(h.serveStats)))
+	h.mux.Handle("GET /history.json", h.private(http.HandlerFunc(h.serveHistory)))
+	h.mux.Handle("GET /{$}", h.private(http.HandlerFunc(dashboard.serve)))
+	h.sample()
+	h.wg.Add(1)
+	go h.run()
+	return h, nil
+}
+
+func (h *Handler) run() {
+	defer h.wg.Done()
+	tick := time.NewTicker(sampleEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-h.done:
+			return
+		case <-tick.C:
+			h.sample()
+		}
+	}
+}
+
+func (h *Handler) sample() {
+	s := read(h.cfg.Tracker)
+	s.stats.Countries = nil // of now alone: the history's size is fixed
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.history.add(s)
+}
+
+// Close ends the sampling. It may be called any number of times.
+func (h *Handler) Close() error {
+	h.close.Do(func() { close(h.done) })
+	h.wg.Wait()
+	return nil
+}
+
+// ServeHTTP answers as the package comment says.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	guard(w.Header())
+	h.mux.ServeHTTP(w, r)
+}
+
+// guard sets what keeps other sites and caches away from an answer.
+func guard(h http.Header) {
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("X-Content-Type-Options", "nosniff")
+}
+
+func (h *Handler) health(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if h.cfg.Tracker.Stats().Draining {
+		w.WriteHeader(http.StatusServiceUnavailable)
+		io.WriteString(w, "draining\n")
+		return
+	}
+	io.WriteString(w, "ok\n")
+}
+
+// private asks for the password, if there is one.
+func (h *Handler) private(next http.Handler) http.Handler {
+	if h.cfg.User == "" {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		user, password, _ := r.BasicAuth()
+		got := loginOf(user, password)
+		if subtle.ConstantTimeCompare(got[:], h.login[:]) != 1 {
+			w.Header().Set("WWW-Authenticate", `Basic realm="tracker", charset="UTF-8"`)
+			http.Error(w, "user and password, please", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// loginOf has one length for all, so that comparing tells nothing of the length either.
+// A user's name holds no colon (RFC 7617, section 2), so no two logins look the same.
+func loginOf(user, password string) [sha256.Size]byte {
+	return sha256.Sum256([]byte(user + ":" + password))
+}

@@ -1,0 +1,138 @@
+package admin
+
+import (
+	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// metrics is /metrics: the tracker's counts, the Go runtime's and the process's.
+func (h *Handler) metrics() (http.Handler, error) {
+	registry := prometheus.NewPedanticRegistry()
+	for _, c := range []prometheus.Collector{
+		newCollector(&h.cfg),
+		collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
+	} {
+		if err := registry.Register(c); err != nil {
+			return nil, err
+		}
+	}
+	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}), nil
+}
+
+// A collector reads the counts when Prometheus asks for them.
+type collector struct {
+	cfg      *Config
+	all      []*prometheus.Desc
+	counters []*prometheus.Desc // as in counters
+
+	swarms, peers, seeders, conns, draining, countries, build *prometheus.Desc
+
+	clusterConnected, clusterNodes, clusterDirectory, clusterOffers, clusterAnswers,
+	clusterDropped, clusterMessages, clusterBytes *prometheus.Desc
+
+	relaySessions, relayBytes, relayRefused *prometheus.Desc
+}
+
+func newCollector(cfg *Config) *collector {
+	c := &collector{cfg: cfg}
+	desc := func(name, help string, labels ...string) *prometheus.Desc {
+		d := prometheus.NewDesc("shoal_tracker_"+name, help, labels, nil)
+		c.all = append(c.all, d)
+		return d
+	}
+	c.swarms = desc("swarms", "Swarms with a peer, or with a download counter still kept.")
+	c.peers = desc("peers", "Peers, once for each swarm.", "kind")
+	c.seeders = desc("seeders", "Peers that have everything, of either kind.")
+	c.conns = desc("connections", "Open WebSocket connections.")
+	c.draining = desc("draining", "1 once the tracker is shutting down.")
+	c.countries = desc("country_connections", "Open WebSocket connections by ISO 3166-1 code.", "country")
+	c.build = desc("build_info", "1, with the program's version.", "version")
+	for _, k := range counters {
+		if k.label == "" {
+			c.counters = append(c.counters, desc(k.metric, k.help))
+		} else {
+			c.counters = append(c.counters, desc(k.metric, k.help, k.label))
+		}
+	}
+	if cfg.Cluster != nil {
+		c.clusterConnected = desc("cluster_connected", "1 while the message bus is reached.")
+		c.clusterNodes = desc("cluster_nodes", "Nodes alive, with this one.")
+		c.clusterDirectory = desc("cluster_directory_swarms", "Swarms whose whereabouts this node keeps.")
+		c.clusterOffers = desc("cluster_offers_total", "Offers passed to other nodes.")
+		c.clusterAnswers = desc("cluster_answers_total", "Answers passed to other nodes.")
+		c.clusterDropped = desc("cluster_dropped_total", "Records thrown away, with the bus away or too slow.")
+		c.clusterMessages = desc("cluster_messages_total", "Messages of the bus.", "direction")
+		c.clusterBytes = desc("cluster_bytes_total", "Bytes of these messages.", "direction")
+	}
+	if cfg.Relay != nil {
+		c.relaySessions = desc("relay_sessions", "TURN allocations open now.")
+		c.relayBytes = desc("relay_bytes_total", "Bytes relayed by TURN, either way.")
+		c.relayRefused = desc("relay_refused_total", "TURN allocations refused.")
+	}
+	return c
+}
+
+// Describe implements prometheus.Collector.
+func (c *collector) Describe(out chan<- *prometheus.Desc) {
+	for _, d := range c.all {
+		out <- d
+	}
+}
+
+// Collect implements prometheus.Collector.
+func (c *collector) Collect(out chan<- prometheus.Metric) {
+	set := func(d *prometheus.Desc, v float64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+	}
+	count := func(d *prometheus.Desc, v uint64, labels ...string) {
+		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(v), labels...)
+	}
+	st := c.cfg.Tracker.Stats()
+	set(c.swarms, float64(st.Swarms))
+	set(c.peers, float64(st.WebRTCPeers), "webrtc")
+	set(c.peers, float64(st.TCPPeers), "tcp")
+	set(c.seeders, float64(st.Seeders))
+	set(c.conns, float64(st.Conns))
+	set(c.draining, truth(st.Draining))
+	set(c.build, 1, c.cfg.Version)
+	for code, n := range countries(&st) {
+		set(c.countries, float64(n), code)
+	}
+	for i, k := range counters {
+		if k.label == "" {
+			count(c.counters[i], k.of(&st))
+		} else {
+			count(c.counters[i], k.of(&st), k.value)
+		}
+	}
+	if c.cfg.Cluster != nil {
+		st := c.cfg.Cluster()
+		set(c.clusterConnected, truth(st.Connected))
+		set(c.clusterNodes, float64(st.Nodes))
+		set(c.clusterDirectory, float64(st.Directory))
+		count(c.clusterOffers, st.Offers)
+		count(c.clusterAnswers, st.Answers)
+		count(c.clusterDropped, st.Dropped)
+		count(c.clusterMessages, st.MessagesIn, "in")
+		count(c.clusterMessages, st.MessagesOut, "out")
+		count(c.clusterBytes, st.BytesIn, "in")
+		count(c.clusterBytes, st.BytesOut, "out")
+	}
+	if c.cfg.Relay != nil {
+		st := c.cfg.Relay()
+		set(c.relaySessions, float64(st.Sessions))
+		count(c.relayBytes, st.Bytes)
+		count(c.relayRefused, st.Refused)
+	}
+}
+
+func truth(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
