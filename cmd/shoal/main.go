@@ -14,6 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/shoal-p2p/shoal"
+	"github.com/shoal-p2p/shoal/internal/load"
 )
 
 type cli struct {
@@ -23,6 +24,7 @@ type cli struct {
 	Create  createCmd  `cmd:"" help:"Make a .torrent file."`
 	Info    infoCmd    `cmd:"" help:"Show what a .torrent file or magnet link says."`
 	Tracker trackerCmd `cmd:"" help:"Run a tracker for browsers (WebSocket) and BitTorrent clients (HTTP, UDP)."`
+	Bench   benchCmd   `cmd:"" help:"Measure a tracker under load."`
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
@@ -42,6 +44,7 @@ func run(args []string) int {
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
 		kong.Exit(func(n int) { code = n; panic(exited{}) }),
 		kong.Writers(os.Stdout, os.Stderr),
+		kong.Vars{"load_profiles": strings.Join(load.Profiles(), ",")},
 	)
 	if err != nil {
 		return fail(err)

@@ -1,0 +1,173 @@
+// Package load drives trackers as many peers at once would.
+//
+// Run plays a profile against a tracker at any address: it opens the connections, announces at a
+// set pace, answers every offer, then reports what the tracker delivered, how late, and what
+// that cost its process. A profile is open-loop where a real peer is: an announce that is
+// due is sent although others wait, unless that connection's last one has no reply yet; then it is
+// counted as skipped.
+package load
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Options says what Run does. The zero value of a field takes the profile's default.
+type Options struct {
+	Profile string   // one of Profiles
+	URLs    []string // the trackers': ws, wss, http, https or udp. Only Cluster takes several
+	PIDs    []int    // the trackers' processes, of which CPU and memory are read; may be empty
+
+	Conns     int           // connections; a default shrinks to what the limit of open files allows
+	Interval  time.Duration // between two announces of a connection
+	RateScale float64       // multiplies the announces per second
+	Duration  time.Duration // of the measurement
+	Warmup    time.Duration // at full load, before the measurement
+	Offers    int           // in each announce; negative means none
+	SDPSize   int           // of an offer's or answer's SDP, in bytes as JSON carries it
+	SwarmSize int           // connections in one swarm
+	KeepAlive bool          // HTTP: one connection for many announces
+
+	TLSInsecure    bool   // take any certificate
+	BeyondLoopback bool   // allow targets on other machines
+	Seed           uint64 // of info hashes, peer ids and choices; 0 means 1
+
+	// Log is told how it goes, one line at a time. nil means nobody.
+	Log func(line string)
+}
+
+// A profile is a way of putting load on a tracker.
+type profile struct {
+	name     string
+	schemes  []string
+	defaults Options
+	run      func(ctx context.Context, g *generator) error
+}
+
+var webSocket = []string{"ws", "wss"}
+
+var profiles = []profile{
+	{"idle", webSocket, Options{Conns: 50_000, Offers: 5, SDPSize: 1300, SwarmSize: 2, Duration: 20 * time.Second}, runIdle},
+	{"light", webSocket, Options{Conns: 42_000, Offers: 5, SDPSize: 1300, SwarmSize: 2, Interval: 2 * time.Minute, Duration: 30 * time.Second, Warmup: 5 * time.Second}, runPaced},
+	{"heavy", webSocket, Options{Conns: 4000, Offers: 10, SDPSize: 1300, SwarmSize: 20, Interval: time.Second, Duration: 20 * time.Second, Warmup: 5 * time.Second}, runPaced},
+}
+
+// Profiles returns the names of the profiles.
+func Profiles() []string {
+	var names []string
+	for _, p := range profiles {
+		names = append(names, p.name)
+	}
+	return names
+}
+
+// Run plays a profile and returns what was seen, also when ctx ends it early. An error
+// means that nothing could be measured.
+func Run(ctx context.Context, o Options) (*Report, error) {
+	i := slices.IndexFunc(profiles, func(p profile) bool { return p.name == o.Profile })
+	if i < 0 {
+		return nil, fmt.Errorf("load: there is no profile %q; there are %s", o.Profile, strings.Join(Profiles(), ", "))
+	}
+	p := profiles[i]
+	if len(o.URLs) == 0 {
+		return nil, errors.New("load: no tracker to load: name its URL")
+	}
+	if err := o.complete(p.defaults); err != nil {
+		return nil, err
+	}
+	g := newGenerator(o)
+	for _, u := range o.URLs {
+		t, err := parseTarget(ctx, u, o)
+		if err != nil {
+			return nil, err
+		}
+		if !slices.Contains(p.schemes, t.scheme) {
+			return nil, fmt.Errorf("load: %s: profile %s needs one of %s", u, p.name, strings.Join(p.schemes, "://, ")+"://")
+		}
+		g.targets = append(g.targets, t)
+	}
+	for _, pid := range o.PIDs {
+		if _, err := readUsage(pid); err != nil {
+			return nil, fmt.Errorf("load: process %d: %w", pid, err)
+		}
+	}
+	if err := p.run(ctx, g); err != nil {
+		return nil, err
+	}
+	return g.report(), nil
+}
+
+// complete fills in the defaults and checks the values.
+func (o *Options) complete(d Options) error {
+	for _, f := range []struct {
+		name    string
+		v       *int
+		d, high int
+	}{
+		{"conns", &o.Conns, 0, 1 << 20},
+		{"offers", &o.Offers, d.Offers, 100},
+		{"SDP size", &o.SDPSize, d.SDPSize, 60 << 10},
+		{"swarm size", &o.SwarmSize, d.SwarmSize, 1 << 20},
+	} {
+		if *f.v == 0 {
+			*f.v = f.d
+		}
+		if *f.v > f.high || *f.v < 0 && f.v != &o.Offers {
+			return fmt.Errorf("load: %s %d: choose from 0 to %d", f.name, *f.v, f.high)
+		}
+	}
+	o.Offers = max(o.Offers, 0)
+	for _, f := range []struct {
+		name string
+		v    *time.Duration
+		d    time.Duration
+	}{
+		{"interval", &o.Interval, d.Interval}, {"duration", &o.Duration, d.Duration}, {"warmup", &o.Warmup, d.Warmup},
+	} {
+		if *f.v == 0 {
+			*f.v = f.d
+		}
+		if *f.v < 0 {
+			return fmt.Errorf("load: %s %s is negative", f.name, *f.v)
+		}
+	}
+	if o.RateScale == 0 {
+		o.RateScale = 1
+	}
+	if o.RateScale < 0 {
+		return fmt.Errorf("load: rate scale %g is negative", o.RateScale)
+	}
+	o.Interval = time.Duration(float64(o.Interval) / o.RateScale)
+	if o.Seed == 0 {
+		o.Seed = 1
+	}
+	if o.Log == nil {
+		o.Log = func(string) {}
+	}
+	return o.openFiles(d.Conns)
+}
+
+// openFiles raises the limit of open files for the connections, or shrinks their default number to
+// the limit.
+func (o *Options) openFiles(conns int) error {
+	const spare = 100
+	want := o.Conns
+	if want == 0 {
+		want = conns
+	}
+	limit := raiseOpenFiles(want + spare)
+	switch {
+	case limit >= want+spare:
+		o.Conns = want
+	case o.Conns == 0 && limit > 2*spare:
+		o.Conns = limit - spare
+		o.Log(fmt.Sprintf("%d connections instead of %d: this process may open %d files (ulimit -n)", o.Conns, want, limit))
+	default:
+		return fmt.Errorf("load: %d connections need %d open files, but the limit is %d: raise it with ulimit -n, or ask for fewer connections", want, want+spare, limit)
+	}
+	return nil
+}

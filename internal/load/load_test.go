@@ -1,0 +1,167 @@
+package load
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"os"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shoal-p2p/shoal/tracker"
+)
+
+// serve runs a tracker on loopback and returns its address.
+func serve(t *testing.T, cfg tracker.Config) (string, *tracker.Tracker) {
+	t.Helper()
+	tr, err := tracker.New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		tr.Serve(ln)
+	}()
+	t.Cleanup(func() {
+		tr.Close()
+		ln.Close()
+		<-done
+	})
+	return ln.Addr().String(), tr
+}
+
+func run(t *testing.T, o Options) *Report {
+	t.Helper()
+	o.Log = func(line string) { t.Log(line) }
+	r, err := Run(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var b strings.Builder
+	r.Print(&b)
+	t.Log("\n" + b.String())
+	return r
+}
+
+// complete checks that everything that could be delivered was.
+func complete(t *testing.T, r *Report) {
+	t.Helper()
+	if r.Failed != 0 || r.Lost != 0 || len(r.Errors) != 0 {
+		t.Errorf("%d failed, %d lost, errors %v", r.Failed, r.Lost, r.Errors)
+	}
+	if r.Announces == 0 || r.Replies != r.Announces {
+		t.Errorf("%d announces, %d replies", r.Announces, r.Replies)
+	}
+	if r.Deliverable == 0 || r.Delivered != r.Deliverable {
+		t.Errorf("%d of %d deliverable offers delivered", r.Delivered, r.Deliverable)
+	}
+	if r.Answers != r.Delivered || r.AnswersDelivered != r.Answers {
+		t.Errorf("%d offers answered, %d of %d answers delivered", r.Answers, r.AnswersDelivered, r.Delivered)
+	}
+	if r.ReplyLatency.Count != uint64(r.Replies) || r.OfferLatency.Count != uint64(r.Delivered) || r.AnswerLatency.P99 <= 0 {
+		t.Errorf("latencies %+v %+v %+v", r.ReplyLatency, r.OfferLatency, r.AnswerLatency)
+	}
+}
+
+func TestIdle(t *testing.T) {
+	addr, _ := serve(t, tracker.Config{})
+	o := Options{Profile: "idle", URLs: []string{"ws://" + addr + "/announce"}, Conns: 50, Duration: time.Second}
+	if runtime.GOOS == "linux" {
+		o.PIDs = []int{os.Getpid()}
+	}
+	r := run(t, o)
+	complete(t, r)
+	if r.Conns != 50 || r.Announces != 50 || r.Deliverable != 25 || r.Offers != 250 {
+		t.Errorf("%+v", r)
+	}
+	if o.PIDs != nil && (r.RSS <= 0 || r.RSSBefore <= 0) {
+		t.Errorf("no memory was seen: %+v", r)
+	}
+}
+
+func TestHeavy(t *testing.T) {
+	addr, tr := serve(t, tracker.Config{})
+	r := run(t, Options{Profile: "heavy", URLs: []string{"ws://" + addr + "/announce"}, Conns: 50, SwarmSize: 12, Interval: 200 * time.Millisecond, Duration: 2 * time.Second, Warmup: 200 * time.Millisecond})
+	complete(t, r)
+	// The last swarm has two: one offer each.
+	if r.Skipped == 0 && r.Deliverable < r.Announces*9 {
+		t.Errorf("%d announces, %d deliverable", r.Announces, r.Deliverable)
+	}
+	if st := tr.Stats(); int64(st.Offers) < r.Delivered || int64(st.Answers) < r.AnswersDelivered {
+		t.Errorf("the tracker says %+v", st)
+	}
+}
+
+func TestLight(t *testing.T) {
+	addr, _ := serve(t, tracker.Config{})
+	complete(t, run(t, Options{Profile: "light", URLs: []string{"ws://" + addr}, Conns: 50, Interval: time.Second, Duration: 2 * time.Second, Warmup: time.Millisecond}))
+}
+
+func TestItStaysOnThisMachine(t *testing.T) {
+	for _, url := range []string{"ws://192.0.2.1:8000/announce", "ws://[2001:db8::1]:80", "http://10.0.0.1:80/announce", "udp://8.8.8.8:53"} {
+		_, err := Run(t.Context(), Options{Profile: "heavy", URLs: []string{url}, Conns: 1})
+		if err == nil || !strings.Contains(err.Error(), "--beyond-loopback") {
+			t.Errorf("%s: %v", url, err)
+		}
+		if _, err := parseTarget(t.Context(), url, Options{BeyondLoopback: true}); err != nil {
+			t.Errorf("%s, allowed: %v", url, err)
+		}
+	}
+	for _, url := range []string{"ws://127.0.0.1:1", "ws://[::1]:1", "ws://127.9.9.9:1", "wss://localhost:1/announce"} {
+		if _, err := parseTarget(t.Context(), url, Options{}); err != nil {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
+func TestNonsense(t *testing.T) {
+	url := []string{"ws://127.0.0.1:1/announce"}
+	for _, tc := range []struct {
+		want string
+		o    Options
+	}{
+		{`no profile "x"; there are idle`, Options{Profile: "x", URLs: url}},
+		{"name its URL", Options{Profile: "heavy"}},
+		{"profile heavy needs one of ws://, wss://", Options{Profile: "heavy", URLs: []string{"http://127.0.0.1:1/announce"}}},
+		{"name the port", Options{Profile: "heavy", URLs: []string{"udp://127.0.0.1"}}},
+		{"the scheme is none of", Options{Profile: "heavy", URLs: []string{"gopher://127.0.0.1:70"}}},
+		{"conns -1", Options{Profile: "heavy", URLs: url, Conns: -1}},
+		{"duration -1s is negative", Options{Profile: "heavy", URLs: url, Duration: -time.Second}},
+		{"rate scale -1 is negative", Options{Profile: "heavy", URLs: url, RateScale: -1}},
+	} {
+		if _, err := Run(t.Context(), tc.o); err == nil || !strings.Contains(err.Error(), tc.want) {
+			t.Errorf("%+v: %v, want %q", tc.o, err, tc.want)
+		}
+	}
+	// Nobody is there.
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if _, err := Run(ctx, Options{Profile: "heavy", URLs: url, Conns: 2}); err == nil || !strings.Contains(err.Error(), "refused") {
+		t.Errorf("no tracker: %v", err)
+	}
+}
+
+func TestSourceAddresses(t *testing.T) {
+	seen := map[string]int{}
+	target := &target{}
+	target.addr = netip.MustParseAddrPort("127.0.0.1:1")
+	for n := 0; n < 200_000; n += 500 {
+		seen[target.source(n).IP.String()] += 500
+	}
+	for addr, n := range seen {
+		if n > connsPerSource || !strings.HasPrefix(addr, "127.") {
+			t.Errorf("%d connections from %s", n, addr)
+		}
+	}
+	target.addr = netip.MustParseAddrPort("[::1]:1")
+	if a := target.source(5000); a != nil {
+		t.Errorf("IPv6 has no loopback address %s", a)
+	}
+}
