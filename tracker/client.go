@@ -33,8 +33,8 @@ type Client struct {
 
 var (
 	errRate        = errors.New("too many announces, slow down")
-	errShutDown    = errors.New("tracker is shutting down")
-	errTooManyHere = errors.New("too many connections")
+	errTooManyHere = errors.New("too many connections from this address")
+	errFull        = errors.New("tracker takes no more connections")
 )
 
 // admit decides whether an announce is taken. A stop always is, so that a peer can

@@ -1,60 +1,54 @@
 package tracker
 
 import (
-	"net/http/httptest"
+	"encoding/json"
+	"net/netip"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/coder/websocket"
 
 	"github.com/shoal-p2p/shoal/signal"
+	"github.com/shoal-p2p/shoal/tracker/wsframe"
 )
 
-// connect opens a connection whose other end reads everything and says nothing, and
-// returns the tracker's side of it.
-func connect(t testing.TB, tr *Tracker, srv *httptest.Server) *wsConn {
-	t.Helper()
-	before := map[*wsConn]bool{}
-	for _, c := range tr.ws.all() {
-		before[c] = true
-	}
-	ctx := t.Context()
-	ws, _, err := websocket.Dial(ctx, srv.URL+"/announce", nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ws.SetReadLimit(-1)
-	go func() {
-		for {
-			if _, _, err := ws.Read(ctx); err != nil {
-				return
-			}
+// memLink takes everything at once and checks that it is frames of JSON objects.
+type memLink struct{ t testing.TB }
+
+func (k memLink) flush(c *conn) {
+	for b := c.out; len(b) > 0; {
+		h, n, err := wsframe.ParseHeader(b)
+		if err != nil || n == 0 || len(b) < n+h.Len || h.Masked {
+			k.t.Fatalf("%q is no frame of a server: %v", b, err)
 		}
-	}()
-	for end := time.Now().Add(10 * time.Second); time.Now().Before(end); time.Sleep(time.Millisecond) {
-		for _, c := range tr.ws.all() {
-			if !before[c] {
-				return c
-			}
+		if h.Op == wsframe.Text && !json.Valid(b[n:n+h.Len]) {
+			k.t.Fatalf("not JSON: %q", b[n:n+h.Len])
 		}
+		b = b[n+h.Len:]
 	}
-	t.Fatal("no connection")
-	return nil
+	c.flushed()
 }
 
-func fuzzTracker(t testing.TB) (*Tracker, *httptest.Server) {
+func (k memLink) hangup(*conn) {}
+
+// connect makes a connection whose other end takes everything and says nothing.
+func connect(t testing.TB, tr *Tracker) *conn {
+	c := &conn{t: tr, link: memLink{t}, client: &Client{Addr: netip.MustParseAddr("127.0.0.1")}, home: -1}
+	tr.arrived(c)
+	t.Cleanup(func() {
+		b := tr.newBatch()
+		c.end(b)
+		tr.endBatch(b)
+	})
+	return c
+}
+
+func fuzzTracker(t testing.TB) *Tracker {
 	tr, err := New(Config{Limits: Limits{Swarms: 1000, Peers: 1000, PeersPerConn: 100}, FullScrape: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	srv := httptest.NewServer(tr)
-	t.Cleanup(func() {
-		tr.Close()
-		srv.Close()
-	})
-	return tr, srv
+	t.Cleanup(func() { tr.Close() })
+	return tr
 }
 
 // FuzzMessage feeds messages of two connections to the tracker; it must survive
@@ -68,18 +62,20 @@ func FuzzMessage(f *testing.F) {
 	f.Add(announce(a, ""), announce(b, `,"to_peer_id":"`+a+`","offer_id":"`+h+`","answer":{"type":"answer","sdp":"x"}`))
 	f.Add(announce(a, `,"event":"stopped"`), `{"action":"scrape","info_hash":["`+h+`"]}`)
 	f.Add(`{"action":"scrape"}`, "nonsense")
-	tr, srv := fuzzTracker(f)
-	one, two := connect(f, tr, srv), connect(f, tr, srv)
+	tr := fuzzTracker(f)
+	one, two := connect(f, tr), connect(f, tr)
 	f.Fuzz(func(t *testing.T, first, second string) {
-		for _, c := range []*wsConn{one, two} {
+		for _, c := range []*conn{one, two} {
 			c.errors = 0
 			if len(c.peers) > 100 {
 				t.Fatalf("%d peers on one connection", len(c.peers))
 			}
 		}
-		one.handle([]byte(first))
-		two.handle([]byte(second))
-		one.handle([]byte(second))
+		b := tr.newBatch()
+		defer tr.endBatch(b)
+		one.handle(b, []byte(first))
+		two.handle(b, []byte(second))
+		one.handle(b, []byte(second))
 	})
 }
 
@@ -90,14 +86,10 @@ func BenchmarkAnnounce(b *testing.B) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	srv := httptest.NewServer(tr)
-	b.Cleanup(func() {
-		tr.Close()
-		srv.Close()
-	})
-	var conns []*wsConn
+	b.Cleanup(func() { tr.Close() })
+	var conns []*conn
 	for range 50 {
-		conns = append(conns, connect(b, tr, srv))
+		conns = append(conns, connect(b, tr))
 	}
 	var messages [][]byte
 	for i := range conns {
@@ -109,7 +101,9 @@ func BenchmarkAnnounce(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		conns[i%len(conns)].handle(messages[i%len(conns)])
+		batch := tr.newBatch()
+		conns[i%len(conns)].handle(batch, messages[i%len(conns)])
+		tr.endBatch(batch)
 	}
 	st := tr.Stats()
 	b.ReportMetric(float64(st.Dropped)/float64(st.Offers+st.Dropped)*100, "%dropped")

@@ -27,20 +27,35 @@ func (t *Tracker) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, last := path.Split(r.URL.Path)
 	switch {
 	case last != "announce" && last != "scrape" && last != "":
-		http.NotFound(w, r)
+		t.fallback(w, r)
 	case isUpgrade(r):
-		t.ws.serve(w, r)
+		t.upgradeHTTP(w, r)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 	case last == "scrape":
-		send(w, t.scrapeHTTP(r))
+		send(w, t.scrapeHTTP(t.clientOf(r)))
+	case r.URL.RawQuery == "" && last == "" && t.cfg.Fallback != nil:
+		t.cfg.Fallback.ServeHTTP(w, r)
 	case r.URL.RawQuery == "" && last == "":
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Write([]byte("This is a BitTorrent and WebTorrent tracker. Give its address, with /announce at the end, to your client.\n"))
 	default:
-		send(w, t.announceHTTP(r))
+		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+		send(w, t.announceHTTP(t.clientOf(r), addrOf(local)))
 	}
+}
+
+func (t *Tracker) fallback(w http.ResponseWriter, r *http.Request) {
+	if t.cfg.Fallback == nil {
+		http.NotFound(w, r)
+		return
+	}
+	t.cfg.Fallback.ServeHTTP(w, r)
+}
+
+func (t *Tracker) clientOf(r *http.Request) *Client {
+	return &Client{Door: HTTP, Addr: t.clientIP(r), Query: r.URL.RawQuery}
 }
 
 func isUpgrade(r *http.Request) bool {
@@ -60,31 +75,36 @@ func (t *Tracker) refuse(reason string) []byte {
 	return httpwire.AppendFailure(nil, reason, 0)
 }
 
-func (t *Tracker) announceHTTP(r *http.Request) []byte {
-	a, err := httpwire.ParseAnnounce(r.URL.RawQuery)
-	if err != nil {
-		return t.refuse(err.Error())
-	}
-	ip := t.clientIP(r)
+// announceHTTP answers an announce of a client that has reached the address local.
+func (t *Tracker) announceHTTP(c *Client, local netip.Addr) []byte {
+	now, ip := t.cfg.Now(), c.Addr
 	if !ip.IsValid() {
 		return t.refuse(reasonNoAddress)
 	}
-	if err := t.admit(&Client{Door: HTTP, Addr: ip, Query: r.URL.RawQuery}, a.InfoHash); err != nil {
+	if !t.admitRate(now, ip) {
+		t.shared.limited.Add(1)
+		return t.refuse(errRate.Error())
+	}
+	a, err := httpwire.ParseAnnounce(c.Query)
+	if err != nil {
+		t.shared.malformed.Add(1)
+		return t.refuse(err.Error())
+	}
+	if err := t.admit(c, a.InfoHash); err != nil {
 		return t.refuse(err.Error())
 	}
 	want := a.NumWant
 	if want < 0 {
 		want = defaultNumWant
 	}
-	counts, peers, err := t.announceTCP(t.cfg.Now(), HTTP, swarm.TCPAnnounce{
+	counts, peers, err := t.announceTCP(now, HTTP, swarm.TCPAnnounce{
 		Hash: a.InfoHash, Peer: a.PeerID, Addr: netip.AddrPortFrom(ip, a.Port),
-		Event: swarm.ParseEvent(a.Event), Left: a.Left, Want: min(want, t.cfg.Limits.NumWant),
+		Event: swarm.ParseEvent(a.Event), Left: a.Left, Want: min(want, t.cfg.Limits.NumWant), Place: t.place(ip),
 	}, nil)
 	if err != nil {
 		return t.refuse(err.Error())
 	}
-	local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	peers = reachable(peers, ip, addrOf(local))
+	peers = reachable(peers, ip, local)
 	reply := httpwire.Reply{
 		Interval: seconds(t.cfg.Interval), MinInterval: seconds(t.cfg.MinInterval),
 		Complete: int64(counts.Complete), Incomplete: int64(counts.Incomplete), ExternalIP: ip,
@@ -99,12 +119,33 @@ func (t *Tracker) announceHTTP(r *http.Request) []byte {
 // announceTCP takes an announce of HTTP or UDP to the core and appends peers to dst.
 func (t *Tracker) announceTCP(now time.Time, door Door, a swarm.TCPAnnounce, dst []swarm.TCPPeer) (n swarm.Counts, peers []swarm.TCPPeer, err error) {
 	t.announces[door].Add(1)
-	t.with(a.Hash, func(core *swarm.Core[*wsConn]) { n, peers, err = core.AnnounceTCP(now, a, dst) })
+	first := len(dst)
+	s := t.shard(a.Hash)
+	s.mu.Lock()
+	n, peers, err = s.core.AnnounceTCP(now, a, dst)
+	kinds := t.countsLocked(s, a.Hash)
+	s.mu.Unlock()
+	if p := t.cfg.Peering; p != nil && err == nil {
+		gone := a.Event == swarm.Stopped
+		seeder := !gone && (a.Left == 0 || a.Event == swarm.Completed)
+		p.Changed(a.Hash, kinds)
+		p.AnnouncedTCP(a.Hash, swarm.TCPPeer{Addr: a.Addr, ID: a.Peer}, seeder, gone)
+		if want := a.Want - (len(peers) - first); want > 0 && !gone {
+			peers = p.TCPPeers(a.Hash, a.Family, seeder, want, peers)
+		}
+		there := p.Elsewhere(a.Hash)
+		n.Complete += there.RTCSeeders + there.TCPSeeders
+		n.Incomplete += there.RTCLeechers + there.TCPLeechers
+	}
 	return n, peers, err
 }
 
-func (t *Tracker) scrapeHTTP(r *http.Request) []byte {
-	hashes, err := httpwire.ParseScrape(r.URL.RawQuery, t.cfg.Limits.Scrape)
+func (t *Tracker) scrapeHTTP(c *Client) []byte {
+	if !t.admitRate(t.cfg.Now(), c.Addr) {
+		t.shared.limited.Add(1)
+		return t.refuse(errRate.Error())
+	}
+	hashes, err := httpwire.ParseScrape(c.Query, t.cfg.Limits.Scrape)
 	if err == nil && len(hashes) == 0 {
 		hashes, err = t.allHashes()
 	}
@@ -112,7 +153,6 @@ func (t *Tracker) scrapeHTTP(r *http.Request) []byte {
 		return t.refuse(err.Error())
 	}
 	t.scrapes[HTTP].Add(1)
-	c := &Client{Door: HTTP, Addr: t.clientIP(r), Query: r.URL.RawQuery}
 	files := make([]httpwire.ScrapeFile, len(hashes))
 	for i, h := range hashes {
 		s := t.scrape(c, h)
@@ -144,18 +184,26 @@ func reachable(peers []swarm.TCPPeer, asker, local netip.Addr) []swarm.TCPPeer {
 	return out
 }
 
-// clientIP is the address that a request comes from: that of the connection, or, as
-// long as that is a trusted proxy, the one before it in X-Forwarded-For.
+// clientIP is the address that a request comes from.
 func (t *Tracker) clientIP(r *http.Request) netip.Addr {
 	ap, err := netip.ParseAddrPort(r.RemoteAddr)
 	if err != nil {
 		return netip.Addr{}
 	}
-	ip := ap.Addr().Unmap().WithZone("")
-	if !t.trusted(ip) {
+	return t.behindProxies(ap.Addr().Unmap().WithZone(""), strings.Join(r.Header.Values("X-Forwarded-For"), ","))
+}
+
+func (v *visit) clientIP(forwarded []byte) netip.Addr {
+	return v.t.behindProxies(addrOf(v.tcp.RemoteAddr()), string(forwarded))
+}
+
+// behindProxies is the address of a connection or, as long as that is a trusted proxy, the
+// one before it in X-Forwarded-For.
+func (t *Tracker) behindProxies(ip netip.Addr, forwarded string) netip.Addr {
+	if forwarded == "" || !t.trusted(ip) {
 		return ip
 	}
-	hops := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	hops := strings.Split(forwarded, ",")
 	for _, hop := range slices.Backward(hops) {
 		next, err := netip.ParseAddr(strings.TrimSpace(hop))
 		if err != nil {
@@ -176,6 +224,9 @@ func (t *Tracker) trusted(ip netip.Addr) bool {
 func addrOf(a net.Addr) netip.Addr {
 	if a == nil {
 		return netip.Addr{}
+	}
+	if tcp, ok := a.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap().WithZone("")
 	}
 	ap, err := netip.ParseAddrPort(a.String())
 	if err != nil {

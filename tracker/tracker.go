@@ -9,15 +9,19 @@ package tracker
 
 import (
 	"errors"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/netip"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/shoal-p2p/shoal/tracker/limit"
 	"github.com/shoal-p2p/shoal/tracker/swarm"
+	"github.com/shoal-p2p/shoal/tracker/wsframe"
 )
 
 // Config says how a Tracker behaves. The zero value is usable.
@@ -89,10 +93,7 @@ const (
 
 // A Rate allows Burst things at once and PerSecond of them in the long run. A zero Rate
 // is no bound.
-type Rate struct {
-	PerSecond float64
-	Burst     int
-}
+type Rate = limit.Rate
 
 // Limits bounds what clients use. A client's address is counted as one IPv4 address or one
 // IPv6 /64, its prefix as an IPv4 /24 or an IPv6 /48.
@@ -161,13 +162,28 @@ type Stats struct {
 // A Tracker is an http.Handler for WebSocket and HTTP requests; ServeUDP adds the
 // third door. Its methods may be called by any goroutine.
 type Tracker struct {
-	cfg    Config
-	shards [numShards]shard
-	ids    *connIDs
-	ws     wsDoor
+	cfg     Config
+	shards  [numShards]shard
+	ids     *connIDs
+	limits  limits
+	buffers buffers
+	batches sync.Pool
+	front   front
+	loops   []*loop
+	turn    atomic.Uint32 // whose turn it is to get a connection
 
-	announces, scrapes, refused [numDoors]atomic.Uint64
-	offers, answers, dropped    atomic.Uint64
+	counters   []*counters // of the WebSocket door, one for each loop, then shared
+	shared     *counters   // of those who are no loop
+	open       atomic.Int64
+	drainUntil atomic.Int64 // Unix nanoseconds, 0 = no Shutdown yet
+
+	announces, scrapes, refused [numDoors]atomic.Uint64 // of HTTP and UDP
+
+	placesMu  sync.Mutex
+	countries map[[2]byte]int
+
+	streamsMu sync.Mutex
+	streams   map[*conn]struct{} // connections without a loop
 
 	mu      sync.Mutex
 	closed  bool
@@ -183,7 +199,7 @@ const numShards = 16
 
 type shard struct {
 	mu   sync.Mutex
-	core *swarm.Core[*wsConn]
+	core *swarm.Core[*conn]
 }
 
 // ErrClosed reports a call on a Tracker after Close.
@@ -202,15 +218,28 @@ func New(cfg Config) (*Tracker, error) {
 	}
 	t := &Tracker{cfg: cfg, ids: ids, packets: make(map[net.PacketConn]struct{}), done: make(chan struct{})}
 	for i := range t.shards {
-		t.shards[i].core = swarm.New[*wsConn](swarm.Config{
+		t.shards[i].core = swarm.New[*conn](swarm.Config{
 			MaxSwarms:  1 + cfg.Limits.Swarms/numShards,
 			MaxPeers:   1 + cfg.Limits.Peers/numShards,
 			TCPTimeout: 2*cfg.Interval + time.Minute,
+			Locality:   cfg.Locality,
 		}, rand.New(rand.NewPCG(cfg.Seed, uint64(i))), cfg.Now())
 	}
-	t.ws.init(t)
+	t.countries, t.streams = make(map[[2]byte]int), make(map[*conn]struct{})
+	t.buffers.max = int64(cfg.Limits.Buffers)
+	t.limits.init(&cfg.Limits)
+	t.shared = t.newCounters()
+	t.batches.New = func() any { return &batch{n: t.shared} }
+	if err := t.startLoops(); err != nil {
+		close(t.done)
+		return nil, err
+	}
+	t.front.init(t)
 	t.wg.Add(1)
 	go t.janitor()
+	if cfg.Peering != nil {
+		cfg.Peering.Start(local{t})
+	}
 	return t, nil
 }
 
@@ -247,17 +276,28 @@ func def[T int | time.Duration](p *T, v T) {
 	}
 }
 
-// with locks the part of the swarms that holds h and gives it to f.
-func (t *Tracker) with(h swarm.Hash, f func(core *swarm.Core[*wsConn])) {
-	s := &t.shards[h[0]%numShards]
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	f(s.core)
+func (t *Tracker) shard(h swarm.Hash) *shard { return &t.shards[h[0]%numShards] }
+
+// homeOf is the loop where the connections of a swarm meet, or -1 if there are no loops.
+func (t *Tracker) homeOf(h swarm.Hash) int8 {
+	if len(t.loops) == 0 {
+		return -1
+	}
+	return int8(int(h[0]%numShards) % len(t.loops))
+}
+
+func (t *Tracker) newCounters() *counters {
+	n := new(counters)
+	t.counters = append(t.counters, n)
+	return n
 }
 
 func (t *Tracker) scrape(c *Client, h swarm.Hash) (s swarm.Scrape) {
 	if t.admit(c, h) == nil {
-		t.with(h, func(core *swarm.Core[*wsConn]) { s = core.Scrape(h) })
+		sh := t.shard(h)
+		sh.mu.Lock()
+		s = sh.core.Scrape(h)
+		sh.mu.Unlock()
 	}
 	return s
 }
@@ -301,7 +341,48 @@ func (t *Tracker) janitor() {
 			s.core.Expire(now, 1024+s.core.Totals().Swarms/8)
 			s.mu.Unlock()
 		}
-		t.ws.sweep(now)
+		t.sweepStreams(now)
+	}
+}
+
+func (t *Tracker) sweepStreams(now time.Time) {
+	t.streamsMu.Lock()
+	all := slices.Collect(maps.Keys(t.streams))
+	t.streamsMu.Unlock()
+	if len(all) == 0 {
+		return
+	}
+	b := t.newBatch()
+	defer t.endBatch(b)
+	_, draining := t.timeLeft(now)
+	for _, c := range all {
+		if draining {
+			c.close(b, wsframe.CloseGone, reasonShutdown)
+		}
+		c.sweep(b)
+	}
+}
+
+// arrived and departed count a connection.
+func (t *Tracker) arrived(c *conn) {
+	t.open.Add(1)
+	t.shared.accepted.Add(1)
+	t.countCountry(c.place.Country, 1)
+}
+
+func (t *Tracker) departed(c *conn) {
+	t.open.Add(-1)
+	t.countCountry(c.place.Country, -1)
+}
+
+func (t *Tracker) countCountry(code [2]byte, n int) {
+	if code == ([2]byte{}) {
+		return
+	}
+	t.placesMu.Lock()
+	defer t.placesMu.Unlock()
+	if t.countries[code] += n; t.countries[code] <= 0 {
+		delete(t.countries, code)
 	}
 }
 
@@ -319,20 +400,58 @@ func (t *Tracker) Close() error {
 		pc.Close()
 	}
 	t.mu.Unlock()
-	t.ws.close()
+	t.front.close()
+	t.front.handOver.Close()
+	t.closeStreams()
+	t.pokeLoops()
 	t.wg.Wait()
+	if t.cfg.Peering != nil {
+		return t.cfg.Peering.Close()
+	}
 	return nil
+}
+
+func (t *Tracker) closeStreams() {
+	t.streamsMu.Lock()
+	all := slices.Collect(maps.Keys(t.streams))
+	t.streamsMu.Unlock()
+	b := t.newBatch()
+	for _, c := range all {
+		c.close(b, wsframe.CloseGone, reasonShutdown)
+	}
+	t.endBatch(b)
+	for _, c := range all {
+		time.AfterFunc(closeTimeout/4, c.kill)
+	}
 }
 
 // Stats returns the counts of now.
 func (t *Tracker) Stats() Stats {
-	st := Stats{
-		Conns:  t.ws.len(),
-		Offers: t.offers.Load(), Answers: t.answers.Load(), Dropped: t.dropped.Load(),
-	}
+	st := Stats{Conns: int(t.open.Load()), Draining: t.drainUntil.Load() != 0, Countries: make(map[string]int)}
 	for d := range numDoors {
 		st.Announces[d], st.Scrapes[d], st.Refused[d] = t.announces[d].Load(), t.scrapes[d].Load(), t.refused[d].Load()
 	}
+	for _, n := range t.counters {
+		st.Announces[WebSocket] += n.announces.Load()
+		st.Scrapes[WebSocket] += n.scrapes.Load()
+		st.Refused[WebSocket] += n.refused.Load()
+		st.Offers += n.offers.Load()
+		st.Answers += n.answers.Load()
+		st.Unplaced += n.unplaced.Load()
+		st.Dropped += n.dropped.Load()
+		st.Limited += n.limited.Load()
+		st.Malformed += n.malformed.Load()
+		st.Accepted += n.accepted.Load()
+		st.MessagesIn += n.messagesIn.Load()
+		st.MessagesOut += n.messagesOut.Load()
+		st.BytesIn += n.bytesIn.Load()
+		st.BytesOut += n.bytesOut.Load()
+	}
+	t.placesMu.Lock()
+	for code, n := range t.countries {
+		st.Countries[string(code[:])] = n
+	}
+	t.placesMu.Unlock()
 	for i := range t.shards {
 		s := &t.shards[i]
 		s.mu.Lock()

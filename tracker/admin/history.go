@@ -102,7 +102,7 @@ func perSecond(c counter, from, to *sample) float64 {
 }
 
 // cores is the processor time used between two samples, in cores.
-func cores(from, to *sample) float64 { return over((to.cpu - from.cpu).Seconds(), from, to) }
+func cores(from, to *sample) float64 { return over(max(to.cpu-from.cpu, 0).Seconds(), from, to) }
 
 // over divides by the seconds between two samples. Readings so near each other that the
 // quotient says nothing give 0.

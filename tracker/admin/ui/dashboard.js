@@ -3,19 +3,20 @@
 
 const number = new Intl.NumberFormat('en', { maximumFractionDigits: 0 });
 const fine = new Intl.NumberFormat('en', { maximumSignificantDigits: 2 });
+const three = new Intl.NumberFormat('en', { maximumSignificantDigits: 3 });
 const clock = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', hour12: false });
 const exact = new Intl.DateTimeFormat(undefined, { hour: '2-digit', minute: '2-digit', second: '2-digit', hour12: false });
 
-// Formats of a value, of an axis with its largest value too.
 const count = (v) => (v >= 99.5 || Number.isInteger(v) ? number.format(v) : fine.format(v));
 const percent = (v) => `${count(Math.round(v * 1000) / 10)} %`;
-function scaled(v, units, step) {
+// scaled writes v in the unit that fits like, which is v itself or the top of its axis.
+function scaled(v, like, units, step) {
   let i = 0;
-  while (v >= step && i < units.length - 1) { v /= step; i++; }
-  return `${v >= 99.5 ? number.format(v) : new Intl.NumberFormat('en', { maximumSignificantDigits: 3 }).format(v)}${units[i]}`;
+  for (; like >= step && i < units.length - 1; i++) { v /= step; like /= step; }
+  return `${v >= 99.5 ? number.format(v) : three.format(v)}${units[i]}`;
 }
-const bytes = (v) => scaled(v, [' B', ' KiB', ' MiB', ' GiB', ' TiB'], 1024);
-const short = (v) => scaled(v, ['', 'k', 'M', 'G'], 1000);
+const bytes = (v, like = v) => scaled(v, like, [' B', ' KiB', ' MiB', ' GiB', ' TiB'], 1024);
+const short = (v, like) => scaled(v, like, ['', 'k', 'M', 'G'], 1000);
 
 const sum = (...names) => (s) => names.reduce((n, name) => n + s[name], 0);
 
@@ -23,7 +24,7 @@ const sum = (...names) => (s) => names.reduce((n, name) => n + s[name], 0);
 // scale, the headline is their sum, or what head says. Averaged ones are means over a minute.
 const PLOTS = [
   { title: 'Peers', lines: [['by WebSocket', (s) => s.webrtc_peers], ['by HTTP or UDP', (s) => s.tcp_peers]] },
-  { title: 'Swarms', lines: [['swarms', (s) => s.swarms]], note: (s) => `${count(s.seeders)} seeders among the peers` },
+  { title: 'Swarms', lines: [['swarms', (s) => s.swarms]], note: (s) => `${count(s.seeders)} of the peers are seeders` },
   { title: 'WebSocket connections', lines: [['open', (s) => s.connections]], note: (s) => `${count(s.accepted)} new a second` },
   { title: 'Announces', unit: 'a second', lines: [['WebSocket', (s) => s.announces_ws], ['HTTP', (s) => s.announces_http], ['UDP', (s) => s.announces_udp]] },
   { title: 'Offers and answers', unit: 'offers a second', head: (s) => s.offers, lines: [['offers', (s) => s.offers], ['answers', (s) => s.answers], ['found no peer', (s) => s.unplaced]] },
@@ -33,21 +34,24 @@ const PLOTS = [
   { title: 'Memory', format: bytes, lines: [['held by the program', (s) => s.memory_bytes]] },
   {
     title: 'Turned away', unit: 'a second', lines: [
-      ['refused', sum('refused_ws', 'refused_http', 'refused_udp')], ['above a limit', (s) => s.limited],
+      ['refused', sum('refused_ws', 'refused_http', 'refused_udp')], ['limited', (s) => s.limited],
       ['malformed', (s) => s.malformed], ['dropped', (s) => s.dropped],
     ],
   },
 ];
 
 const TOTALS = [
-  ['Announces', sum('announces_ws', 'announces_http', 'announces_udp')], ['Scrapes', sum('scrapes_ws', 'scrapes_http', 'scrapes_udp')],
-  ['Offers', sum('offers')], ['Answers', sum('answers')], ['Connections', sum('accepted')],
-  ['Messages in', sum('messages_in')], ['Messages out', sum('messages_out')],
-  ['Refused', sum('refused_ws', 'refused_http', 'refused_udp')], ['Above a limit', sum('limited')], ['Malformed', sum('malformed')],
+  ['Announces', (s) => count(sum('announces_ws', 'announces_http', 'announces_udp')(s.totals))],
+  ['Scrapes', (s) => count(sum('scrapes_ws', 'scrapes_http', 'scrapes_udp')(s.totals))],
+  ['Connections', (s) => count(s.totals.accepted)],
+  ['Offers', (s) => count(s.totals.offers)], ['Answers', (s) => count(s.totals.answers)],
+  ['Success rate', (s) => (s.success_rate_total === null ? '–' : percent(s.success_rate_total))],
+  ['Messages in', (s) => count(s.totals.messages_in)], ['Messages out', (s) => count(s.totals.messages_out)],
+  ['Turned away', (s) => count(sum('refused_ws', 'refused_http', 'refused_udp', 'limited', 'malformed', 'dropped')(s.totals))],
 ];
 const CLUSTER = [
-  ['Message bus', (c) => (c.connected ? 'connected' : 'away')], ['Nodes', (c) => count(c.nodes)], ['Swarms in directory', (c) => count(c.directory)],
-  ['Offers passed on', (c) => count(c.offers)], ['Answers passed on', (c) => count(c.answers)], ['Dropped', (c) => count(c.dropped)],
+  ['Message bus', (c) => (c.connected ? 'connected' : 'away')], ['Nodes', (c) => count(c.nodes)], ['Swarms known', (c) => count(c.directory)],
+  ['Offers out', (c) => count(c.offers)], ['Answers out', (c) => count(c.answers)], ['Dropped', (c) => count(c.dropped)],
   ['Bytes in', (c) => bytes(c.bytes_in)], ['Bytes out', (c) => bytes(c.bytes_out)],
 ];
 const RELAY = [['Sessions', (r) => count(r.sessions)], ['Relayed', (r) => bytes(r.bytes)], ['Refused', (r) => count(r.refused)]];
@@ -104,14 +108,14 @@ const cards = PLOTS.map((plot) => {
   const legend = html('ul', { class: 'legend' });
   const canvas = html('div', { class: 'canvas' });
   const card = html('figure', { class: 'card plot' }, html('div', { class: 'head' }, html('h2', {}, plot.title), value), legend, canvas);
-  el('plots').append(card);
+  el('main').insertBefore(card, el('totals'));
   canvas.addEventListener('pointermove', (e) => point(plot, canvas, e));
   canvas.addEventListener('pointerdown', (e) => point(plot, canvas, e));
   for (const end of ['pointerleave', 'pointercancel']) canvas.addEventListener(end, () => { cursor = 0; draw(); });
   return { plot, value, legend, canvas };
 });
 
-const LEFT = 44, RIGHT = 8, TOP = 8, BOTTOM = 20;
+const LEFT = 48, RIGHT = 8, TOP = 8, BOTTOM = 20;
 
 // frame is the time that all plots show: the whole span, or what there is of it.
 function frame() {
@@ -125,6 +129,15 @@ function point(plot, canvas, e) {
   const box = canvas.getBoundingClientRect();
   const share = (e.clientX - box.left - LEFT) / (box.width - LEFT - RIGHT);
   cursor = share < 0 || share > 1 ? 0 : from + share * (end - from);
+  draw();
+}
+
+// step moves the cursor by some samples; beyond the last one is now.
+function step(by) {
+  const { from } = frame();
+  const i = samples.indexOf(at()) + by;
+  if (i < 0 || samples[i]?.t < from) return;
+  cursor = i < samples.length - 1 ? samples[i].t : 0;
   draw();
 }
 
@@ -150,7 +163,7 @@ function drawPlot({ plot, value, legend, canvas }, shown, here) {
   const values = shown.flatMap((s) => plot.lines.map(([, of]) => of(s))).filter((v) => !Number.isNaN(v));
   const top = plot.top ?? nice(Math.max(0, ...values), format === bytes ? 1024 : 10);
   const x = (t) => LEFT + ((t - from) / (end - from || 1)) * (width - LEFT - RIGHT);
-  const y = (v) => TOP + (1 - v / top) * (height - TOP - BOTTOM);
+  const y = (v) => TOP + (1 - Math.min(Math.max(v / top, 0), 1)) * (height - TOP - BOTTOM);
   const picture = svg('svg', { role: 'img', width, height });
   const totals = shown.map(total).filter((v) => !Number.isNaN(v));
   picture.setAttribute('aria-label', totals.length
@@ -160,7 +173,7 @@ function drawPlot({ plot, value, legend, canvas }, shown, here) {
   for (const part of [0, 0.5, 1]) {
     const h = Math.round(y(top * part)) + 0.5;
     picture.append(svg('line', { class: 'grid', x1: LEFT, x2: width - RIGHT, y1: h, y2: h }));
-    const label = format === count ? short(top * part) : format(top * part);
+    const label = part ? (format === count ? short : format)(top * part, top) : '0';
     picture.append(svg('text', { x: LEFT - 6, y: h + 4, 'text-anchor': 'end' }, label));
   }
   const marks = width < 330 ? 2 : 4;
@@ -178,7 +191,7 @@ function drawPlot({ plot, value, legend, canvas }, shown, here) {
       const v = of(s);
       if (Number.isNaN(v) || (k && s.t - shown[k - 1].t > 3 * interval)) finish();
       if (Number.isNaN(v)) return;
-      const step = `${open ? 'L' : 'M'}${x(s.t).toFixed(1)} ${y(Math.min(v, top)).toFixed(1)}`;
+      const step = `${open ? 'L' : 'M'}${x(s.t).toFixed(1)} ${y(v).toFixed(1)}`;
       if (!open) open = x(s.t);
       last = x(s.t);
       line += step;
@@ -193,10 +206,11 @@ function drawPlot({ plot, value, legend, canvas }, shown, here) {
     picture.append(svg('line', { class: 'cursor', x1: x(here.t), x2: x(here.t), y1: TOP, y2: height - BOTTOM }));
     plot.lines.forEach(([, of], i) => {
       const v = of(here);
-      if (!Number.isNaN(v)) picture.append(svg('circle', { class: `dot c${i}`, cx: x(here.t), cy: y(Math.min(v, top)), r: 3 }));
+      if (!Number.isNaN(v)) picture.append(svg('circle', { class: `dot c${i}`, cx: x(here.t), cy: y(v), r: 3 }));
     });
-    const right = x(here.t) > width - 70;
-    picture.append(svg('text', { x: x(here.t) + (right ? -6 : 6), y: TOP + 8, 'text-anchor': right ? 'end' : 'start' }, exact.format(here.t)));
+    const middle = Math.min(Math.max(x(here.t), LEFT + 26), width - RIGHT - 26);
+    picture.append(svg('rect', { class: 'behind', x: middle - 42, y: height - BOTTOM + 3, width: 84, height: BOTTOM - 3 }));
+    picture.append(svg('text', { class: 'time', x: middle, y: height - 4, 'text-anchor': 'middle' }, exact.format(here.t)));
   }
   canvas.replaceChildren(picture);
 }
@@ -207,9 +221,7 @@ function draw() {
     frameAsked = 0;
     if (!samples.length) return;
     const { from } = frame();
-    // One more on the left, so that lines come from the edge.
-    const first = samples.findIndex((s) => s.t >= from);
-    const shown = samples.slice(Math.max(first, 0));
+    const shown = samples.filter((s) => s.t >= from);
     const here = at();
     for (const card of cards) drawPlot(card, shown, here);
   });
@@ -222,16 +234,16 @@ function facts(id, rows, of) {
 }
 
 const names = typeof Intl.DisplayNames === 'function' ? new Intl.DisplayNames(['en'], { type: 'region', fallback: 'code' }) : { of: (code) => code };
-const MOST = 12;
+const MOST = 7;
 function drawCountries(byCode) {
   const all = Object.entries(byCode).sort((a, b) => b[1] - a[1] || (a[0] < b[0] ? -1 : 1));
   el('countries').hidden = all.length === 0;
   const rows = all.slice(0, MOST).map(([code, n]) => [code === 'unknown' ? 'Unknown' : names.of(code), n]);
   const rest = all.slice(MOST).reduce((n, [, more]) => n + more, 0);
   if (rest) rows.push([`${all.length - MOST} more`, rest]);
-  const most = Math.max(...rows.map(([, n]) => n));
+  const most = rows.length && rows[0][1];
   el('countries').querySelector('ul').replaceChildren(...rows.map(([name, n]) =>
-    html('li', {}, html('span', {}, name), html('b', {}, count(n)), html('progress', { max: most, value: n, 'aria-hidden': 'true' }))));
+    html('li', {}, html('span', {}, name), html('progress', { max: most, value: Math.min(n, most), 'aria-hidden': 'true' }), html('b', {}, count(n)))));
 }
 
 function duration(s) {
@@ -252,7 +264,7 @@ function drawStats(s) {
   drawCountries(s.countries);
   facts('cluster', CLUSTER, s.cluster);
   facts('relay', RELAY, s.relay);
-  facts('totals', TOTALS.map(([name, of]) => [name, (t) => count(of(t))]), s.totals);
+  facts('totals', TOTALS, s);
 }
 
 async function get(path) {
@@ -283,7 +295,13 @@ async function loop() {
   timer = setTimeout(loop, samples.length > 1 ? interval : 1000);
 }
 document.addEventListener('visibilitychange', loop);
-new ResizeObserver(draw).observe(el('plots'));
+new ResizeObserver(draw).observe(el('main'));
+addEventListener('keydown', (e) => {
+  if (e.target instanceof HTMLInputElement || e.altKey || e.ctrlKey || e.metaKey || !samples.length) return;
+  if (e.key === 'ArrowLeft') step(e.shiftKey ? -12 : -1);
+  else if (e.key === 'ArrowRight') step(e.shiftKey ? 12 : 1);
+  else if (e.key === 'Escape') { cursor = 0; draw(); }
+});
 el('windows').addEventListener('change', (e) => { span = e.target.value * 1000; draw(); });
 document.fonts?.ready.then(draw);
 loop();

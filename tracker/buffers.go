@@ -1,0 +1,61 @@
+package tracker
+
+import (
+	"math/bits"
+	"sync"
+	"sync/atomic"
+	"unsafe"
+)
+
+// buffers lends byte slices to connections for as long as a frame has begun and not ended, or
+// a reply waits for its socket. A connection at rest has none.
+type buffers struct {
+	max   int64
+	used  atomic.Int64
+	pools [maxBufferLog + 1]sync.Pool // of *byte, by the logarithm of the capacity
+}
+
+const (
+	minBufferLog = 9  // 512 bytes
+	maxBufferLog = 20 // 1 MiB, more than any queue or message here
+)
+
+// get returns an empty slice with room for n bytes, or nil when all the memory set aside is
+// lent.
+func (p *buffers) get(n int) []byte {
+	log := max(minBufferLog, bits.Len(uint(max(n, 1)-1)))
+	if log > maxBufferLog || p.used.Add(1<<log) > p.max {
+		if log <= maxBufferLog {
+			p.used.Add(-1 << log)
+		}
+		return nil
+	}
+	if b, ok := p.pools[log].Get().(*byte); ok {
+		return unsafe.Slice(b, 1<<log)[:0]
+	}
+	return make([]byte, 0, 1<<log)
+}
+
+// put takes a slice of get back.
+func (p *buffers) put(b []byte) {
+	if b == nil {
+		return
+	}
+	p.used.Add(-int64(cap(b)))
+	p.pools[bits.Len(uint(cap(b)))-1].Put(unsafe.SliceData(b[:1]))
+}
+
+// grow returns b with room for n more bytes, and false if there is no memory left for
+// that; b is then as it was.
+func (p *buffers) grow(b []byte, n int) ([]byte, bool) {
+	if cap(b)-len(b) >= n {
+		return b, true
+	}
+	g := p.get(len(b) + n)
+	if g == nil {
+		return b, false
+	}
+	g = append(g, b...)
+	p.put(b)
+	return g, true
+}
