@@ -120,9 +120,7 @@ func (t *Tracker) accepted(nc net.Conn, conf *tls.Config) {
 	f.mu.Lock()
 	f.conns[nc] = struct{}{}
 	f.mu.Unlock()
-	t.wg.Add(1)
-	go func() {
-		defer t.wg.Done()
+	ok := t.begin(func() {
 		v := visit{t: t, tcp: nc, conn: nc, slots: slots}
 		nc.SetDeadline(time.Now().Add(headTimeout))
 		if conf != nil {
@@ -136,7 +134,21 @@ func (t *Tracker) accepted(nc net.Conn, conf *tls.Config) {
 			v.conn.Close()
 			t.release(&v.slots)
 		}
-	}()
+	})
+	if !ok {
+		nc.Close()
+	}
+}
+
+// begin runs f in a goroutine that Close waits for, and reports false after Close.
+func (t *Tracker) begin(f func()) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return false
+	}
+	t.wg.Go(f)
+	return true
 }
 
 // A visit is a connection that has not become a WebSocket connection.

@@ -152,11 +152,10 @@ func (t *Tracker) upgradeHTTP(w http.ResponseWriter, r *http.Request) {
 	buffered, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	buffered = bytes.Clone(buffered)
 	// Not in this goroutine: it would keep the request and its buffers alive.
-	t.wg.Add(1)
-	go func() {
-		defer t.wg.Done()
-		t.welcome(c, slots, deflate, nc, buffered)
-	}()
+	if !t.begin(func() { t.welcome(c, slots, deflate, nc, buffered) }) {
+		t.release(&slots)
+		nc.Close()
+	}
 }
 
 // welcome begins to serve a WebSocket connection; where no loop takes it, it blocks until the
