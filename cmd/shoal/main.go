@@ -42,6 +42,12 @@ func run(args []string) int {
 		kong.Name("shoal"),
 		kong.Description("Share, stream and download over WebTorrent and BitTorrent at once."),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, NoExpandSubcommands: true}),
+		kong.Help(func(o kong.HelpOptions, k *kong.Context) error {
+			if n := k.Selected(); n != nil && n.DefaultCmd != nil { // its flags are what is asked for
+				k.Path = append(k.Path, &kong.Path{Parent: n, Command: n.DefaultCmd})
+			}
+			return kong.DefaultHelpPrinter(o, k)
+		}),
 		kong.Exit(func(n int) { code = n; panic(exited{}) }),
 		kong.Writers(os.Stdout, os.Stderr),
 		kong.Vars{"load_profiles": strings.Join(load.Profiles(), ",")},

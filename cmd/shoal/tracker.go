@@ -3,43 +3,121 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"net/http"
+	"os"
+	"strings"
 	"time"
 
-	"github.com/shoal-p2p/shoal/tracker"
+	"github.com/alecthomas/kong"
 )
 
 type trackerCmd struct {
-	Listen string `default:":8000" placeholder:"ADDR" help:"TCP address for WebSocket and HTTP, and UDP on the same port (${default})."`
+	Serve  trackerServeCmd  `cmd:"" default:"withargs" help:"Run the tracker. This is what 'shoal tracker' does."`
+	Token  trackerTokenCmd  `cmd:"" help:"Print a token that lets its holder in, where --token-secret-file is in use."`
+	Health trackerHealthCmd `cmd:"" help:"Exit with 0 if a tracker is well, else with 1."`
 }
 
-func (c *trackerCmd) Run(ctx context.Context) error {
-	ln, err := net.Listen("tcp", c.Listen)
+// trackerServeCmd is the schema of a tracker's settings: a flag, a variable in the
+// environment and a key in the file for each, all with one name. Their texts are
+// read from there by loadSettings, whatever their source.
+type trackerServeCmd struct {
+	Config string `placeholder:"FILE" help:"YAML file of settings; its keys are the names of these flags."`
+
+	Listen      []string `group:"Doors:" default:":8000" placeholder:"ADDR" help:"TCP address for WebSocket and HTTP, and UDP on the same port (${default}; repeatable)."`
+	PlainListen []string `group:"Doors:" placeholder:"ADDR" help:"Further TCP address, without TLS where --listen has it (repeatable)."`
+	UDP         string   `name:"udp" group:"Doors:" default:"same" placeholder:"ADDR" help:"UDP address: 'same' as --listen, 'off', or another (${default})."`
+
+	TLSCert    []string `name:"tls-cert" group:"TLS:" placeholder:"FILE" help:"Certificate chain in PEM: --listen speaks TLS (repeatable)."`
+	TLSKey     []string `name:"tls-key" group:"TLS:" placeholder:"FILE" help:"Its private key in PEM (repeatable, in the order of --tls-cert)."`
+	ACMEDomain []string `name:"acme-domain" group:"TLS:" placeholder:"NAME" help:"Get a certificate for this name from an ACME authority: --listen speaks TLS (repeatable)."`
+	ACMEDir    string   `name:"acme-dir" group:"TLS:" placeholder:"DIR" help:"Folder for what the authority issued (shoal/acme in the user's cache folder)."`
+	ACMEEmail  string   `name:"acme-email" group:"TLS:" placeholder:"ADDRESS" help:"Where the authority may write to."`
+	ACMEURL    string   `name:"acme-url" group:"TLS:" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL" help:"The authority (${default})."`
+
+	Interval     string `group:"Announces:" default:"15m" placeholder:"TIME" help:"How often HTTP and UDP clients shall announce (${default})."`
+	MinInterval  string `group:"Announces:" default:"1m" placeholder:"TIME" help:"Least time between two announces of an HTTP client (${default})."`
+	WSInterval   string `name:"ws-interval" group:"Announces:" default:"2m" placeholder:"TIME" help:"How often WebSocket clients shall announce (${default})."`
+	PingInterval string `group:"Announces:" default:"50s" placeholder:"TIME" help:"When a silent WebSocket is pinged (${default})."`
+	FullScrape   bool   `group:"Announces:" help:"Answer a scrape without info hash with all swarms, up to 10,000."`
+	Compression  string `group:"Announces:" default:"in" placeholder:"WHICH" help:"WebSocket messages that may be deflated: in, both or off (${default})."`
+
+	OriginAllow     []string `group:"Who may use it:" placeholder:"ORIGIN" help:"Serve pages of this origin only: https://example.org, example.org or *.example.org (repeatable)."`
+	OriginDeny      []string `group:"Who may use it:" placeholder:"ORIGIN" help:"Do not serve pages of this origin (repeatable)."`
+	OriginRequired  bool     `group:"Who may use it:" help:"Refuse WebSocket clients without an origin, which are no browsers."`
+	HashAllow       string   `group:"Who may use it:" placeholder:"FILE" help:"Serve the info hashes in this file only, one a line."`
+	HashDeny        string   `group:"Who may use it:" placeholder:"FILE" help:"Do not serve the info hashes in this file."`
+	TokenSecretFile string   `group:"Who may use it:" placeholder:"FILE" help:"Serve holders of a token only that a secret in this file has signed."`
+	TrustedProxy    []string `group:"Who may use it:" placeholder:"NET" help:"Believe X-Forwarded-For of these addresses (repeatable)."`
+
+	MaxConns            string   `group:"Limits:" default:"0" placeholder:"N" help:"Open connections; 0 means as many as files may be open."`
+	MaxConnsPerAddr     string   `group:"Limits:" default:"2000" placeholder:"N" help:"Those of one IPv4 address or IPv6 /64; 0 means no limit (${default})."`
+	MaxConnsPerPrefix   string   `group:"Limits:" default:"10000" placeholder:"N" help:"Those of one IPv4 /24 or IPv6 /48; 0 means no limit (${default})."`
+	ConnectRatePerAddr  string   `group:"Limits:" default:"200/s:4000" placeholder:"RATE" help:"How fast one address may connect: 10/s, 600/m, with :BURST, or off (${default})."`
+	AnnounceRatePerConn string   `group:"Limits:" default:"100/s:2000" placeholder:"RATE" help:"Announces of one WebSocket (${default})."`
+	OfferRatePerConn    string   `group:"Limits:" default:"1000/s:10000" placeholder:"RATE" help:"Offers of one WebSocket (${default})."`
+	AnnounceRatePerAddr string   `group:"Limits:" default:"500/s:10000" placeholder:"RATE" help:"Announces of one address (${default})."`
+	AnnounceRatePerNet  string   `name:"announce-rate-per-prefix" group:"Limits:" default:"2000/s:40000" placeholder:"RATE" help:"Announces of one prefix (${default})."`
+	LimitsExempt        []string `group:"Limits:" default:"127.0.0.0/8,::1" placeholder:"NET" help:"Addresses without limits per address and prefix; 'none' for none (${default}; repeatable)."`
+	MaxPeersPerConn     string   `group:"Limits:" default:"1000" placeholder:"N" help:"Torrents that one WebSocket takes part in (${default})."`
+	MaxOffers           string   `group:"Limits:" default:"10" placeholder:"N" help:"Offers of one announce that are relayed (${default})."`
+	MaxNumwant          string   `group:"Limits:" default:"200" placeholder:"N" help:"Addresses in one reply (${default})."`
+	MaxScrape           string   `group:"Limits:" default:"70" placeholder:"N" help:"Info hashes in one scrape (${default})."`
+	MaxMessage          string   `group:"Limits:" default:"64KiB" placeholder:"SIZE" help:"Size of a WebSocket message (${default})."`
+	MaxSDP              string   `name:"max-sdp" group:"Limits:" default:"16KiB" placeholder:"SIZE" help:"Size of an offer or answer (${default})."`
+	MaxSwarms           string   `group:"Limits:" default:"1048576" placeholder:"N" help:"Swarms in memory (${default})."`
+	MaxPeers            string   `group:"Limits:" default:"4194304" placeholder:"N" help:"Peers in memory, all swarms together (${default})."`
+	MaxBuffers          string   `group:"Limits:" default:"256MiB" placeholder:"SIZE" help:"Memory for messages under way (${default})."`
+
+	Drain        string `group:"Running:" default:"10s" placeholder:"TIME" help:"How long clients are sent away little by little after SIGTERM (${default})."`
+	LogLevel     string `group:"Running:" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
+	LogFormat    string `group:"Running:" default:"text" placeholder:"FORMAT" help:"text or json (${default})."`
+	LogAddresses bool   `group:"Running:" help:"Write addresses of clients to the log."`
+}
+
+// Help is shown below the flags' usage line.
+func (trackerServeCmd) Help() string {
+	return `Each setting can also stand in the environment, as SHOAL_TRACKER_ with the flag's name in capitals (SHOAL_TRACKER_MAX_CONNS), and in the file that --config names. A flag is stronger than the environment, and that stronger than the file. Lists have commas between them.
+
+SIGHUP reads certificates, lists and secrets again. See also: shoal tracker token, shoal tracker health.`
+}
+
+func (c *trackerServeCmd) Run(ctx context.Context, k *kong.Context) error {
+	s, err := loadSettings(k, os.Getenv)
 	if err != nil {
-		return listenError(c.Listen, "--listen", err)
+		return errUsage{err}
 	}
-	defer ln.Close()
-	udp, err := net.ListenPacket("udp", ln.Addr().String())
+	p, err := s.plan(os.Stderr)
 	if err != nil {
-		return listenError(ln.Addr().String()+" (UDP)", "--listen", err)
+		return errUsage{err}
 	}
-	t, err := tracker.New(tracker.Config{})
+	return p.run(ctx)
+}
+
+type trackerHealthCmd struct {
+	URL string `arg:"" name:"url" help:"Where the tracker serves HTTP: http://127.0.0.1:8000 or just 127.0.0.1:8000."`
+}
+
+func (c *trackerHealthCmd) Run(ctx context.Context) error {
+	url := c.URL
+	if !strings.Contains(url, "://") {
+		url = "http://" + url
+	}
+	if strings.Count(strings.TrimRight(url, "/"), "/") == 2 {
+		url = strings.TrimRight(url, "/") + "/health"
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		udp.Close()
-		return err
+		return usagef("%s is not a URL", c.URL)
 	}
-	defer t.Close()
-	srv := &http.Server{Handler: t, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	failed := make(chan error, 2)
-	go func() { failed <- srv.Serve(ln) }()
-	go func() { failed <- t.ServeUDP(udp) }()
-	fmt.Printf("tracker ready on %s (ws, http, udp)\n", ln.Addr())
-	select {
-	case <-ctx.Done():
-		srv.Close()
-		return nil
-	case err := <-failed:
-		return err
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("%s does not answer: %w", url, cause(err))
 	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answers %s", url, res.Status)
+	}
+	return nil
 }

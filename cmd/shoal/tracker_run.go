@@ -1,0 +1,337 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/acme/autocert"
+
+	"github.com/shoal-p2p/shoal/internal/openfiles"
+	"github.com/shoal-p2p/shoal/tracker"
+	"github.com/shoal-p2p/shoal/tracker/access"
+	"github.com/shoal-p2p/shoal/tracker/token"
+)
+
+// A trackerPlan is what the settings mean: all that is needed to run.
+type trackerPlan struct {
+	listen, plain []string
+	udp           string // "same", "off" or an address
+	conf          tracker.Config
+	tls           *tls.Config       // of listen; nil is plain
+	acme          *autocert.Manager // nil if certificates come from files, or there are none
+	drain         time.Duration
+	log           *slog.Logger
+	files         *reloader
+	from          map[string]setting // for errors about what was set
+}
+
+// plan reads all settings, and the files they name.
+func (s *settings) plan(stderr io.Writer) (*trackerPlan, error) {
+	p := &trackerPlan{
+		listen: s.addrs("listen"), plain: s.addrs("plain-listen"), udp: s.text("udp"),
+		drain: s.duration("drain", 0), log: s.logger(stderr), from: s.all,
+	}
+	if len(p.listen) == 0 {
+		s.fail("listen", "there is no address: write it like :8000")
+	}
+	if p.udp != "same" && p.udp != "off" {
+		s.addr("udp", p.udp)
+	}
+	p.files = &reloader{log: p.log}
+	p.tls, p.acme = s.tls(p.log, p.files)
+	if len(p.plain) > 0 && p.tls == nil {
+		s.fail("plain-listen", "without TLS all addresses are plain: use --listen")
+	}
+	interval := s.duration("interval", time.Second)
+	p.conf = tracker.Config{
+		Interval: interval, MinInterval: min(s.duration("min-interval", time.Second), interval),
+		WSInterval: s.duration("ws-interval", time.Second), PingInterval: s.duration("ping-interval", time.Second),
+		Limits: s.limits(), FullScrape: s.truth("full-scrape"), TrustedProxies: s.networks("trusted-proxy"),
+		Compression: [...]tracker.Compression{tracker.CompressIn, tracker.CompressBoth, tracker.CompressOff}[s.oneOf("compression", "in", "both", "off")],
+	}
+	s.access(p)
+	return p, s.err
+}
+
+func (s *settings) limits() tracker.Limits {
+	const most = 1 << 30
+	l := tracker.Limits{
+		Conns: s.count("max-conns", 0, most), ConnsPerAddr: s.count("max-conns-per-addr", 0, most), ConnsPerPrefix: s.count("max-conns-per-prefix", 0, most),
+		PeersPerConn: s.count("max-peers-per-conn", 1, most),
+		Offers:       s.count("max-offers", 1, 100), NumWant: s.count("max-numwant", 1, 10_000), Scrape: s.count("max-scrape", 1, 10_000),
+		Message: s.size("max-message", 1<<10, 16<<20), SDP: s.size("max-sdp", 256, 16<<20),
+		Swarms: s.count("max-swarms", 1, most), Peers: s.count("max-peers", 1, most),
+		Buffers:          s.size("max-buffers", 1<<20, 1<<40),
+		AnnouncesPerConn: s.rate("announce-rate-per-conn"), OffersPerConn: s.rate("offer-rate-per-conn"),
+		AnnouncesPerAddr: s.rate("announce-rate-per-addr"), AnnouncesPerPrefix: s.rate("announce-rate-per-prefix"),
+		ConnectsPerAddr: s.rate("connect-rate-per-addr"),
+		Exempt:          s.networks("limits-exempt"),
+	}
+	if l.SDP > l.Message {
+		s.fail("max-sdp", "%s is more than a whole message may have: raise --max-message, too", s.text("max-sdp"))
+	}
+	return l
+}
+
+func (s *settings) logger(w io.Writer) *slog.Logger {
+	levels := []slog.Level{slog.LevelDebug, slog.LevelInfo, slog.LevelWarn, slog.LevelError}
+	opts := &slog.HandlerOptions{Level: levels[s.oneOf("log-level", "debug", "info", "warn", "error")]}
+	if s.oneOf("log-format", "text", "json") == 1 {
+		return slog.New(slog.NewJSONHandler(w, opts))
+	}
+	return slog.New(slog.NewTextHandler(w, opts))
+}
+
+// access sets the hooks that decide who is served.
+func (s *settings) access(p *trackerPlan) {
+	origins, err := access.NewOrigins(s.list("origin-allow"), s.list("origin-deny"), s.truth("origin-required"))
+	if err != nil {
+		name := "origin-allow"
+		if _, bad := access.NewOrigins(s.list(name), nil, false); bad == nil {
+			name = "origin-deny"
+		}
+		s.fail(name, "%w", err)
+	}
+	var hashes access.Hashes
+	for name, list := range map[string]**access.HashList{"hash-allow": &hashes.Allow, "hash-deny": &hashes.Deny} {
+		path := s.text(name)
+		if path == "" {
+			continue
+		}
+		l, err := access.LoadHashes(path)
+		if err != nil {
+			s.fail(name, "%w", err)
+			continue
+		}
+		*list = l
+		p.files.add("info hashes "+path, l.Reload, path)
+	}
+	var keys *token.Keys
+	if path := s.text("token-secret-file"); path != "" {
+		if keys, err = token.LoadKeys(path); err != nil {
+			s.fail("token-secret-file", "%w", err)
+		} else {
+			p.files.add("token secrets "+path, keys.Reload, path)
+		}
+	}
+	g := gate{origins: origins, hashes: hashes, keys: keys, log: p.log, addresses: s.truth("log-addresses")}
+	p.conf.AllowClient = g.client
+	if keys != nil || hashes != (access.Hashes{}) {
+		p.conf.AllowAnnounce = g.announce
+	}
+}
+
+// A gate decides who is served.
+type gate struct {
+	origins   *access.Origins
+	hashes    access.Hashes
+	keys      *token.Keys // nil: no token is needed
+	log       *slog.Logger
+	addresses bool // clients' addresses may be logged
+}
+
+func (g *gate) client(c *tracker.Client) error {
+	err := g.origins.Check(c.Origin)
+	if err == nil && g.keys != nil {
+		var claims token.Claims
+		if claims, err = g.keys.Verify(token.FromQuery(c.Query)); err == nil {
+			err = claims.Admit(time.Now(), c.Addr)
+		}
+	}
+	return g.refused(c, err)
+}
+
+func (g *gate) announce(c *tracker.Client, infoHash [20]byte) error {
+	err := g.hashes.Check(infoHash)
+	if err == nil && g.keys != nil {
+		var claims token.Claims
+		if claims, err = g.keys.Verify(token.FromQuery(c.Query)); err == nil {
+			err = claims.Covers(infoHash)
+		}
+		// A WebSocket was let in once: who stays on the page longer than the token
+		// lasts goes on.
+		if err == nil && c.Door != tracker.WebSocket {
+			err = claims.Admit(time.Now(), c.Addr)
+		}
+	}
+	return g.refused(c, err)
+}
+
+func (g *gate) refused(c *tracker.Client, err error) error {
+	if err != nil && g.log.Enabled(context.Background(), slog.LevelDebug) {
+		args := []any{"door", c.Door, "origin", c.Origin, "reason", err}
+		if g.addresses {
+			args = append(args, "client", c.Addr)
+		}
+		g.log.Debug("refused", args...)
+	}
+	return err
+}
+
+// reserve is how many files the tracker opens beside its clients' connections.
+const reserve = 256
+
+// files raises the limit of open files, and fits the limit of connections to it.
+func (p *trackerPlan) openFiles() {
+	n := openfiles.Raise(openfiles.Most)
+	switch l := &p.conf.Limits; {
+	case l.Conns == 0:
+		l.Conns = max(n-reserve, 1)
+	case n < l.Conns+reserve:
+		p.log.Warn("too few files may be open for --max-conns: raise LimitNOFILE= of the service, or ulimit -n",
+			"files", n, "max_conns", l.Conns)
+	}
+}
+
+// A trackerDoor is sockets that belong together: a TCP listener, UDP sockets, or both on one port.
+type trackerDoor struct {
+	ln  net.Listener
+	tls *tls.Config
+	udp []net.PacketConn
+}
+
+func (d *trackerDoor) String() string {
+	if d.ln == nil {
+		return fmt.Sprintf("%s (udp)", d.udp[0].LocalAddr())
+	}
+	names := "ws, http"
+	if d.tls != nil {
+		names = "wss, https"
+	}
+	if d.udp != nil {
+		names += ", udp"
+	}
+	return fmt.Sprintf("%s (%s)", d.ln.Addr(), names)
+}
+
+func (d *trackerDoor) close() {
+	if d.ln != nil {
+		d.ln.Close()
+	}
+	for _, pc := range d.udp {
+		pc.Close()
+	}
+}
+
+// serve answers in goroutines, which say on ended when they are over.
+func (d *trackerDoor) serve(t *tracker.Tracker, ended chan<- error) {
+	if d.ln != nil && d.tls != nil {
+		go func() { ended <- t.ServeTLS(d.ln, d.tls) }()
+	} else if d.ln != nil {
+		go func() { ended <- t.Serve(d.ln) }()
+	}
+	if d.udp != nil {
+		go func() { ended <- t.ServeUDP(d.udp...) }()
+	}
+}
+
+// open opens all sockets, or none.
+func (p *trackerPlan) open() (doors []*trackerDoor, err error) {
+	defer func() {
+		if err != nil {
+			for _, d := range doors {
+				d.close()
+			}
+		}
+	}()
+	tcp := func(name, addr string, conf *tls.Config, udp bool) error {
+		ln, err := net.Listen("tcp", addr)
+		if err != nil {
+			return listenError(addr, p.from[name].from, err)
+		}
+		d := &trackerDoor{ln: ln, tls: conf}
+		doors = append(doors, d)
+		if udp {
+			if d.udp, err = tracker.ListenUDP(ln.Addr().String()); err != nil {
+				return listenError(ln.Addr().String()+" (UDP)", p.from[name].from, err)
+			}
+		}
+		return nil
+	}
+	for _, addr := range p.listen {
+		if err := tcp("listen", addr, p.tls, p.udp == "same"); err != nil {
+			return doors, err
+		}
+	}
+	for _, addr := range p.plain {
+		if err := tcp("plain-listen", addr, nil, false); err != nil {
+			return doors, err
+		}
+	}
+	if p.udp != "same" && p.udp != "off" {
+		udp, err := tracker.ListenUDP(p.udp)
+		if err != nil {
+			return doors, listenError(p.udp+" (UDP)", p.from["udp"].from, err)
+		}
+		doors = append(doors, &trackerDoor{udp: udp})
+	}
+	return doors, nil
+}
+
+// run serves until ctx is done, then it sends the clients away.
+func (p *trackerPlan) run(ctx context.Context) error {
+	p.openFiles()
+	doors, err := p.open()
+	if err != nil {
+		return err
+	}
+	var running atomic.Pointer[tracker.Tracker]
+	p.conf.Fallback = p.pages(&running)
+	t, err := tracker.New(p.conf)
+	if err != nil {
+		for _, d := range doors {
+			d.close()
+		}
+		return err
+	}
+	defer t.Close()
+	running.Store(t)
+
+	ended := make(chan error, 2*len(doors))
+	var ready []string
+	for _, d := range doors {
+		d.serve(t, ended)
+		ready = append(ready, d.String())
+	}
+	go p.files.run(ctx)
+	fmt.Println("tracker ready on " + strings.Join(ready, ", "))
+
+	select {
+	case <-ctx.Done():
+	case err := <-ended:
+		if err == nil {
+			err = errors.New("the tracker ended by itself")
+		}
+		return err
+	}
+	p.log.Info("draining", "time", p.drain.String(), "connections", t.Stats().Conns)
+	until, cancel := context.WithTimeout(context.Background(), p.drain)
+	defer cancel()
+	return t.Shutdown(until)
+}
+
+// pages is what the tracker's ports serve beside the tracker.
+func (p *trackerPlan) pages(running *atomic.Pointer[tracker.Tracker]) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Cache-Control", "no-store")
+		if t := running.Load(); t == nil || t.Stats().Draining {
+			http.Error(w, "draining", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "ok")
+	})
+	if p.acme != nil {
+		return p.acme.HTTPHandler(mux)
+	}
+	return mux
+}

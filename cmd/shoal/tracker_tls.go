@@ -1,0 +1,116 @@
+package main
+
+import (
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/crypto/acme"
+	"golang.org/x/crypto/acme/autocert"
+)
+
+// A certificate is a pair of files, and what was in them last.
+type certificate struct {
+	cert, key string
+	current   atomic.Pointer[tls.Certificate]
+}
+
+// load reads the files; on error the certificate stays as it was.
+func (c *certificate) load(log *slog.Logger) error {
+	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+	if err != nil {
+		return fmt.Errorf("cannot use the certificate in %s with the key in %s: %w", c.cert, c.key, err)
+	}
+	if end := pair.Leaf.NotAfter; time.Now().After(end) {
+		log.Warn("the certificate has expired", "file", c.cert, "expired", end)
+	}
+	c.current.Store(&pair)
+	return nil
+}
+
+// certificates choose by the name that the client asks for; the first is for all other names.
+type certificates []*certificate
+
+func (cs certificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+	for _, c := range cs {
+		if pair := c.current.Load(); hello.SupportsCertificate(pair) == nil {
+			return pair, nil
+		}
+	}
+	return cs[0].current.Load(), nil
+}
+
+// tls reads the settings of TLS: neither is set without TLS, the manager only with ACME.
+func (s *settings) tls(log *slog.Logger, files *reloader) (*tls.Config, *autocert.Manager) {
+	certs, keys, domains := s.list("tls-cert"), s.list("tls-key"), s.list("acme-domain")
+	switch {
+	case len(certs) > len(keys):
+		s.fail("tls-cert", "%s has no key: name it with --tls-key", certs[len(keys)])
+	case len(keys) > len(certs):
+		s.fail("tls-key", "%s has no certificate: name it with --tls-cert", keys[len(certs)])
+	case len(certs) > 0 && len(domains) > 0:
+		s.fail("acme-domain", "certificates come from files or by ACME, not both: leave out one of --tls-cert and --acme-domain")
+	case len(certs) > 0:
+		return s.tlsFromFiles(certs, keys, log, files), nil
+	case len(domains) > 0:
+		return s.tlsByACME(domains)
+	}
+	for _, name := range []string{"acme-dir", "acme-email", "acme-url"} {
+		if s.given(name) && len(domains) == 0 {
+			s.fail(name, "this is of no use without --acme-domain")
+		}
+	}
+	return nil, nil
+}
+
+func (s *settings) tlsFromFiles(certs, keys []string, log *slog.Logger, files *reloader) *tls.Config {
+	var all certificates
+	for i := range certs {
+		c := &certificate{cert: certs[i], key: keys[i]}
+		if err := c.load(log); err != nil {
+			s.fail("tls-cert", "%w", err)
+			return nil
+		}
+		all = append(all, c)
+		files.add("certificate "+c.cert, func() error { return c.load(log) }, c.cert, c.key)
+	}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: all.get}
+}
+
+func (s *settings) tlsByACME(domains []string) (*tls.Config, *autocert.Manager) {
+	dir := s.text("acme-dir")
+	if dir == "" {
+		cache, err := os.UserCacheDir()
+		if err != nil {
+			s.fail("acme-dir", "there is no cache folder of the user here: name a folder to keep certificates in")
+			return nil, nil
+		}
+		dir = filepath.Join(cache, "shoal", "acme")
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		s.fail("acme-dir", "cannot keep certificates in %s: %w", dir, cause(err))
+		return nil, nil
+	}
+	m := &autocert.Manager{
+		Prompt:     autocert.AcceptTOS,
+		Cache:      autocert.DirCache(dir),
+		HostPolicy: autocert.HostWhitelist(domains...),
+		Email:      s.text("acme-email"),
+		Client:     &acme.Client{DirectoryURL: s.text("acme-url"), UserAgent: "shoal"},
+	}
+	conf := m.TLSConfig()
+	conf.MinVersion = tls.VersionTLS12
+	get := conf.GetCertificate
+	conf.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if hello.ServerName == "" {
+			return nil, errors.New("the client names no host")
+		}
+		return get(hello)
+	}
+	return conf, m
+}
