@@ -358,3 +358,131 @@ func TestSameSeedSameChoice(t *testing.T) {
 		}
 	}
 }
+
+func TestOwner(t *testing.T) {
+	c, h := newCore(Config{}), id("hash")
+	join(t, c, h, 7, id("a"), Started, 5, 0)
+	if conn, ok := c.Owner(h, id("a")); !ok || conn != 7 {
+		t.Errorf("%d, %v", conn, ok)
+	}
+	if _, ok := c.Owner(h, id("b")); ok {
+		t.Error("an unknown peer has an owner")
+	}
+	if _, ok := c.Owner(id("none"), id("a")); ok {
+		t.Error("a peer of an unknown swarm has an owner")
+	}
+}
+
+func TestParseEvent(t *testing.T) {
+	for name, want := range map[string]Event{"started": Started, "stopped": Stopped, "completed": Completed, "": None, "paused": None, "Started": None} {
+		if got := ParseEvent(name); got != want {
+			t.Errorf("%q: %d", name, got)
+		}
+	}
+}
+
+func TestSeederIsReported(t *testing.T) {
+	c, h := newCore(Config{}), id("hash")
+	for _, tc := range []struct {
+		ev   Event
+		left int64
+		want bool
+	}{{Started, 5, false}, {Completed, 0, true}, {None, 5, true}, {Started, 5, false}} {
+		if re, _ := join(t, c, h, 1, id("a"), tc.ev, tc.left, 0); re.Seeder != tc.want {
+			t.Errorf("event %d with %d left: seeder %v", tc.ev, tc.left, re.Seeder)
+		}
+	}
+}
+
+// What a node of a cluster tells the others.
+func TestListings(t *testing.T) {
+	c := newCore(Config{})
+	h := id("hash")
+	for i := range 5 {
+		join(t, c, h, i, num(i), Started, int64(i/2), 0) // 2 seeders
+	}
+	join(t, c, id("web"), 9, num(9), Started, 5, 0)
+	for _, a := range []string{"1.1.1.1:1", "1.1.1.2:1", "1.1.1.3:1", "[2001::1]:1", "[2001::2]:1"} {
+		tcp(t, c, t0, h, a, Started, 5, 0)
+	}
+	tcp(t, c, t0, h, "1.1.1.3:1", Completed, 0, 0)
+	tcp(t, c, t0, id("empty"), "1.1.1.1:1", Started, 5, 0)
+	tcp(t, c, t0, id("empty"), "1.1.1.1:1", Completed, 0, 0)
+	tcp(t, c, t0, id("empty"), "1.1.1.1:1", Stopped, 0, 0) // its download counter is kept
+
+	kinds := func(h Hash) [4]int {
+		a, b, c, d := c.Kinds(h)
+		return [4]int{a, b, c, d}
+	}
+	if got := kinds(h); got != [4]int{2, 3, 1, 4} {
+		t.Errorf("%v", got)
+	}
+	if got := kinds(id("web")); got != [4]int{0, 1, 0, 0} {
+		t.Errorf("without TCP peers: %v", got)
+	}
+	if got := kinds(id("none")); got != [4]int{} {
+		t.Errorf("unknown: %v", got)
+	}
+
+	if got := c.Hashes(nil, 2); len(got) != 2 {
+		t.Errorf("%d of at most 2 hashes", len(got))
+	}
+	if got := c.Hashes(nil, 99); len(set(got)) != 3 {
+		t.Errorf("%d of 3 hashes", len(got))
+	}
+	if got := c.Hashes(nil, -1); len(got) != 0 {
+		t.Errorf("%d of at most -1 hashes", len(got))
+	}
+	var all []Hash
+	c.EachSwarm(func(h Hash) bool { all = append(all, h); return true })
+	if got := set(all); len(all) != 2 || !got[h] || !got[id("web")] {
+		t.Errorf("swarms with peers: %q", all)
+	}
+	calls := 0
+	c.EachSwarm(func(Hash) bool { calls++; return false })
+	if calls != 1 {
+		t.Errorf("%d calls after false", calls)
+	}
+
+	for most, want := range map[int][2]int{99: {3, 2}, 4: {2, 2}, 2: {1, 1}, 1: {1, 0}, 0: {}, -3: {}} {
+		var got [2]int
+		c.EachTCP(h, most, func(p TCPPeer, seeder bool) {
+			if p.ID != id(p.Addr.String()) && p.ID != id("1.1.1.3:1") || seeder != (p.Addr.String() == "1.1.1.3:1") {
+				t.Errorf("%v, seeder %v", p, seeder)
+			}
+			if p.Addr.Addr().Is4() {
+				got[0]++
+			} else {
+				got[1]++
+			}
+		})
+		if got != want {
+			t.Errorf("at most %d: %v IPv4 and IPv6, want %v", most, got, want)
+		}
+	}
+	c.EachTCP(id("web"), 9, func(TCPPeer, bool) { t.Error("a WebRTC peer has no address") })
+	c.EachTCP(id("none"), 9, func(TCPPeer, bool) { t.Error("a peer from nowhere") })
+}
+
+// Swarms come and go in any number; those that stay are found.
+func TestManySwarms(t *testing.T) {
+	c := newCore(Config{})
+	const swarms = 10_000
+	for i := range swarms {
+		join(t, c, num(i), i, num(i), Started, 5, 0)
+	}
+	for i := range swarms {
+		if i%100 != 0 {
+			c.Part(t0, num(i), i, num(i))
+		}
+	}
+	check(t, c, LocalityOff)
+	for i := range swarms {
+		if want := 1 - min(i%100, 1); c.Scrape(num(i)).Incomplete != want {
+			t.Fatalf("swarm %d: %+v", i, c.Scrape(num(i)))
+		}
+	}
+	if n := len(c.blocks); n > 2 {
+		t.Errorf("%d blocks for 100 swarms", n)
+	}
+}
