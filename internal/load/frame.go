@@ -2,20 +2,11 @@ package load
 
 import (
 	"crypto/subtle"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
-)
 
-// WebSocket opcodes (RFC 6455, section 5.2).
-const (
-	opContinuation = 0x0
-	opText         = 0x1
-	opBinary       = 0x2
-	opClose        = 0x8
-	opPing         = 0x9
-	opPong         = 0xa
+	"github.com/shoal-p2p/shoal/tracker/wsframe"
 )
 
 // maxPayload bounds what a tracker's frame may carry.
@@ -33,11 +24,8 @@ var masks = func() (m [4096]byte) {
 	return m
 }()
 
-// maxHeader is the length of the longest frame header.
-const maxHeader = 14
-
 // appendFrame appends payload as a masked frame.
-func appendFrame(b []byte, op byte, payload []byte) []byte {
+func appendFrame(b []byte, op wsframe.Op, payload []byte) []byte {
 	b = appendHeader(b, op, len(payload))
 	start := len(b)
 	b = append(b, payload...)
@@ -45,16 +33,10 @@ func appendFrame(b []byte, op byte, payload []byte) []byte {
 	return b
 }
 
-func appendHeader(b []byte, op byte, n int) []byte {
-	b = append(b, 0x80|op)
-	switch {
-	case n < 126:
-		b = append(b, 0x80|byte(n))
-	case n < 1<<16:
-		b = binary.BigEndian.AppendUint16(append(b, 0x80|126), uint16(n))
-	default:
-		b = binary.BigEndian.AppendUint64(append(b, 0x80|127), uint64(n))
-	}
+func appendHeader(b []byte, op wsframe.Op, n int) []byte {
+	start := len(b)
+	b = wsframe.AppendHeader(b, op, false, n)
+	b[start+1] |= 0x80
 	return append(b, maskKey[:]...)
 }
 
@@ -66,7 +48,7 @@ func mask(b []byte) {
 }
 
 var (
-	errReserved = errors.New("a frame with a reserved bit")
+	errReserved = errors.New("a compressed frame, although compression was not asked for")
 	errMasked   = errors.New("a masked frame from the tracker")
 	errContinue = errors.New("a fragment out of place")
 )
@@ -110,78 +92,59 @@ func (f *frames) fill(r io.Reader, need int) error {
 	return err
 }
 
-// ready reports whether next needs no reading for a whole frame.
-func (f *frames) ready() bool {
-	_, n, err := f.header()
-	return err == nil && n > 0 && f.end-f.start >= n
+// header returns the next frame's header and its length. It is 0 when more must be
+// read first.
+func (f *frames) header() (h wsframe.Header, head int, err error) {
+	h, head, err = wsframe.ParseHeader(f.buf[f.start:f.end])
+	switch {
+	case err != nil || head == 0:
+	case h.RSV1:
+		err = errReserved
+	case h.Masked:
+		err = errMasked
+	case h.Len > maxPayload:
+		err = fmt.Errorf("a frame of %d bytes", h.Len)
+	}
+	return h, head, err
 }
 
-// header returns the length of the header at hand and of the frame with it, or 0 when
-// more must be read first.
-func (f *frames) header() (head, all int, err error) {
-	b := f.buf[f.start:f.end]
-	if len(b) < 2 {
-		return 0, 0, nil
-	}
-	switch {
-	case b[0]&0x70 != 0:
-		return 0, 0, errReserved
-	case b[1]&0x80 != 0:
-		return 0, 0, errMasked
-	}
-	n := uint64(b[1])
-	head = 2
-	switch n {
-	case 126:
-		if head = 4; len(b) < head {
-			return 0, 0, nil
-		}
-		n = uint64(binary.BigEndian.Uint16(b[2:]))
-	case 127:
-		if head = 10; len(b) < head {
-			return 0, 0, nil
-		}
-		n = binary.BigEndian.Uint64(b[2:])
-	}
-	if n > maxPayload {
-		return 0, 0, fmt.Errorf("a frame of %d bytes", n)
-	}
-	return head, head + int(n), nil
+// ready reports whether next needs no reading for a whole frame.
+func (f *frames) ready() bool {
+	h, head, err := f.header()
+	return err == nil && head > 0 && f.end-f.start >= head+h.Len
 }
 
 // next returns the next message or control frame. The payload holds until the following call.
-func (f *frames) next(r io.Reader) (op byte, payload []byte, err error) {
+func (f *frames) next(r io.Reader) (op wsframe.Op, payload []byte, err error) {
 	for {
-		head, all, err := f.header()
+		h, head, err := f.header()
 		if err != nil {
 			return 0, nil, err
 		}
-		if all == 0 || f.end-f.start < all {
-			if err := f.fill(r, max(all, maxHeader)); err != nil {
+		if head == 0 || f.end-f.start < head+h.Len {
+			if err := f.fill(r, max(head+h.Len, wsframe.MaxHeader)); err != nil {
 				return 0, nil, err
 			}
 			continue
 		}
-		b := f.buf[f.start : f.start+all]
-		f.start += all
-		op, fin := b[0]&0xf, b[0]&0x80 != 0
-		payload := b[head:]
+		payload := f.buf[f.start+head : f.start+head+h.Len]
+		f.start += head + h.Len
 		switch {
-		case op >= opClose:
-			return op, payload, nil
-		case (op == opContinuation) != f.fragments:
+		case h.Op.IsControl():
+			return h.Op, payload, nil
+		case (h.Op == wsframe.Continuation) != f.fragments:
 			return 0, nil, errContinue
-		case fin && !f.fragments:
-			return op, payload, nil
+		case h.Fin && !f.fragments:
+			return h.Op, payload, nil
 		}
 		if len(f.parts)+len(payload) > maxPayload {
 			return 0, nil, fmt.Errorf("a message of more than %d bytes", maxPayload)
 		}
 		f.parts = append(f.parts, payload...)
-		f.fragments = !fin
-		if fin {
+		f.fragments = !h.Fin
+		if h.Fin {
 			payload, f.parts = f.parts, nil
-			return opText, payload, nil
+			return wsframe.Text, payload, nil
 		}
 	}
 }

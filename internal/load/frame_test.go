@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+
+	"github.com/shoal-p2p/shoal/tracker/wsframe"
 )
 
 // serverFrame makes a frame as a tracker sends it.
@@ -24,9 +26,9 @@ func serverFrame(first byte, payload string) []byte {
 }
 
 // unmask reads a frame of ours as a tracker would.
-func unmask(t *testing.T, b []byte) (op byte, payload string, rest []byte) {
+func unmask(t *testing.T, b []byte) (op wsframe.Op, payload string, rest []byte) {
 	t.Helper()
-	op = b[0] & 0xf
+	op = wsframe.Op(b[0] & 0xf)
 	if b[0]&0x80 == 0 || b[1]&0x80 == 0 {
 		t.Fatalf("a frame begins with %x: it has to be final and masked", b[:2])
 	}
@@ -50,8 +52,8 @@ func TestFramesOfEveryLength(t *testing.T) {
 	var want []string
 	for _, n := range []int{0, 1, 125, 126, 127, 4095, 4096, 4097, 65535, 65536, 200_000} {
 		payload := strings.Repeat("x", n)
-		op, got, rest := unmask(t, appendFrame(nil, opText, []byte(payload)))
-		if op != opText || got != payload || len(rest) > 0 {
+		op, got, rest := unmask(t, appendFrame(nil, wsframe.Text, []byte(payload)))
+		if op != wsframe.Text || got != payload || len(rest) > 0 {
 			t.Errorf("%d bytes: opcode %d, %d bytes, %d left over", n, op, len(got), len(rest))
 		}
 		stream = append(stream, serverFrame(0x81, payload)...)
@@ -65,7 +67,7 @@ func TestFramesOfEveryLength(t *testing.T) {
 		f := newFrames(4096)
 		for i, w := range want {
 			op, payload, err := f.next(r)
-			if err != nil || op != opText || string(payload) != w {
+			if err != nil || op != wsframe.Text || string(payload) != w {
 				t.Fatalf("%s: message %d: opcode %d, %d bytes, %v; want %d bytes", name, i, op, len(payload), err, len(w))
 			}
 		}
@@ -81,10 +83,10 @@ func TestFragmentsAreJoined(t *testing.T) {
 	b = append(b, serverFrame(0x00, "two ")...)
 	b = append(b, serverFrame(0x80, "three")...)
 	r, f := bytes.NewReader(b), newFrames(64)
-	if op, p, err := f.next(r); op != opPing || string(p) != "ping" || err != nil {
+	if op, p, err := f.next(r); op != wsframe.Ping || string(p) != "ping" || err != nil {
 		t.Errorf("%d %q %v", op, p, err)
 	}
-	if op, p, err := f.next(r); op != opText || string(p) != "one two three" || err != nil {
+	if op, p, err := f.next(r); op != wsframe.Text || string(p) != "one two three" || err != nil {
 		t.Errorf("%d %q %v", op, p, err)
 	}
 }

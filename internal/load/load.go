@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/shoal-p2p/shoal/internal/openfiles"
 )
 
 // Options says what Run does. The zero value of a field takes the profile's default.
@@ -54,6 +56,9 @@ var profiles = []profile{
 	{"idle", webSocket, Options{Conns: 50_000, Offers: 5, SDPSize: 1300, SwarmSize: 2, Duration: 20 * time.Second}, runIdle},
 	{"light", webSocket, Options{Conns: 42_000, Offers: 5, SDPSize: 1300, SwarmSize: 2, Interval: 2 * time.Minute, Duration: 30 * time.Second, Warmup: 5 * time.Second}, runPaced},
 	{"heavy", webSocket, Options{Conns: 4000, Offers: 10, SDPSize: 1300, SwarmSize: 20, Interval: time.Second, Duration: 20 * time.Second, Warmup: 5 * time.Second}, runPaced},
+	{"lockstep", webSocket, Options{Conns: 1000, Offers: 10, SDPSize: 47, Duration: 15 * time.Second, Warmup: 5 * time.Second}, runLockstep},
+	{"http", []string{"http", "https"}, Options{Conns: 64, SwarmSize: 50, Duration: 10 * time.Second, Warmup: 2 * time.Second}, runHTTP},
+	{"udp", []string{"udp"}, Options{Conns: 64, SwarmSize: 20, Duration: 10 * time.Second, Warmup: 2 * time.Second}, runUDP},
 }
 
 // Profiles returns the names of the profiles.
@@ -159,7 +164,7 @@ func (o *Options) openFiles(conns int) error {
 	if want == 0 {
 		want = conns
 	}
-	limit := raiseOpenFiles(want + spare)
+	limit := openfiles.Raise(want + spare)
 	switch {
 	case limit >= want+spare:
 		o.Conns = want

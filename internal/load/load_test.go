@@ -2,6 +2,7 @@ package load
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"os"
@@ -104,6 +105,33 @@ func TestLight(t *testing.T) {
 	complete(t, run(t, Options{Profile: "light", URLs: []string{"ws://" + addr}, Conns: 50, Interval: time.Second, Duration: 2 * time.Second, Warmup: time.Millisecond}))
 }
 
+func TestLockstep(t *testing.T) {
+	addr, _ := serve(t, tracker.Config{})
+	r := run(t, Options{Profile: "lockstep", URLs: []string{"ws://" + addr + "/announce"}, Conns: 50, Duration: 2 * time.Second, Warmup: 100 * time.Millisecond})
+	if r.Failed != 0 || r.Lost != 0 || len(r.Errors) != 0 {
+		t.Errorf("%d failed, %d lost, errors %v", r.Failed, r.Lost, r.Errors)
+	}
+	if r.Announces == 0 || r.Replies == 0 || r.Delivered == 0 || r.Answers != r.Delivered || r.OutPerSecond == 0 {
+		t.Errorf("%+v", r)
+	}
+}
+
+func TestHTTP(t *testing.T) {
+	addr, tr := serve(t, tracker.Config{})
+	for _, keep := range []bool{true, false} {
+		r := run(t, Options{Profile: "http", URLs: []string{"http://" + addr + "/announce?token=x"}, Conns: 50, KeepAlive: keep, Interval: 50 * time.Millisecond, Duration: time.Second, Warmup: time.Millisecond})
+		if r.Failed != 0 || len(r.Errors) != 0 || r.Announces == 0 || r.Replies != r.Announces {
+			t.Errorf("keep-alive %v: %+v", keep, r)
+		}
+		if few := r.Conns <= 51; few != keep {
+			t.Errorf("keep-alive %v: %d connections for %d announces", keep, r.Conns, r.Announces)
+		}
+	}
+	if st := tr.Stats(); st.TCPPeers != 50 || st.Swarms != 1 {
+		t.Errorf("the tracker says %+v", st)
+	}
+}
+
 func TestItStaysOnThisMachine(t *testing.T) {
 	for _, url := range []string{"ws://192.0.2.1:8000/announce", "ws://[2001:db8::1]:80", "http://10.0.0.1:80/announce", "udp://8.8.8.8:53"} {
 		_, err := Run(t.Context(), Options{Profile: "heavy", URLs: []string{url}, Conns: 1})
@@ -122,11 +150,14 @@ func TestItStaysOnThisMachine(t *testing.T) {
 }
 
 func TestNonsense(t *testing.T) {
+	addr, _ := serve(t, tracker.Config{AllowAnnounce: func(*tracker.Client, [20]byte) error { return errors.New("not here") }})
+	closed := "http://" + addr + "/announce"
 	url := []string{"ws://127.0.0.1:1/announce"}
 	for _, tc := range []struct {
 		want string
 		o    Options
 	}{
+		{"failure reason", Options{Profile: "http", URLs: []string{closed}}},
 		{`no profile "x"; there are idle`, Options{Profile: "x", URLs: url}},
 		{"name its URL", Options{Profile: "heavy"}},
 		{"profile heavy needs one of ws://, wss://", Options{Profile: "heavy", URLs: []string{"http://127.0.0.1:1/announce"}}},

@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"strconv"
 	"strings"
+
+	"github.com/shoal-p2p/shoal/tracker/wsframe"
 )
 
 // An offer's id is 20 characters: 12 of base64url say when it was sent and by whom, so that
@@ -131,17 +133,16 @@ func sdp(size int, typ string) string {
 
 // A template makes the messages of one profile.
 type template struct {
-	tail    []byte // an announce after its peer id
-	stamps  []int  // where in tail the stamps of offer ids go
-	answer  []byte // the middle of an answer
-	noOffer []byte
+	tail   []byte // an announce after its peer id
+	stamps []int  // where in tail the stamps of offer ids go
+	answer []byte // the middle of an answer
 }
 
-func newTemplate(o Options, left string) *template {
+// newTemplate makes announces with these fields of JSON and the offers of o.
+func newTemplate(o Options, fields string) *template {
 	r := rand.New(rand.NewPCG(o.Seed, 2))
 	t := &template{}
-	b := []byte(`","numwant":` + strconv.Itoa(o.Offers) + `,"uploaded":0,"downloaded":0,"left":` + left)
-	t.noOffer = append(bytes.Clone(b), '}')
+	b := []byte(`","numwant":` + strconv.Itoa(o.Offers) + `,"uploaded":0,"downloaded":0,` + fields)
 	if o.Offers > 0 {
 		b = append(b, `,"offers":[`...)
 		text := sdp(o.SDPSize, "offer")
@@ -164,24 +165,18 @@ func newTemplate(o Options, left string) *template {
 
 // appendAnnounce appends an announce as a masked frame. hash and peer are JSON
 // without quotes.
-func (t *template) appendAnnounce(b, hash, peer []byte, micros int64, conn uint32, offers bool) []byte {
+func (t *template) appendAnnounce(b, hash, peer []byte, micros int64, conn uint32) []byte {
 	const head, mid = `{"action":"announce","info_hash":"`, `","peer_id":"`
-	tail := t.tail
-	if !offers {
-		tail = t.noOffer
-	}
-	b = appendHeader(b, opText, len(head)+len(hash)+len(mid)+len(peer)+len(tail))
+	b = appendHeader(b, wsframe.Text, len(head)+len(hash)+len(mid)+len(peer)+len(t.tail))
 	start := len(b)
 	b = append(b, head...)
 	b = append(b, hash...)
 	b = append(b, mid...)
 	b = append(b, peer...)
 	at := len(b)
-	b = append(b, tail...)
-	if offers {
-		for _, s := range t.stamps {
-			putStamp(b[at+s:], micros, conn)
-		}
+	b = append(b, t.tail...)
+	for _, s := range t.stamps {
+		putStamp(b[at+s:], micros, conn)
 	}
 	mask(b[start:])
 	return b
@@ -190,7 +185,7 @@ func (t *template) appendAnnounce(b, hash, peer []byte, micros int64, conn uint3
 // appendAnswer appends an answer as a masked frame. All ids are JSON without quotes.
 func (t *template) appendAnswer(b, hash, peer, to, offer []byte) []byte {
 	const head, mid, mid2, tail = `{"action":"announce","info_hash":"`, `","peer_id":"`, `","to_peer_id":"`, `"}`
-	b = appendHeader(b, opText, len(head)+len(hash)+len(mid)+len(peer)+len(mid2)+len(to)+len(t.answer)+len(offer)+len(tail))
+	b = appendHeader(b, wsframe.Text, len(head)+len(hash)+len(mid)+len(peer)+len(mid2)+len(to)+len(t.answer)+len(offer)+len(tail))
 	start := len(b)
 	b = append(b, head...)
 	b = append(b, hash...)
@@ -219,10 +214,9 @@ const (
 // A message is what was read of a tracker's message. The slices are JSON without quotes,
 // in the message.
 type message struct {
-	kind                 kind
-	hash, peer, offerID  []byte
-	failure              []byte
-	complete, incomplete []byte
+	kind                kind
+	hash, peer, offerID []byte
+	failure             []byte
 }
 
 // parse reads the keys of the outermost object, in any order. What it cannot read
@@ -258,10 +252,6 @@ func parse(b []byte) (m message) {
 			if m.kind == kindOther {
 				m.kind = kindReply
 			}
-		case "complete":
-			m.complete = value
-		case "incomplete":
-			m.incomplete = value
 		}
 		if s.byte(',') {
 			continue

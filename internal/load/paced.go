@@ -2,9 +2,11 @@ package load
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"runtime"
+	"slices"
 	"sync"
 	"time"
 )
@@ -12,35 +14,53 @@ import (
 // rampWorkers open connections at the same time.
 const rampWorkers = 32
 
+// leecher says in an announce that something is missing.
+const leecher = `"left":1`
+
 // drain is how long offers and answers are waited for after the measurement.
 const drain = 2 * time.Second
 
 // ramp opens all connections and lets each announce once, one after another in a swarm, so that it is
 // known how many offers find a peer. It fails if nobody gets in.
 func (g *generator) ramp(ctx context.Context, tmpl *template) ([]*conn, error) {
+	return g.open(ctx, g.SwarmSize, func(n int) *conn {
+		c, err := g.connect(ctx, g.targets[n%len(g.targets)], n, tmpl, g.group(n/g.SwarmSize))
+		if err != nil {
+			return nil
+		}
+		if err := c.join(); err != nil {
+			g.fail("first announce", err)
+			c.close()
+			return nil
+		}
+		g.ended.Add(1)
+		go c.read()
+		return c
+	})
+}
+
+// open calls enter for each connection, one after another within every run of size. It fails if
+// none succeeds.
+func (g *generator) open(ctx context.Context, size int, enter func(n int) *conn) ([]*conn, error) {
 	start := time.Now()
 	g.empty = g.usage()
-	swarms := (g.Conns + g.SwarmSize - 1) / g.SwarmSize
 	work := make(chan int)
 	all := make([]*conn, g.Conns)
 	var wg sync.WaitGroup
-	for range min(rampWorkers, swarms) {
+	for range min(rampWorkers, g.Conns) {
 		wg.Go(func() {
-			for s := range work {
-				for n := s * g.SwarmSize; n < min((s+1)*g.SwarmSize, g.Conns) && ctx.Err() == nil; n++ {
-					all[n] = g.enter(ctx, n, g.group(s), tmpl)
+			for from := range work {
+				for n := from; n < min(from+size, g.Conns) && ctx.Err() == nil; n++ {
+					all[n] = enter(n)
 				}
 			}
 		})
 	}
-	last := time.Now()
-	for s := range swarms {
+	last := start
+	for from := 0; from < g.Conns && ctx.Err() == nil; from += size {
 		select {
-		case work <- s:
+		case work <- from:
 		case <-ctx.Done():
-		}
-		if ctx.Err() != nil {
-			break
 		}
 		if time.Since(last) > 2*time.Second {
 			last = time.Now()
@@ -49,41 +69,21 @@ func (g *generator) ramp(ctx context.Context, tmpl *template) ([]*conn, error) {
 	}
 	close(work)
 	wg.Wait()
-	open := all[:0]
-	for _, c := range all {
-		if c != nil {
-			open = append(open, c)
-		}
-	}
-	if len(open) == 0 {
+	all = slices.DeleteFunc(all, func(c *conn) bool { return c == nil })
+	if len(all) == 0 {
+		err := context.Cause(ctx)
 		for kind := range g.errs.all() {
-			return nil, fmt.Errorf("load: no connection to %s: %s", g.targets[0].addr, kind)
+			err = errors.New(kind)
 		}
-		return nil, fmt.Errorf("load: no connection to %s: %w", g.targets[0].addr, context.Cause(ctx))
+		return nil, fmt.Errorf("load: no connection to %s: %w", g.targets[0].addr, err)
 	}
-	g.logf("%d connections opened in %.1f s", len(open), time.Since(start).Seconds())
-	return open, nil
-}
-
-// enter opens connection n and announces; nil means it did not work, which is counted.
-func (g *generator) enter(ctx context.Context, n int, s *group, tmpl *template) *conn {
-	c, err := g.connect(ctx, g.targets[n%len(g.targets)], n, tmpl, s)
-	if err != nil {
-		return nil
-	}
-	if err := c.join(); err != nil {
-		g.fail("first announce", err)
-		c.close()
-		return nil
-	}
-	g.ended.Add(1)
-	go c.read()
-	return c
+	g.logf("%d connections opened in %.1f s", len(all), time.Since(start).Seconds())
+	return all, nil
 }
 
 func runIdle(ctx context.Context, g *generator) error {
 	g.from.Store(0)
-	_, err := g.ramp(ctx, newTemplate(g.Options, "1"))
+	_, err := g.ramp(ctx, newTemplate(g.Options, leecher))
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,7 @@ func runIdle(ctx context.Context, g *generator) error {
 }
 
 func runPaced(ctx context.Context, g *generator) error {
-	conns, err := g.ramp(ctx, newTemplate(g.Options, "1"))
+	conns, err := g.ramp(ctx, newTemplate(g.Options, leecher))
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ type Report struct {
 	Skipped          int64 `json:"announces_skipped"` // due while the one before had no reply
 	Replies          int64 `json:"replies"`
 	Offers           int64 `json:"offers"`
-	Deliverable      int64 `json:"offers_deliverable"` // for which there was a peer
+	Deliverable      int64 `json:"offers_deliverable"` // for which there was a peer; 0 in lock-step, where that is not known
 	Delivered        int64 `json:"offers_delivered"`
 	Answers          int64 `json:"answers"`
 	AnswersDelivered int64 `json:"answers_delivered"`
@@ -65,11 +65,13 @@ func (g *generator) report() *Report {
 	}
 	if len(g.PIDs) > 0 {
 		r.CPU = w.cpu.Seconds() / s
-		if n := w.in + w.out; n > 0 {
+		// A few heartbeats say nothing.
+		if n := w.in + w.out; n >= 1000 {
 			r.CPUPerMessage = float64(w.cpu/time.Nanosecond) / 1e3 / float64(n)
 		}
 		r.RSSBefore, r.RSS, r.RSSPeak = float64(g.empty.rss)/mib, float64(g.full.rss)/mib, float64(g.full.peak)/mib
-		if n := r.Conns - r.Lost; n > 0 {
+		// A tracker that was busy before may have less now.
+		if n := r.Conns - r.Lost; n > 0 && g.full.rss > g.empty.rss {
 			r.KiBPerConn = float64(g.full.rss-g.empty.rss) / 1024 / float64(n)
 		}
 	}
@@ -86,12 +88,14 @@ func (r *Report) Print(w io.Writer) {
 	p("messages", "%.0f/s in, %.0f/s out, %.0f/s together", r.InPerSecond, r.OutPerSecond, r.InPerSecond+r.OutPerSecond)
 	p("bytes", "%.1f MB/s in, %.1f MB/s out", r.BytesInPerSecond/1e6, r.BytesOutPerSecond/1e6)
 	if r.RSS > 0 {
-		p("CPU", "%.2f cores, %.2f µs per message", r.CPU, r.CPUPerMessage)
-		p("memory", "%.1f MiB before, %.1f MiB then (peak %.1f): %.2f KiB per connection", r.RSSBefore, r.RSS, r.RSSPeak, r.KiBPerConn)
+		p("CPU", "%.2f cores%s", r.CPU, some(", %.2f µs per message", r.CPUPerMessage))
+		p("memory", "%.1f MiB before, %.1f MiB then (peak %.1f)%s", r.RSSBefore, r.RSS, r.RSSPeak, some(": %.2f KiB per connection", r.KiBPerConn))
 	}
 	p("announces", "%d, replies %d, skipped %d", r.Announces, r.Replies, r.Skipped)
-	p("offers", "%d sent, %d deliverable, %d delivered (%s)", r.Offers, r.Deliverable, r.Delivered, share(r.Delivered, r.Deliverable))
-	p("answers", "%d sent, %d delivered (%s)", r.Answers, r.AnswersDelivered, share(r.AnswersDelivered, r.Answers))
+	if r.Offers > 0 {
+		p("offers", "%d sent, %d deliverable, %d delivered%s", r.Offers, r.Deliverable, r.Delivered, share(r.Delivered, r.Deliverable))
+		p("answers", "%d sent, %d delivered%s", r.Answers, r.AnswersDelivered, share(r.AnswersDelivered, r.Answers))
+	}
 	for _, l := range []struct {
 		name string
 		Latency
@@ -105,9 +109,17 @@ func (r *Report) Print(w io.Writer) {
 	}
 }
 
+// some is empty for zero.
+func some(format string, v float64) string {
+	if v == 0 {
+		return ""
+	}
+	return fmt.Sprintf(format, v)
+}
+
 func share(part, whole int64) string {
 	if whole == 0 {
-		return "-"
+		return ""
 	}
-	return fmt.Sprintf("%.2f %%", 100*float64(part)/float64(whole))
+	return fmt.Sprintf(" (%.2f %%)", 100*float64(part)/float64(whole))
 }

@@ -8,6 +8,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/shoal-p2p/shoal/tracker/wsframe"
 )
 
 const (
@@ -26,6 +28,7 @@ type conn struct {
 	t       *template
 	joined  atomic.Bool  // swarm.joined counts it
 	waiting atomic.Int64 // when the announce without reply was sent, in microseconds; 0 = none
+	sent    []int64      // when the announces without reply were sent, in lock-step
 	ended   atomic.Bool
 }
 
@@ -103,7 +106,7 @@ func (c *conn) announce() error {
 	}
 	buf := buffers.Get().(*[]byte)
 	defer buffers.Put(buf)
-	*buf = c.t.appendAnnounce((*buf)[:0], c.swarm.hash, c.peer, now, c.n, len(c.t.stamps) > 0)
+	*buf = c.t.appendAnnounce((*buf)[:0], c.swarm.hash, c.peer, now, c.n)
 	return c.write(*buf, 1)
 }
 
@@ -156,14 +159,11 @@ func (c *conn) step() error {
 	out, messages := (*buf)[:0], 0
 	for {
 		switch op {
-		case opPing:
-			out = appendFrame(out, opPong, payload)
-		case opClose:
-			if len(payload) >= 2 {
-				return fmt.Errorf("%w: %d %.60s", errClosed, int(payload[0])<<8|int(payload[1]), payload[2:])
-			}
-			return errClosed
-		case opText, opBinary:
+		case wsframe.Ping:
+			out = appendFrame(out, wsframe.Pong, payload)
+		case wsframe.Close:
+			return closeError(payload)
+		case wsframe.Text, wsframe.Binary:
 			n := len(out)
 			if out = c.receive(out, payload); len(out) > n {
 				messages++
@@ -184,6 +184,14 @@ func (c *conn) step() error {
 	return c.write(out, messages)
 }
 
+// closeError says why the tracker closed (RFC 6455, section 5.5.1).
+func closeError(payload []byte) error {
+	if len(payload) < 2 {
+		return errClosed
+	}
+	return fmt.Errorf("%w: %d %.60s", errClosed, int(payload[0])<<8|int(payload[1]), payload[2:])
+}
+
 // receive handles a message and appends what is to be sent for it.
 func (c *conn) receive(out, payload []byte) []byte {
 	g := c.g
@@ -192,16 +200,20 @@ func (c *conn) receive(out, payload []byte) []byte {
 	m := parse(payload)
 	switch m.kind {
 	case kindReply:
-		if c.joined.CompareAndSwap(false, true) {
+		if c.swarm != nil && c.joined.CompareAndSwap(false, true) {
 			c.swarm.joined.Add(1)
 		}
-		if sent := c.waiting.Swap(0); sent != 0 && g.measured(sent) {
+		sent := c.waiting.Swap(0)
+		if len(c.sent) > 0 {
+			sent, c.sent = c.sent[0], c.sent[1:]
+		}
+		if sent != 0 && g.measured(sent) {
 			g.counts.replies.Add(1)
 			g.counts.reply.add(time.Duration(g.now()-sent) * time.Microsecond)
 		}
 	case kindOffer:
 		sent, _, ok := readStamp(m.offerID)
-		if !ok || len(m.peer) == 0 {
+		if !ok || len(m.peer) == 0 || len(m.hash) == 0 {
 			g.errs.add("an offer that is not as it was sent")
 			return out
 		}
@@ -210,7 +222,7 @@ func (c *conn) receive(out, payload []byte) []byte {
 			g.counts.answers.Add(1)
 			g.counts.offer.add(time.Duration(g.now()-sent) * time.Microsecond)
 		}
-		return c.t.appendAnswer(out, c.swarm.hash, c.peer, m.peer, m.offerID)
+		return c.t.appendAnswer(out, m.hash, c.peer, m.peer, m.offerID)
 	case kindAnswer:
 		sent, from, ok := readStamp(m.offerID)
 		if !ok || from != c.n {
