@@ -89,12 +89,15 @@ type udpWorker struct {
 	client  Client
 	peers   []swarm.TCPPeer
 
-	// Who sends a wrong connection id may be somebody else than the packet says. It
-	// gets an answer, as its id may just be old, but under a flood there is better to do.
+	// What the batch has counted.
+	malformed, limited uint64
+
+	// Wrong connection ids and too many announces are answered, as long as it
+	// costs little: the client may know no better. A flood gets silence.
 	refusals, refusalsAt int64
 }
 
-// maxUDPRefusals is how many wrong connection ids a worker answers in a second.
+// maxUDPRefusals is how many of these a worker answers in a second.
 const maxUDPRefusals = 1000
 
 func newUDPWorker(t *Tracker) *udpWorker {
@@ -125,6 +128,9 @@ func (w *udpWorker) serve(b udpio.Batch) error {
 			}
 		}
 		b.Flush()
+		w.t.shared.malformed.Add(w.malformed)
+		w.t.shared.limited.Add(w.limited)
+		w.malformed, w.limited = 0, 0
 	}
 }
 
@@ -134,13 +140,20 @@ func (w *udpWorker) handle(dst, packet []byte, from netip.AddrPort, local netip.
 	ip := from.Addr().WithZone("")
 	r := &w.request
 	if !ip.IsValid() || from.Port() == 0 || r.Parse(packet) != nil {
+		w.malformed++
 		return dst
 	}
 	if r.Action == udpwire.Connect {
 		return udpwire.AppendConnectReply(dst, r.Txn, w.t.ids.make(&w.scratch, ip, w.now))
 	}
 	if !w.t.ids.valid(&w.scratch, r.ConnID, ip, w.now) {
-		return w.refuseID(dst)
+		// Somebody else may have sent this: the answer is less than any such request.
+		w.malformed++
+		return w.refuseSome(dst, "connection id is not valid")
+	}
+	if !w.t.admitRate(w.now, ip) {
+		w.limited++
+		return w.refuseSome(dst, errRate.Error())
 	}
 	w.client.Addr = ip
 	if r.Action == udpwire.Scrape {
@@ -154,15 +167,15 @@ func (w *udpWorker) refuse(dst []byte, reason string) []byte {
 	return udpwire.AppendError(dst, w.request.Txn, reason)
 }
 
-// refuseID answers by less than any request with a connection id is long.
-func (w *udpWorker) refuseID(dst []byte) []byte {
+func (w *udpWorker) refuseSome(dst []byte, reason string) []byte {
 	if at := w.now.Unix(); at != w.refusalsAt {
 		w.refusals, w.refusalsAt = 0, at
 	}
 	if w.refusals++; w.refusals > maxUDPRefusals {
+		w.t.refused[UDP].Add(1)
 		return dst
 	}
-	return w.refuse(dst, "connection id is not valid")
+	return w.refuse(dst, reason)
 }
 
 func (w *udpWorker) announce(dst []byte, addr netip.AddrPort, local netip.Addr) []byte {
@@ -194,6 +207,7 @@ func (w *udpWorker) announce(dst []byte, addr netip.AddrPort, local netip.Addr) 
 	}
 	counts, peers, err := t.announceTCP(w.now, UDP, swarm.TCPAnnounce{
 		Hash: a.InfoHash, Peer: a.PeerID, Addr: addr, Event: event, Left: a.Left, Family: family, Want: want,
+		Place: t.place(addr.Addr()),
 	}, w.peers[:0])
 	w.peers = peers[:0]
 	if err != nil {

@@ -1,9 +1,8 @@
 package tracker
 
 import (
-	"errors"
-	"net"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -206,44 +205,190 @@ func TestLoopbackPeersAreNotGivenAway(t *testing.T) {
 	}
 }
 
-func TestServeUDP(t *testing.T) {
+// BEP 15: "do not expect packets to be exactly of a certain size".
+func TestUDPTakesLongerPackets(t *testing.T) {
 	tr := newTracker(t, Config{})
-	pc := listenUDP(t, "127.0.0.1:0")
-	served := make(chan error, 1)
-	go func() { served <- tr.ServeUDP(pc) }()
-	conn, err := net.Dial("udp", pc.LocalAddr().String())
-	if err != nil {
-		t.Fatal(err)
+	p := udpFrom(t, tr, "1.1.1.1:1000")
+	more := func(b []byte) []byte { return append(b, "\x00 and what a later version may add"...) }
+	for _, tc := range []struct {
+		packet []byte
+		want   udpwire.Action
+	}{
+		{udpwire.AppendConnect(nil, 1), udpwire.Connect},
+		{udpwire.AppendAnnounce(nil, p.conn, 1, &udpwire.AnnounceRequest{Port: 1}), udpwire.Announce},
+		{udpwire.AppendScrape(nil, p.conn, 1, raw20("hash")), udpwire.Scrape},
+	} {
+		if r, ok := p.ask(more(tc.packet)); !ok || r.Action != tc.want || r.Txn != 1 {
+			t.Errorf("%+v, want action %d", r, tc.want)
+		}
 	}
-	defer conn.Close()
-	conn.SetDeadline(time.Now().Add(10 * time.Second))
-	ask := func(packet []byte) udpwire.Reply {
-		t.Helper()
-		if _, err := conn.Write(packet); err != nil {
-			t.Fatal(err)
-		}
-		b := make([]byte, 2000)
-		n, err := conn.Read(b)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := udpwire.ParseReply(b[:n])
-		if err != nil {
-			t.Fatal(err)
-		}
-		return r
+}
+
+// BEP 15: num_want is "-1 by default".
+func TestUDPNumWant(t *testing.T) {
+	tr := newTracker(t, Config{})
+	p := udpFrom(t, tr, "9.9.9.9:9")
+	for i := range 100 {
+		udpFrom(t, tr, netip.AddrPortFrom(netip.AddrFrom4([4]byte{1, 1, 1, byte(i)}), 1000).String()).announce(udpwire.AnnounceRequest{Left: 5})
 	}
-	conn.Write([]byte("noise"))
-	id := ask(udpwire.AppendConnect(nil, 1)).ConnID
-	if r := ask(udpwire.AppendAnnounce(nil, id, 2, &udpwire.AnnounceRequest{InfoHash: raw20("hash"), Port: 5})); r.Action != udpwire.Announce || r.Seeders != 1 {
+	for _, tc := range []struct{ numWant, want int }{{-1, 50}, {-1000, 50}, {0, 0}, {7, 7}, {99, 99}, {1000, 100}} {
+		r := p.announce(udpwire.AnnounceRequest{Left: 5, NumWant: int32(tc.numWant)})
+		if n := len(r.Peers) / compact.Len4; n != tc.want {
+			t.Errorf("num_want %d: %d peers, want %d", tc.numWant, n, tc.want)
+		}
+	}
+}
+
+// opentracker's announce from before BEP 15 spoke of IPv6: its reply carries IPv6 peers,
+// and its action, whatever brought it.
+func TestUDPOldIPv6Announce(t *testing.T) {
+	tr := newTracker(t, Config{})
+	udpFrom(t, tr, "1.1.1.1:1000").announce(udpwire.AnnounceRequest{Left: 5})
+	udpFrom(t, tr, "[2001::1]:1000").announce(udpwire.AnnounceRequest{Left: 5})
+	for _, addr := range []string{"[2001::2]:1000", "1.1.1.2:1000"} {
+		p := udpFrom(t, tr, addr)
+		b := udpwire.AppendAnnounce(nil, p.conn, 5, &udpwire.AnnounceRequest{InfoHash: raw20("hash"), PeerID: raw20(addr), Left: 5, Port: 1000, NumWant: 1})
+		b[11] = byte(udpwire.Announce6)
+		b = append(b[:84:84], append(make([]byte, 16), b[88:]...)...)
+		r, ok := p.ask(b)
+		if got := compact.Parse6(nil, r.Peers, 9); !ok || r.Action != udpwire.Announce6 || len(got) != 1 || !got[0].Addr().Is6() {
+			t.Errorf("%s: %+v, peers %v", addr, r, got)
+		}
+	}
+}
+
+// BEP 41: the query of the tracker's URL comes in options behind the announce.
+func TestUDPQuery(t *testing.T) {
+	var got *Client
+	tr := newTracker(t, Config{AllowAnnounce: func(c *Client, _ [20]byte) error {
+		copied := *c
+		got = &copied
+		if c.Query == "token=wrong" {
+			return errNotServed
+		}
+		return nil
+	}})
+	p := udpFrom(t, tr, "1.1.1.1:1000")
+	long := strings.Repeat("y", 400)
+	for _, tc := range []struct{ name, options, query string }{
+		{"none", "", ""},
+		{"path alone", "\x02\x09/announce", ""},
+		{"query", "\x02\x0e/announce?t=1&", "t=1&"},
+		{"in parts", "\x02\x05/a?to\x01\x02\x03ken\x02\x03=wr\x00", "token=wr"},
+		{"unknown option first", "\x42\x03???\x02\x05/?t=2", "t=2"},
+		{"two question marks", "\x02\x06/?t=?2", "t=?2"},
+		{"after the end", "\x00\x02\x05/?t=2", ""},
+		{"more than one option holds", "\x02\xff/?" + long[:253] + "\x02\x93" + long[253:], long},
+	} {
+		b := udpwire.AppendAnnounce(nil, p.conn, 5, &udpwire.AnnounceRequest{InfoHash: raw20("hash"), Port: 1})
+		r, ok := p.ask(append(b, tc.options...))
+		if !ok || r.Action != udpwire.Announce || got.Query != tc.query || got.Door != UDP || got.Addr != p.addr.Addr() {
+			t.Errorf("%s: %+v, client %+v, want query %q", tc.name, r, got, tc.query)
+		}
+	}
+	r := p.announce(udpwire.AnnounceRequest{URLData: []byte("/announce?token=wrong")})
+	if r.Action != udpwire.Error || string(r.Message) != errNotServed.Error() {
 		t.Errorf("%+v", r)
 	}
-	tr.Close()
-	if err := <-served; err != nil {
-		t.Errorf("ServeUDP after Close: %v", err)
+}
+
+func TestUDPScrapeOfMany(t *testing.T) {
+	for _, tc := range []struct{ limit, want int }{{0, 70}, {10, 10}, {1000, udpwire.MaxScrape}} {
+		tr := newTracker(t, Config{Limits: Limits{Scrape: tc.limit}})
+		p := udpFrom(t, tr, "1.1.1.1:1000")
+		b := udpwire.AppendScrape(nil, p.conn, 9, make([][20]byte, udpwire.MaxScrape)...)
+		r, ok := p.ask(append(b, make([]byte, 400)...))
+		if n := len(r.Counters) / 12; !ok || n != tc.want {
+			t.Errorf("limit %d: %d counters, want %d", tc.limit, n, tc.want)
+		}
 	}
-	if err := tr.ServeUDP(listenUDP(t, "127.0.0.1:0")); !errors.Is(err, ErrClosed) {
-		t.Errorf("ServeUDP of a closed tracker: %v", err)
+}
+
+// A flood under false addresses gets silence after a while, and stops nobody.
+func TestUDPFlood(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	tr := newTracker(t, Config{Now: func() time.Time { return now }})
+	honest := udpFrom(t, tr, "1.1.1.1:1000")
+	w := newUDPWorker(tr)
+	honest.w = w
+	flood := func() (answers int) {
+		for i := range 5 * maxUDPRefusals {
+			from := netip.AddrPortFrom(netip.AddrFrom4([4]byte{2, byte(i >> 16), byte(i >> 8), byte(i)}), 7)
+			packet := udpwire.AppendAnnounce(nil, uint64(i)*0x9e3779b97f4a7c15, 1, &udpwire.AnnounceRequest{InfoHash: [20]byte{byte(i), byte(i >> 8)}, Port: 7})
+			if i%2 == 0 {
+				packet = udpwire.AppendScrape(nil, uint64(i), 1, [20]byte{})
+			}
+			w.now = now
+			out := w.handle(nil, packet, from, netip.Addr{})
+			if len(out) > len(packet) {
+				t.Fatalf("%d bytes got %d", len(packet), len(out))
+			}
+			if len(out) > 0 {
+				answers++
+			}
+		}
+		return answers
+	}
+	for range 2 {
+		if n := flood(); n != maxUDPRefusals {
+			t.Errorf("%d answers in a second", n)
+		}
+		if r := honest.announce(udpwire.AnnounceRequest{}); r.Action != udpwire.Announce {
+			t.Errorf("an honest peer got %+v", r)
+		}
+		now = now.Add(time.Second)
+	}
+	if st := tr.Stats(); st.Swarms != 1 || st.TCPPeers != 1 || st.Refused[UDP] != 10*maxUDPRefusals {
+		t.Errorf("%+v", st)
+	}
+}
+
+func TestUDPRates(t *testing.T) {
+	now := time.Unix(1_700_000_000, 0)
+	tr := newTracker(t, Config{Now: func() time.Time { return now }, Limits: Limits{AnnouncesPerAddr: Rate{PerSecond: 1, Burst: 3}}})
+	a, b := udpFrom(t, tr, "1.1.1.1:1000"), udpFrom(t, tr, "1.1.1.2:1000")
+	for i := range 5 {
+		r := a.announce(udpwire.AnnounceRequest{Port: uint16(1000 + i)})
+		if allowed := r.Action == udpwire.Announce; allowed != (i < 3) || !allowed && string(r.Message) != errRate.Error() {
+			t.Errorf("announce %d: %+v", i, r)
+		}
+	}
+	if r, _ := a.ask(udpwire.AppendScrape(nil, a.conn, 9, raw20("hash"))); r.Action != udpwire.Error {
+		t.Errorf("a scrape above the limit: %+v", r)
+	}
+	if r := b.announce(udpwire.AnnounceRequest{}); r.Action != udpwire.Announce {
+		t.Errorf("another address: %+v", r)
+	}
+	now = now.Add(time.Second)
+	if r := a.announce(udpwire.AnnounceRequest{}); r.Action != udpwire.Announce {
+		t.Errorf("a second later: %+v", r)
+	}
+}
+
+// Everything a packet needs is there before it comes.
+func TestUDPAllocatesNothing(t *testing.T) {
+	tr := newTracker(t, Config{Limits: Limits{AnnouncesPerAddr: Rate{PerSecond: 1e9, Burst: 1e6}}})
+	for i := range 300 {
+		udpFrom(t, tr, netip.AddrPortFrom(netip.AddrFrom4([4]byte{1, 1, byte(i >> 8), byte(i)}), 1000).String()).announce(udpwire.AnnounceRequest{Left: 5})
+		udpFrom(t, tr, netip.AddrPortFrom(netip.AddrFrom16([16]byte{0x20, 1, 14: byte(i >> 8), 15: byte(i)}), 1000).String()).announce(udpwire.AnnounceRequest{Left: 5})
+	}
+	for _, addr := range []string{"3.3.3.3:3", "[2003::3]:3"} {
+		p := udpFrom(t, tr, addr)
+		request := func(event uint32, numWant int32) []byte {
+			return udpwire.AppendAnnounce(nil, p.conn, 5, &udpwire.AnnounceRequest{InfoHash: raw20("hash"), PeerID: raw20(addr), Left: 5,
+				Event: event, NumWant: numWant, Port: 3, URLData: []byte("/announce?key=" + strings.Repeat("k", 300))})
+		}
+		packets := map[string][]byte{
+			"connect": udpwire.AppendConnect(nil, 1), "announce": request(0, -1), "announce for many": request(0, 10_000),
+			"stop": request(udpwire.EventStopped, 0), "scrape": udpwire.AppendScrape(nil, p.conn, 5, raw20("hash"), raw20("other")),
+			"wrong id": udpwire.AppendAnnounce(nil, p.conn+1, 5, &udpwire.AnnounceRequest{}), "garbage": []byte("garbage"),
+		}
+		out := make([]byte, 0, 1500)
+		for name, packet := range packets {
+			if n := testing.AllocsPerRun(200, func() { p.w.handle(out, packet, p.addr, netip.Addr{}) }); n > 0 {
+				t.Errorf("%s from %s: %v allocations", name, addr, n)
+			}
+		}
 	}
 }
 
@@ -272,6 +417,9 @@ func FuzzHandleUDP(f *testing.F) {
 		out := w.handle(nil, b, addr, netip.Addr{})
 		if len(out) > maxUDPReply {
 			t.Fatalf("%d bytes", len(out))
+		}
+		if proven := len(b) >= 16 && w.request.Action != udpwire.Connect && tr.ids.valid(&w.scratch, w.request.ConnID, addr.Addr(), w.now); !proven && len(out) > len(b) {
+			t.Fatalf("%x, which anybody could have sent, got %d bytes", b, len(out))
 		}
 		if len(out) > 0 {
 			if _, err := udpwire.ParseReply(out); err != nil {
