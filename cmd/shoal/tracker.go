@@ -68,6 +68,28 @@ type trackerServeCmd struct {
 	MaxPeers            string   `group:"Limits:" default:"4194304" placeholder:"N" help:"Peers in memory, all swarms together (${default})."`
 	MaxBuffers          string   `group:"Limits:" default:"256MiB" placeholder:"SIZE" help:"Memory for messages under way (${default})."`
 
+	Locality string   `group:"Nearness:" default:"off" placeholder:"WHICH" help:"Peers to prefer: off, prefix (same address or prefix), full (then same ISP, then same country) (${default})."`
+	MMDB     []string `name:"mmdb" group:"Nearness:" placeholder:"FILE" help:".mmdb file that tells ISPs or countries, as of MaxMind, DB-IP or IPinfo (repeatable)."`
+
+	Admin         string `group:"Watching:" default:"off" placeholder:"ADDR" help:"Address for the operator alone: dashboard, /stats.json, /metrics, /health (${default})."`
+	AdminAuthFile string `group:"Watching:" placeholder:"FILE" help:"File with USER:PASSWORD that it asks for."`
+
+	Turn                   string   `group:"STUN and TURN:" default:"off" placeholder:"ADDR" help:"UDP and TCP address of a STUN and TURN server, usually :3478 (${default})."`
+	TurnTLS                string   `name:"turn-tls" group:"STUN and TURN:" default:"off" placeholder:"ADDR" help:"The same over TLS, with the tracker's certificate, usually :5349 (${default})."`
+	TurnSTUNOnly           bool     `name:"turn-stun-only" group:"STUN and TURN:" help:"Tell addresses, relay nothing."`
+	TurnPublicIP           []string `name:"turn-public-ip" group:"STUN and TURN:" placeholder:"IP" help:"Address by which peers reach this machine, if it has another itself (repeatable)."`
+	TurnHost               string   `group:"STUN and TURN:" placeholder:"NAME" help:"Name of this machine that clients are told."`
+	TurnPorts              string   `group:"STUN and TURN:" default:"49152-65535" placeholder:"A-B" help:"UDP ports of relayed addresses (${default})."`
+	TurnRealm              string   `group:"STUN and TURN:" default:"shoal" placeholder:"NAME" help:"Realm of the credentials (${default})."`
+	TurnSecretFile         string   `group:"STUN and TURN:" placeholder:"FILE" help:"Secret that makes credentials, the same on all nodes; a new one at each start if not set."`
+	TurnTTL                string   `name:"turn-ttl" group:"STUN and TURN:" default:"1h" placeholder:"TIME" help:"How long credentials open sessions (${default})."`
+	TurnMaxSessions        string   `group:"STUN and TURN:" default:"4000" placeholder:"N" help:"Relay sessions at once (${default})."`
+	TurnMaxSessionsPerAddr string   `group:"STUN and TURN:" default:"100" placeholder:"N" help:"Those of one address (${default})."`
+	TurnSessionRate        string   `group:"STUN and TURN:" default:"1MiB" placeholder:"SIZE" help:"Bytes a second that one session relays, or off (${default})."`
+	TurnTotalRate          string   `group:"STUN and TURN:" default:"12MiB" placeholder:"SIZE" help:"Those of all sessions together, or off (${default})."`
+	TurnDenyPeer           []string `group:"STUN and TURN:" placeholder:"NET" help:"Relay nothing to these addresses, besides private ones and this machine's networks (repeatable)."`
+	TurnAllowPeer          []string `group:"STUN and TURN:" placeholder:"NET" help:"Relay to these addresses all the same (repeatable)."`
+
 	Drain        string `group:"Running:" default:"10s" placeholder:"TIME" help:"How long clients are sent away little by little after SIGTERM (${default})."`
 	LogLevel     string `group:"Running:" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
 	LogFormat    string `group:"Running:" default:"text" placeholder:"FORMAT" help:"text or json (${default})."`

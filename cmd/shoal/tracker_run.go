@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
@@ -18,6 +19,8 @@ import (
 	"github.com/shoal-p2p/shoal/internal/openfiles"
 	"github.com/shoal-p2p/shoal/tracker"
 	"github.com/shoal-p2p/shoal/tracker/access"
+	"github.com/shoal-p2p/shoal/tracker/admin"
+	"github.com/shoal-p2p/shoal/tracker/relay"
 	"github.com/shoal-p2p/shoal/tracker/token"
 )
 
@@ -28,6 +31,10 @@ type trackerPlan struct {
 	conf          tracker.Config
 	tls           *tls.Config       // of listen; nil is plain
 	acme          *autocert.Manager // nil if certificates come from files, or there are none
+	admin         string            // "off" or an address
+	adminLogin    [2]string         // user and password; empty asks nobody
+	turn          *relay.Config     // nil: none
+	gate          *gate
 	drain         time.Duration
 	log           *slog.Logger
 	files         *reloader
@@ -59,6 +66,9 @@ func (s *settings) plan(stderr io.Writer) (*trackerPlan, error) {
 		Compression: [...]tracker.Compression{tracker.CompressIn, tracker.CompressBoth, tracker.CompressOff}[s.oneOf("compression", "in", "both", "off")],
 	}
 	s.access(p)
+	s.nearness(p)
+	s.admin(p)
+	s.turn(p)
 	return p, s.err
 }
 
@@ -123,7 +133,8 @@ func (s *settings) access(p *trackerPlan) {
 			p.files.add("token secrets "+path, keys.Reload, path)
 		}
 	}
-	g := gate{origins: origins, hashes: hashes, keys: keys, log: p.log, addresses: s.truth("log-addresses")}
+	g := &gate{origins: origins, hashes: hashes, keys: keys, log: p.log, addresses: s.truth("log-addresses")}
+	p.gate = g
 	p.conf.AllowClient = g.client
 	if keys != nil || hashes != (access.Hashes{}) {
 		p.conf.AllowAnnounce = g.announce
@@ -277,6 +288,18 @@ func (p *trackerPlan) open() (doors []*trackerDoor, err error) {
 	return doors, nil
 }
 
+// A lateTracker gives the counts of a tracker that is made after those who ask.
+type lateTracker struct {
+	atomic.Pointer[tracker.Tracker]
+}
+
+func (l *lateTracker) Stats() tracker.Stats {
+	if t := l.Load(); t != nil {
+		return t.Stats()
+	}
+	return tracker.Stats{}
+}
+
 // run serves until ctx is done, then it sends the clients away.
 func (p *trackerPlan) run(ctx context.Context) error {
 	p.openFiles()
@@ -284,19 +307,38 @@ func (p *trackerPlan) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var running atomic.Pointer[tracker.Tracker]
-	p.conf.Fallback = p.pages(&running)
-	t, err := tracker.New(p.conf)
-	if err != nil {
+	closeDoors := func() {
 		for _, d := range doors {
 			d.close()
 		}
+	}
+	var turn *relay.Server
+	if p.turn != nil {
+		if turn, err = p.startRelay(); err != nil {
+			closeDoors()
+			return err
+		}
+		defer turn.Close()
+	}
+	var late lateTracker
+	p.conf.Fallback = p.pages(&late, doors, turn)
+	t, err := tracker.New(p.conf)
+	if err != nil {
+		closeDoors()
 		return err
 	}
 	defer t.Close()
-	running.Store(t)
+	late.Store(t)
 
-	ended := make(chan error, 2*len(doors))
+	ended := make(chan error, 2*len(doors)+1)
+	if p.admin != "off" {
+		stop, err := p.serveAdmin(t, turn, ended)
+		if err != nil {
+			closeDoors()
+			return err
+		}
+		defer stop()
+	}
 	var ready []string
 	for _, d := range doors {
 		d.serve(t, ended)
@@ -319,17 +361,47 @@ func (p *trackerPlan) run(ctx context.Context) error {
 	return t.Shutdown(until)
 }
 
+// serveAdmin serves the operator's pages until stop.
+func (p *trackerPlan) serveAdmin(t *tracker.Tracker, turn *relay.Server, ended chan<- error) (stop func(), err error) {
+	ln, err := net.Listen("tcp", p.admin)
+	if err != nil {
+		return nil, listenError(p.admin, p.from["admin"].from, err)
+	}
+	h, err := p.adminHandler(t, turn)
+	if err != nil {
+		ln.Close()
+		return nil, err
+	}
+	srv := &http.Server{
+		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+		ErrorLog: log.New(io.Discard, "", 0), // it would name addresses
+	}
+	go func() { ended <- srv.Serve(ln) }()
+	p.log.Info("serving the operator's pages", "address", ln.Addr().String())
+	return func() { srv.Close(); h.Close() }, nil
+}
+
 // pages is what the tracker's ports serve beside the tracker.
-func (p *trackerPlan) pages(running *atomic.Pointer[tracker.Tracker]) http.Handler {
+func (p *trackerPlan) pages(t *lateTracker, doors []*trackerDoor, turn *relay.Server) http.Handler {
 	mux := http.NewServeMux()
+	welcome := admin.LandingConfig{Tracker: t}
+	for _, d := range doors {
+		if d.udp != nil && welcome.UDPPort == 0 {
+			welcome.UDPPort = d.udp[0].LocalAddr().(*net.UDPAddr).Port
+		}
+	}
+	mux.Handle("/{$}", admin.Landing(welcome))
 	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Cache-Control", "no-store")
-		if t := running.Load(); t == nil || t.Stats().Draining {
+		if t.Stats().Draining {
 			http.Error(w, "draining", http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "ok")
 	})
+	if turn != nil {
+		mux.Handle("/ice.json", p.icePage(turn))
+	}
 	if p.acme != nil {
 		return p.acme.HTTPHandler(mux)
 	}

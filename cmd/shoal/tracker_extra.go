@@ -1,0 +1,189 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"net/netip"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/shoal-p2p/shoal"
+	"github.com/shoal-p2p/shoal/tracker"
+	"github.com/shoal-p2p/shoal/tracker/admin"
+	"github.com/shoal-p2p/shoal/tracker/place"
+	"github.com/shoal-p2p/shoal/tracker/relay"
+	"github.com/shoal-p2p/shoal/tracker/swarm"
+	"github.com/shoal-p2p/shoal/tracker/token"
+)
+
+// nearness reads the settings of locality. Files alone are of use, too: they tell the
+// countries of the clients.
+func (s *settings) nearness(p *trackerPlan) {
+	p.conf.Locality = [...]swarm.Locality{swarm.LocalityOff, swarm.LocalityPrefix, swarm.LocalityFull}[s.oneOf("locality", "off", "prefix", "full")]
+	paths := s.list("mmdb")
+	if len(paths) == 0 {
+		if p.conf.Locality == swarm.LocalityFull {
+			s.fail("locality", "full needs to know ISPs and countries: name a file with --mmdb, or say prefix")
+		}
+		if p.conf.Locality != swarm.LocalityOff {
+			p.conf.Locate = place.OfAddr
+		}
+		return
+	}
+	db, err := place.Open(paths...)
+	if err != nil {
+		s.fail("mmdb", "%w", err)
+		return
+	}
+	p.conf.Locate = db.Locate
+	p.files.add("places "+strings.Join(paths, ", "), db.Reload, paths...)
+}
+
+// firstLine returns the first line of a file that is neither empty nor a comment.
+func firstLine(path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("cannot read %s: %w", path, cause(err))
+	}
+	for line := range strings.Lines(string(text)) {
+		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
+			return line, nil
+		}
+	}
+	return "", fmt.Errorf("%s is empty", path)
+}
+
+func (s *settings) admin(p *trackerPlan) {
+	p.admin = s.text("admin")
+	path := s.text("admin-auth-file")
+	if p.admin == "off" {
+		if path != "" {
+			s.fail("admin-auth-file", "this is of no use without --admin")
+		}
+		return
+	}
+	s.addr("admin", p.admin)
+	if path == "" {
+		if !loopback(p.admin) {
+			p.log.Warn("the admin address is open to everybody who reaches it: set --admin-auth-file, or listen on 127.0.0.1", "address", p.admin)
+		}
+		return
+	}
+	line, err := firstLine(path)
+	if err != nil {
+		s.fail("admin-auth-file", "%w", err)
+		return
+	}
+	user, password, _ := strings.Cut(line, ":")
+	if user == "" || password == "" {
+		s.fail("admin-auth-file", "there is no USER:PASSWORD in %s", path)
+	}
+	p.adminLogin = [2]string{user, password}
+}
+
+// minTurnSecret is the least length of the secret, in bytes: what cannot be guessed.
+const minTurnSecret = 16
+
+func (s *settings) turn(p *trackerPlan) {
+	on := s.text("turn") != "off"
+	for name, one := range s.all {
+		if !on && one.given && strings.HasPrefix(name, "turn-") {
+			s.fail(name, "this is of no use without --turn")
+			return
+		}
+	}
+	bytesPerSecond := func(name string) int {
+		if s.text(name) == "off" {
+			return -1
+		}
+		return s.size(name, 1<<10, 1<<40)
+	}
+	c := &relay.Config{
+		Listen: s.text("turn"), STUNOnly: s.truth("turn-stun-only"), Host: s.text("turn-host"), Ports: s.ports("turn-ports"),
+		Realm: s.text("turn-realm"), TTL: s.duration("turn-ttl", time.Minute),
+		MaxSessions: s.count("turn-max-sessions", 1, 1<<20), MaxSessionsPerAddr: s.count("turn-max-sessions-per-addr", 1, 1<<20),
+		SessionRate: bytesPerSecond("turn-session-rate"), TotalRate: bytesPerSecond("turn-total-rate"),
+		DenyPeers: s.networks("turn-deny-peer"), AllowPeers: s.networks("turn-allow-peer"),
+	}
+	for _, text := range s.list("turn-public-ip") {
+		ip, err := netip.ParseAddr(text)
+		if err != nil {
+			s.fail("turn-public-ip", "%q is not an IP address: write it like 203.0.113.5", text)
+		}
+		c.PublicIPs = append(c.PublicIPs, ip)
+	}
+	if addr := s.text("turn-tls"); addr != "off" {
+		c.ListenTLS, c.TLS = s.addr("turn-tls", addr), p.tls
+		if p.tls == nil {
+			s.fail("turn-tls", "TLS needs a certificate: set --tls-cert and --tls-key, or --acme-domain")
+		}
+	}
+	if path := s.text("turn-secret-file"); path != "" {
+		secret, err := firstLine(path)
+		if err != nil {
+			s.fail("turn-secret-file", "%w", err)
+		} else if len(secret) < minTurnSecret {
+			s.fail("turn-secret-file", "the secret in %s has %d bytes, it needs %d or more", path, len(secret), minTurnSecret)
+		}
+		c.Secret = []byte(secret)
+	}
+	if on {
+		s.addr("turn", c.Listen)
+		p.turn = c
+	}
+}
+
+// ports returns the first and the last of a range "A-B".
+func (s *settings) ports(name string) (r [2]uint16) {
+	a, b, ok := strings.Cut(s.text(name), "-")
+	first, errA := strconv.ParseUint(a, 10, 16)
+	last, errB := strconv.ParseUint(b, 10, 16)
+	if !ok || errA != nil || errB != nil || first == 0 || first > last {
+		s.fail(name, "%q is not a range of ports: write it like 49152-65535", s.text(name))
+	}
+	return [2]uint16{uint16(first), uint16(last)}
+}
+
+// startRelay starts the TURN server, and lets the tracker hand out its credentials.
+func (p *trackerPlan) startRelay() (*relay.Server, error) {
+	r, err := relay.New(*p.turn)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", p.from["turn"].from, err)
+	}
+	p.conf.ICEServers = func(c *tracker.Client) []byte { return r.ICEServers(c.Addr) }
+	return r, nil
+}
+
+// icePage hands out credentials to those who may use the tracker.
+func (p *trackerPlan) icePage(r *relay.Server) http.Handler {
+	page := r.Handler()
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
+		err := p.gate.origins.Check(req.Header.Get("Origin"))
+		if err == nil && p.gate.keys != nil {
+			var claims token.Claims
+			if claims, err = p.gate.keys.Verify(token.FromQuery(req.URL.RawQuery)); err == nil {
+				claims.Net = netip.Prefix{} // the address before a proxy is not known here
+				err = claims.Admit(time.Now(), netip.Addr{})
+			}
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusForbidden)
+			return
+		}
+		page.ServeHTTP(w, req)
+	})
+}
+
+// adminHandler shows what the tracker does.
+func (p *trackerPlan) adminHandler(t *tracker.Tracker, r *relay.Server) (*admin.Handler, error) {
+	c := admin.Config{Tracker: t, Version: shoal.Version, User: p.adminLogin[0], Password: p.adminLogin[1]}
+	if r != nil {
+		c.Relay = func() admin.Relay {
+			s := r.Stats()
+			return admin.Relay{Sessions: s.Sessions, Bytes: s.BytesToPeers + s.BytesToClients, Refused: s.Refused + s.Unauthorized}
+		}
+	}
+	return admin.New(c)
+}
