@@ -76,14 +76,17 @@ type Config struct {
 type Cluster struct {
 	Connected   bool   `json:"connected"`    // to the message bus
 	Nodes       int    `json:"nodes"`        // alive, with this one
-	Directory   int    `json:"directory"`    // swarms whose whereabouts this node keeps
-	Offers      uint64 `json:"offers"`       // offers passed to other nodes
-	Answers     uint64 `json:"answers"`      // answers passed to other nodes
-	Dropped     uint64 `json:"dropped"`      // records thrown away, with the bus away or too slow
-	MessagesIn  uint64 `json:"messages_in"`  // from the bus
-	MessagesOut uint64 `json:"messages_out"` // to the bus
-	BytesIn     uint64 `json:"bytes_in"`     // of these messages
-	BytesOut    uint64 `json:"bytes_out"`    // of these messages
+	Directory   int    `json:"directory"`    // swarms that this node keeps account of
+	OffersIn    uint64 `json:"offers_in"`    // offers that came from other nodes
+	OffersOut   uint64 `json:"offers_out"`   // offers passed to them
+	AnswersIn   uint64 `json:"answers_in"`   // answers that came from other nodes
+	AnswersOut  uint64 `json:"answers_out"`  // answers passed to them
+	Undelivered uint64 `json:"undelivered"`  // offers and answers that came for a peer that had gone
+	Dropped     uint64 `json:"dropped"`      // messages thrown away, with the bus or the node too slow
+	MessagesIn  uint64 `json:"messages_in"`  // messages from the bus
+	MessagesOut uint64 `json:"messages_out"` // messages to the bus
+	BytesIn     uint64 `json:"bytes_in"`     // bytes in the messages from the bus
+	BytesOut    uint64 `json:"bytes_out"`    // bytes in the messages to the bus
 }
 
 // Relay counts what a TURN server holds and has done.

@@ -5,8 +5,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -75,6 +77,19 @@ func text(t *testing.T, r *http.Response) string {
 		t.Fatal(err)
 	}
 	return string(b)
+}
+
+// browser makes a request look as a browser's.
+func browser(r *http.Request) { r.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8") }
+
+func packageComment(t *testing.T) string {
+	t.Helper()
+	b, err := os.ReadFile("admin.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	comment, _, _ := strings.Cut(string(b), "\npackage admin")
+	return comment
 }
 
 func decode[T any](t *testing.T, r *http.Response) (v T) {
@@ -149,7 +164,7 @@ func TestNothingElseIsServed(t *testing.T) {
 func TestStatsJSON(t *testing.T) {
 	h := open(t, Config{
 		Tracker: busy(), Version: "1.2.3",
-		Cluster: func() Cluster { return Cluster{Connected: true, Nodes: 3, Directory: 44} },
+		Cluster: func() Cluster { return Cluster{Connected: true, Nodes: 3, Directory: 44, OffersIn: 5, AnswersOut: 6} },
 		Relay:   func() Relay { return Relay{Sessions: 2, Bytes: 99, Refused: 1} },
 	})
 	got := decode[map[string]any](t, ask(h, "GET", "/stats.json"))
@@ -191,7 +206,7 @@ func TestStatsJSON(t *testing.T) {
 	if countries["DE"] != 5.0 || countries["NZ"] != 2.0 || countries["unknown"] != 1.0 || len(countries) != 3 {
 		t.Errorf("countries: %v", countries)
 	}
-	if c := got["cluster"].(map[string]any); c["connected"] != true || c["nodes"] != 3.0 || c["directory"] != 44.0 || len(c) != 10 {
+	if c := got["cluster"].(map[string]any); c["connected"] != true || c["nodes"] != 3.0 || c["directory"] != 44.0 || c["offers_in"] != 5.0 || c["answers_out"] != 6.0 || len(c) != 13 {
 		t.Errorf("cluster: %v", c)
 	}
 	if r := got["relay"].(map[string]any); r["sessions"] != 2.0 || r["bytes"] != 99.0 || r["refused"] != 1.0 {
@@ -203,8 +218,9 @@ func TestStatsJSON(t *testing.T) {
 			t.Errorf("%s is there without one", name)
 		}
 	}
+	comment := packageComment(t)
 	for name := range got {
-		if !strings.Contains(packageComment(t), "\n//\t"+name) && !strings.Contains(packageComment(t), name+", ") && !strings.Contains(packageComment(t), ", "+name) {
+		if !regexp.MustCompile(`(?m)^//\t(?:\w+, )*` + name + `\b`).MatchString(comment) {
 			t.Errorf("the package comment does not tell what %s is", name)
 		}
 	}
@@ -284,11 +300,11 @@ func TestHistoryKeepsAnHour(t *testing.T) {
 		}
 
 		// Whoever has some asks for the rest.
-		rest := decode[historyJSON](t, ask(h, "GET", "/history.json?since="+itoa(got.Times[sampleCount-4])))
+		rest := decode[historyJSON](t, ask(h, "GET", "/history.json?since="+strconv.FormatInt(got.Times[sampleCount-4], 10)))
 		if !slices.Equal(rest.Times, got.Times[sampleCount-3:]) || len(rest.Series["offers"]) != 3 {
 			t.Errorf("since the fourth last: %v", rest.Times)
 		}
-		none := decode[historyJSON](t, ask(h, "GET", "/history.json?since="+itoa(got.Times[sampleCount-1])))
+		none := decode[historyJSON](t, ask(h, "GET", "/history.json?since="+strconv.FormatInt(got.Times[sampleCount-1], 10)))
 		if len(none.Times) != 0 || none.Times == nil {
 			t.Errorf("since the last: %v", none.Times)
 		}
@@ -332,8 +348,10 @@ func TestMetrics(t *testing.T) {
 	f.stats.Draining = true
 	h := open(t, Config{
 		Tracker: f, Version: "1.2.3",
-		Cluster: func() Cluster { return Cluster{Connected: true, Nodes: 3, MessagesIn: 5, BytesOut: 6} },
-		Relay:   func() Relay { return Relay{Sessions: 2, Bytes: 99} },
+		Cluster: func() Cluster {
+			return Cluster{Connected: true, Nodes: 3, MessagesIn: 5, BytesOut: 6, OffersOut: 8, Undelivered: 9}
+		},
+		Relay: func() Relay { return Relay{Sessions: 2, Bytes: 99} },
 	})
 	r := ask(h, "GET", "/metrics")
 	body := text(t, r)
@@ -360,6 +378,7 @@ func TestMetrics(t *testing.T) {
 		`shoal_tracker_country_connections{country="DE"} 5`, `shoal_tracker_country_connections{country="unknown"} 1`,
 		`shoal_tracker_build_info{version="1.2.3"} 1`,
 		`shoal_tracker_cluster_connected 1`, `shoal_tracker_cluster_nodes 3`, `shoal_tracker_cluster_messages_total{direction="in"} 5`, `shoal_tracker_cluster_bytes_total{direction="out"} 6`,
+		`shoal_tracker_cluster_offers_total{direction="out"} 8`, `shoal_tracker_cluster_undelivered_total 9`,
 		`shoal_tracker_relay_sessions 2`, `shoal_tracker_relay_bytes_total 99`,
 	} {
 		if !strings.Contains(body, "\n"+want+"\n") {
@@ -380,14 +399,13 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-var address = regexp.MustCompile(`(?i)\b(?:https?|wss?):|//[a-z]|@import|url\(`)
+var address = regexp.MustCompile(`\b(?:https?|wss?):|//[a-z]|@import|url\(`)
 
 // A page asks nobody but its own server for anything, and is nobody else's frame.
 func TestPagesAreSelfContained(t *testing.T) {
-	visit := func(r *http.Request) { r.Header.Set("Accept", "text/html,*/*;q=0.8") }
 	for name, r := range map[string]*http.Response{
 		"dashboard": ask(open(t, Config{Tracker: busy()}), "GET", "/"),
-		"landing":   ask(Landing(LandingConfig{}), "GET", "http://tracker.test/", visit),
+		"landing":   ask(Landing(LandingConfig{}), "GET", "http://tracker.test/", browser),
 	} {
 		body := text(t, r)
 		if r.StatusCode != 200 || r.Header.Get("Content-Type") != "text/html; charset=utf-8" {

@@ -3,8 +3,6 @@ package admin
 import (
 	"crypto/tls"
 	"net/http"
-	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,20 +10,6 @@ import (
 
 	"github.com/shoal-p2p/shoal/tracker"
 )
-
-func itoa(n int64) string { return strconv.FormatInt(n, 10) }
-
-func packageComment(t *testing.T) string {
-	t.Helper()
-	b, err := os.ReadFile("admin.go")
-	if err != nil {
-		t.Fatal(err)
-	}
-	comment, _, _ := strings.Cut(string(b), "\npackage admin")
-	return comment
-}
-
-func browser(r *http.Request) { r.Header.Set("Accept", "text/html,application/xhtml+xml,*/*;q=0.8") }
 
 func TestLandingNamesTheAddressesTheVisitorUsed(t *testing.T) {
 	secure := func(r *http.Request) { r.TLS = &tls.ConnectionState{} }

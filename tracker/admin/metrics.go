@@ -32,7 +32,7 @@ type collector struct {
 	swarms, peers, seeders, conns, draining, countries, build *prometheus.Desc
 
 	clusterConnected, clusterNodes, clusterDirectory, clusterOffers, clusterAnswers,
-	clusterDropped, clusterMessages, clusterBytes *prometheus.Desc
+	clusterUndelivered, clusterDropped, clusterMessages, clusterBytes *prometheus.Desc
 
 	relaySessions, relayBytes, relayRefused *prometheus.Desc
 }
@@ -61,12 +61,13 @@ func newCollector(cfg *Config) *collector {
 	if cfg.Cluster != nil {
 		c.clusterConnected = desc("cluster_connected", "1 while the message bus is reached.")
 		c.clusterNodes = desc("cluster_nodes", "Nodes alive, with this one.")
-		c.clusterDirectory = desc("cluster_directory_swarms", "Swarms whose whereabouts this node keeps.")
-		c.clusterOffers = desc("cluster_offers_total", "Offers passed to other nodes.")
-		c.clusterAnswers = desc("cluster_answers_total", "Answers passed to other nodes.")
-		c.clusterDropped = desc("cluster_dropped_total", "Records thrown away, with the bus away or too slow.")
+		c.clusterDirectory = desc("cluster_directory_swarms", "Swarms that this node keeps account of.")
+		c.clusterOffers = desc("cluster_offers_total", "Offers from and to other nodes.", "direction")
+		c.clusterAnswers = desc("cluster_answers_total", "Answers from and to other nodes.", "direction")
+		c.clusterUndelivered = desc("cluster_undelivered_total", "Offers and answers of other nodes whose peer had gone.")
+		c.clusterDropped = desc("cluster_dropped_total", "Messages thrown away, with the bus or the node too slow.")
 		c.clusterMessages = desc("cluster_messages_total", "Messages of the bus.", "direction")
-		c.clusterBytes = desc("cluster_bytes_total", "Bytes of these messages.", "direction")
+		c.clusterBytes = desc("cluster_bytes_total", "Bytes in these messages.", "direction")
 	}
 	if cfg.Relay != nil {
 		c.relaySessions = desc("relay_sessions", "TURN allocations open now.")
@@ -114,8 +115,11 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		set(c.clusterConnected, truth(st.Connected))
 		set(c.clusterNodes, float64(st.Nodes))
 		set(c.clusterDirectory, float64(st.Directory))
-		count(c.clusterOffers, st.Offers)
-		count(c.clusterAnswers, st.Answers)
+		count(c.clusterOffers, st.OffersIn, "in")
+		count(c.clusterOffers, st.OffersOut, "out")
+		count(c.clusterAnswers, st.AnswersIn, "in")
+		count(c.clusterAnswers, st.AnswersOut, "out")
+		count(c.clusterUndelivered, st.Undelivered)
 		count(c.clusterDropped, st.Dropped)
 		count(c.clusterMessages, st.MessagesIn, "in")
 		count(c.clusterMessages, st.MessagesOut, "out")

@@ -23,7 +23,7 @@ const sum = (...names) => (s) => names.reduce((n, name) => n + s[name], 0);
 // What is drawn. of: from the values of one sample to the value; several lines share one
 // scale, the headline is their sum, or what head says. Averaged ones are means over a minute.
 const PLOTS = [
-  { title: 'Peers', lines: [['by WebSocket', (s) => s.webrtc_peers], ['by HTTP or UDP', (s) => s.tcp_peers]] },
+  { title: 'Peers', lines: [['WebSocket', (s) => s.webrtc_peers], ['HTTP and UDP', (s) => s.tcp_peers]] },
   { title: 'Swarms', lines: [['swarms', (s) => s.swarms]], note: (s) => `${count(s.seeders)} of the peers are seeders` },
   { title: 'WebSocket connections', lines: [['open', (s) => s.connections]], note: (s) => `${count(s.accepted)} new a second` },
   { title: 'Announces', unit: 'a second', lines: [['WebSocket', (s) => s.announces_ws], ['HTTP', (s) => s.announces_http], ['UDP', (s) => s.announces_udp]] },
@@ -51,8 +51,8 @@ const TOTALS = [
 ];
 const CLUSTER = [
   ['Message bus', (c) => (c.connected ? 'connected' : 'away')], ['Nodes', (c) => count(c.nodes)], ['Swarms known', (c) => count(c.directory)],
-  ['Offers out', (c) => count(c.offers)], ['Answers out', (c) => count(c.answers)], ['Dropped', (c) => count(c.dropped)],
-  ['Bytes in', (c) => bytes(c.bytes_in)], ['Bytes out', (c) => bytes(c.bytes_out)],
+  ['Offers in', (c) => count(c.offers_in)], ['Offers out', (c) => count(c.offers_out)], ['Dropped', (c) => count(c.dropped)],
+  ['Answers in', (c) => count(c.answers_in)], ['Answers out', (c) => count(c.answers_out)], ['Undelivered', (c) => count(c.undelivered)],
 ];
 const RELAY = [['Sessions', (r) => count(r.sessions)], ['Relayed', (r) => bytes(r.bytes)], ['Refused', (r) => count(r.refused)]];
 
@@ -99,6 +99,7 @@ function take(h) {
 function nice(v, step) {
   if (!(v > 0)) return 1;
   const base = step === 1024 ? 1024 ** Math.floor(Math.log(v) / Math.log(1024)) : 1;
+  if (step === 1024 && v > 800 * base) return 1024 * base;
   const power = 10 ** Math.floor(Math.log10(v / base));
   return [1, 1.5, 2, 3, 4, 5, 6, 8, 10].map((n) => n * power * base).find((n) => n >= v * 0.9999);
 }
@@ -176,11 +177,12 @@ function drawPlot({ plot, value, legend, canvas }, shown, here) {
     const label = part ? (format === count ? short : format)(top * part, top) : '0';
     picture.append(svg('text', { x: LEFT - 6, y: h + 4, 'text-anchor': 'end' }, label));
   }
-  const marks = width < 330 ? 2 : 4;
+  const seconds = end - from < 240e3;
+  const marks = seconds || width < 330 ? 2 : 4;
   for (let i = 0; i <= marks; i++) {
     const t = from + ((end - from) * i) / marks;
     const anchor = i === 0 ? 'start' : i === marks ? 'end' : 'middle';
-    picture.append(svg('text', { x: x(t), y: height - 4, 'text-anchor': anchor }, (end - from < 240e3 ? exact : clock).format(t)));
+    picture.append(svg('text', { x: x(t), y: height - 4, 'text-anchor': anchor }, (seconds ? exact : clock).format(t)));
   }
 
   plot.lines.forEach(([, of], i) => {
@@ -267,8 +269,10 @@ function drawStats(s) {
   facts('totals', TOTALS, s);
 }
 
+// The page's own address may hold a password, which fetch does not take.
+const base = location.origin + location.pathname;
 async function get(path) {
-  const answer = await fetch(path, { cache: 'no-store', signal: AbortSignal.timeout(10000) });
+  const answer = await fetch(new URL(path, base), { cache: 'no-store', signal: AbortSignal.timeout(10000) });
   if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
   return answer.json();
 }
