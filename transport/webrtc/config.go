@@ -2,20 +2,27 @@ package webrtc
 
 import (
 	"errors"
+	"strings"
 	"time"
 )
 
 // Config says how a Host makes connections. The zero value is usable: host
 // candidates only, on every interface, on a port that the system chooses.
 type Config struct {
-	// ICEServers are "stun:host:port" and "turn:user:password@host:port" URLs.
-	// Empty means that no server is asked for an address.
+	// ICEServers are "stun:host:port" and "turn:user:password@host:port" URLs, the
+	// latter with "?transport=tcp" behind it where that is meant. Empty means that
+	// no server is asked for an address, but for those of SetServers.
 	ICEServers []string
 
 	// Loopback binds to 127.0.0.1 and offers no other candidate; mDNS is off and
-	// ICEServers are ignored. For sharing within one machine and for tests. In a
-	// browser, which chooses its own interfaces, only ICEServers are dropped.
+	// ICEServers are ignored, those of SetServers unless they are on this machine,
+	// too. For sharing within one machine and for tests. In a browser, which chooses
+	// its own interfaces, only the servers are dropped.
 	Loopback bool
+
+	// RelayOnly connects by way of TURN servers alone, so that the other side does not
+	// learn our address. Native only: a page says it when it makes its Shoal.
+	RelayOnly bool
 
 	// Port is the UDP port of all connections; 0 lets the system choose. Native only.
 	Port uint16
@@ -62,6 +69,8 @@ var (
 	ErrLost = errors.New("webrtc: connection lost")
 	// ErrPeerClosed reports a Write after the other side has closed the connection.
 	ErrPeerClosed = errors.New("webrtc: the other side closed the connection")
+	// ErrNoRelay reports that no TURN server is known, with Config.RelayOnly.
+	ErrNoRelay = errors.New("webrtc: no relay is known")
 	// ErrNotOfferer reports Accept on a connection that was made by Answer, or a
 	// second Accept.
 	ErrNotOfferer = errors.New("webrtc: no answer is expected here")
@@ -79,6 +88,27 @@ func (e *ServerError) Error() string { return "webrtc: not a STUN or TURN URL: "
 
 // MaxSDP is the largest session description accepted, in bytes.
 const MaxSDP = 32 << 10
+
+// maxHanded bounds the servers that SetServers keeps: each is asked for each connection.
+const maxHanded = 4
+
+// handed returns those of the servers that others named which may be used.
+func (c *Config) handed(servers []string) (use []string) {
+	for _, s := range servers {
+		if len(use) < maxHanded && (!c.Loopback || isLoopbackServer(s)) {
+			use = append(use, s)
+		}
+	}
+	return use
+}
+
+// isLoopbackServer reports whether a server's URL has a loopback address for its host.
+func isLoopbackServer(url string) bool {
+	_, host, _ := strings.Cut(url, ":")
+	host = host[strings.LastIndexByte(host, '@')+1:]
+	host, _, _ = strings.Cut(host, "?")
+	return strings.HasPrefix(host, "127.") && strings.Trim(host, "0123456789.:") == "" || strings.HasPrefix(host, "[::1]:")
+}
 
 func (c Config) withDefaults() Config {
 	if c.MaxPending <= 0 {

@@ -21,6 +21,7 @@ globalThis.shoalRTC = new class {
   listen(f) { this.f = f; }
   tell(kind, id, value = "") { setTimeout(() => this.f(kind, id, value), 0); }
   open(id, servers, gather, offer) {
+    this.servers = servers;
     const c = { id, queue: [], sent: 0, other: null };
     this.c.set(id, c);
     if (offer !== null) {
@@ -190,7 +191,7 @@ func TestCloseDuringRead(t *testing.T) {
 }
 
 func TestLimitsAndRefusals(t *testing.T) {
-	h, err := NewHost(Config{MaxPending: 2, PendingTimeout: 50 * time.Millisecond})
+	h, err := NewHost(Config{MaxPending: 2, PendingTimeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -228,5 +229,31 @@ func TestLimitsAndRefusals(t *testing.T) {
 	}
 	if s := h.Stats(); s.Live != 0 || s.HalfOpen != 0 {
 		t.Errorf("%+v", s)
+	}
+}
+
+func TestServersOfATab(t *testing.T) {
+	for _, c := range []struct {
+		cfg  Config
+		want string
+	}{
+		{Config{}, "stun:a:1\nturn:u:p@127.0.0.1:1"},
+		{Config{ICEServers: []string{"stun:own:1"}}, "stun:own:1\nstun:a:1\nturn:u:p@127.0.0.1:1"},
+		{Config{ICEServers: []string{"stun:own:1"}, Loopback: true}, "turn:u:p@127.0.0.1:1"},
+	} {
+		h, err := NewHost(c.cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		h.SetServers([]string{"stun:a:1", "turn:u:p@127.0.0.1:1"})
+		o, err := h.Offer(jsContext(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := bridge.rtc.Get("servers").String(); got != c.want {
+			t.Errorf("the page is told %q, want %q", got, c.want)
+		}
+		o.Close()
+		h.Close()
 	}
 }

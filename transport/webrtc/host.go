@@ -29,7 +29,6 @@ const (
 type Host struct {
 	cfg  Config
 	mux  *mux
-	urls []*stun.URI
 	cert tls.Certificate
 	sum  []byte // SHA-256 of cert
 	log  logging.LoggerFactory
@@ -38,6 +37,8 @@ type Host struct {
 
 	mu     sync.Mutex
 	closed bool
+	urls   []*stun.URI // of Config.ICEServers
+	handed []*stun.URI // of SetServers
 	peers  map[*peer]struct{}
 	stats  Stats // Live, HalfOpen included
 	wg     sync.WaitGroup
@@ -108,16 +109,43 @@ func parseServer(s string) (*stun.URI, error) {
 	return u, nil
 }
 
+// SetServers replaces the servers that trackers have handed out. They are used besides
+// Config.ICEServers for connections that are made from now on: the first four, without those
+// that cannot be understood.
+func (h *Host) SetServers(servers []string) {
+	var handed []*stun.URI
+	for _, s := range h.cfg.handed(servers) {
+		if u, err := parseServer(s); err == nil {
+			handed = append(handed, u)
+		}
+	}
+	h.mu.Lock()
+	h.handed = handed
+	h.mu.Unlock()
+}
+
+// servers are the servers in use.
+func (h *Host) servers() []*stun.URI {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Concat(h.urls, h.handed)
+}
+
+func isRelay(u *stun.URI) bool {
+	return u.Scheme == stun.SchemeTypeTURN || u.Scheme == stun.SchemeTypeTURNS
+}
+
 // Port is the UDP port of the connections, but for answers to another Host,
 // which have one each.
 func (h *Host) Port() uint16 { return h.mux.sock.LocalAddr().(*net.UDPAddr).AddrPort().Port() }
 
 // Offer makes a connection that waits for an answer. It blocks until the
-// candidates are known, Config.GatherTimeout at most. ErrTooMany, ErrHostClosed.
+// candidates are known, Config.GatherTimeout at most. ErrTooMany, ErrNoRelay,
+// ErrHostClosed.
 func (h *Host) Offer(ctx context.Context) (*Pending, error) { return h.start(ctx, nil) }
 
 // Answer takes the other side's offer. It blocks as Offer does. *SDPError,
-// ErrTooMany, ErrHostClosed.
+// ErrTooMany, ErrNoRelay, ErrHostClosed.
 func (h *Host) Answer(ctx context.Context, offerSDP string) (*Pending, error) {
 	d, err := parseSDP(offerSDP)
 	if err != nil {

@@ -3,6 +3,7 @@ package webrtc
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"sync"
 
@@ -21,6 +22,7 @@ type Host struct {
 
 	mu     sync.Mutex
 	closed bool
+	handed []string // by SetServers
 	peers  map[*peer]struct{}
 	stats  Stats
 	empty  sync.Cond // no peers are left
@@ -35,6 +37,22 @@ func NewHost(cfg Config) (*Host, error) {
 	h := &Host{cfg: cfg.withDefaults(), peers: make(map[*peer]struct{})}
 	h.empty.L = &h.mu
 	return h, nil
+}
+
+// SetServers replaces the servers that trackers have handed out. They are used besides
+// Config.ICEServers for connections that are made from now on: the first four.
+func (h *Host) SetServers(servers []string) {
+	handed := h.cfg.handed(servers)
+	h.mu.Lock()
+	h.handed = handed
+	h.mu.Unlock()
+}
+
+// servers are the servers in use, one to a line.
+func (h *Host) servers() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return strings.Join(slices.Concat(h.cfg.ICEServers, h.handed), "\n")
 }
 
 // Offer makes a connection that waits for an answer. It blocks until the

@@ -13,6 +13,7 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -45,6 +46,9 @@ const (
 	failedTimeout = 15 * time.Second
 
 	lingerTime = 3 * time.Second
+
+	// What else is found may come so long after the first relayed candidate.
+	relayGrace = 500 * time.Millisecond
 )
 
 // A peer is one connection from Offer or Answer to its end: an ICE agent, over
@@ -54,6 +58,7 @@ type peer struct {
 	offerer bool
 	mux     *mux // the host's, or one of its own
 	agent   *ice.Agent
+	turn    *turnNet // nil without a TURN server
 	mid     string
 	sdp     string
 	direct  atomic.Bool // the selected path is not through a relay
@@ -81,6 +86,10 @@ type peer struct {
 }
 
 func (h *Host) newPeer(offer *description) (*peer, error) {
+	servers := h.servers()
+	if h.cfg.RelayOnly && !slices.ContainsFunc(servers, isRelay) {
+		return nil, ErrNoRelay
+	}
 	p := &peer{h: h, mux: h.mux, offerer: offer == nil, mid: "0", done: make(chan struct{}), hurry: make(chan struct{})}
 	if offer != nil && offer.mid != "" {
 		p.mid = offer.mid
@@ -116,19 +125,33 @@ func (h *Host) newPeer(offer *description) (*peer, error) {
 		ice.WithSTUNGatherTimeout(h.cfg.GatherTimeout),
 		ice.WithDisableActiveTCP(),
 	}
-	types := []ice.CandidateType{ice.CandidateTypeHost}
 	if h.cfg.Loopback {
 		opts = append(opts, ice.WithIncludeLoopback(),
 			ice.WithNetworkTypes([]ice.NetworkType{ice.NetworkTypeUDP4}))
 	} else {
 		opts = append(opts, ice.WithNetworkTypes([]ice.NetworkType{ice.NetworkTypeUDP4, ice.NetworkTypeUDP6}))
-		if len(h.urls) > 0 {
-			opts = append(opts, ice.WithUrls(h.urls))
-			types = append(types, ice.CandidateTypeServerReflexive, ice.CandidateTypeRelay)
-		}
 	}
-	agent, err := ice.NewAgentWithOptions(append(opts, ice.WithCandidateTypes(types))...)
+	types := []ice.CandidateType{ice.CandidateTypeHost}
+	if len(servers) > 0 {
+		opts = append(opts, ice.WithUrls(servers))
+		types = append(types, ice.CandidateTypeServerReflexive, ice.CandidateTypeRelay)
+	}
+	if h.cfg.RelayOnly {
+		types = []ice.CandidateType{ice.CandidateTypeRelay}
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	p.ctx, p.cancel = ctx, cancel
+	var err error
+	if slices.ContainsFunc(servers, isRelay) {
+		p.turn, err = newTurnNet(ctx)
+		opts = append(opts, ice.WithNet(p.turn))
+	}
+	var agent *ice.Agent
+	if err == nil {
+		agent, err = ice.NewAgentWithOptions(append(opts, ice.WithCandidateTypes(types))...)
+	}
 	if err != nil {
+		cancel(err)
 		p.closeMux()
 		h.settled(false)
 		h.gone(p)
@@ -143,8 +166,6 @@ func (h *Host) newPeer(offer *description) (*peer, error) {
 	_ = agent.OnSelectedCandidatePairChange(func(local, _ ice.Candidate) {
 		p.direct.Store(local.Type() != ice.CandidateTypeRelay)
 	})
-	ctx, cancel := context.WithCancelCause(context.Background())
-	p.ctx, p.cancel = ctx, cancel
 	timer := time.AfterFunc(h.cfg.PendingTimeout, func() { p.fail(ErrPendingTimeout) })
 	context.AfterFunc(ctx, func() { timer.Stop() })
 	return p, nil
@@ -153,10 +174,14 @@ func (h *Host) newPeer(offer *description) (*peer, error) {
 // gather collects our candidates and writes our description.
 func (p *peer) gather(ctx context.Context) error {
 	complete := make(chan struct{})
-	var once sync.Once
+	finish := sync.OnceFunc(func() { close(complete) })
 	if err := p.agent.OnCandidate(func(c ice.Candidate) {
-		if c == nil {
-			once.Do(func() { close(complete) })
+		switch {
+		case c == nil:
+			finish()
+		case c.Type() == ice.CandidateTypeRelay:
+			// Whoever has a relay need not wait for servers that do not answer.
+			time.AfterFunc(relayGrace, finish)
 		}
 	}); err != nil {
 		return err
@@ -250,7 +275,7 @@ func (p *peer) run(d *description) (*Conn, error) {
 		if ip, err := netip.ParseAddr(pair.Remote.Address()); err == nil {
 			remote = netip.AddrPortFrom(ip, uint16(pair.Remote.Port())).String()
 		}
-		if direct && onThisMachine(pair.Remote.Address()) {
+		if direct && pair.Remote.Type() != ice.CandidateTypeRelay && onThisMachine(pair.Remote.Address()) {
 			mtu = localMTU
 		}
 	}
@@ -277,6 +302,8 @@ func (p *peer) secure(iceConn *ice.Conn, d *description) (*dtlsConn, error) {
 		dtls.WithExtendedMasterSecret(dtls.RequestExtendedMasterSecret),
 		dtls.WithLoggerFactory(p.h.log),
 		dtls.WithFlightInterval(250 * time.Millisecond),
+		// Browsers, and older versions of pion, ask for media keys even where there is no media.
+		dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80),
 		dtls.WithVerifyPeerCertificate(func(certs [][]byte, _ [][]*x509.Certificate) error {
 			if len(certs) == 0 || !d.matches(certificateSums(certs[0])) {
 				return errFingerprint
@@ -290,8 +317,6 @@ func (p *peer) secure(iceConn *ice.Conn, d *description) (*dtlsConn, error) {
 		opts := []dtls.ServerOption{
 			dtls.WithClientAuth(dtls.RequireAnyClientCert),
 			dtls.WithInsecureSkipVerifyHello(true), // ICE has proven the address
-			// Browsers ask for media keys even where there is no media.
-			dtls.WithSRTPProtectionProfiles(dtls.SRTP_AEAD_AES_128_GCM, dtls.SRTP_AES128_CM_HMAC_SHA1_80),
 		}
 		for _, o := range shared {
 			opts = append(opts, o)
@@ -501,6 +526,9 @@ func (p *peer) teardown(linger bool) {
 	}
 	if p.link != nil {
 		_ = p.link.Close()
+	}
+	if p.turn != nil {
+		p.turn.giveUp()
 	}
 	_ = p.agent.GracefulClose()
 	p.closeMux()

@@ -3,7 +3,6 @@ package webrtc
 import (
 	"context"
 	"errors"
-	"strings"
 	"sync"
 	"syscall/js"
 	"time"
@@ -51,7 +50,7 @@ func (p *peer) begin(offer string) {
 	if offer != "" {
 		value = js.ValueOf(offer)
 	}
-	bridge.rtc.Call("open", p.id, strings.Join(p.h.cfg.ICEServers, "\n"), int(p.h.cfg.GatherTimeout.Milliseconds()), value)
+	bridge.rtc.Call("open", p.id, p.h.servers(), int(p.h.cfg.GatherTimeout.Milliseconds()), value)
 }
 
 // event is called by the worker's script, so it must not block.
