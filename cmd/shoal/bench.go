@@ -15,20 +15,22 @@ type benchCmd struct {
 }
 
 type benchTrackerCmd struct {
-	URL       []string      `placeholder:"URL" default:"ws://127.0.0.1:8000/announce" help:"The tracker: ws, wss, http, https or udp (${default}). The cluster profile takes several."`
-	Profile   string        `default:"heavy" enum:"${load_profiles}" help:"What to do: ${load_profiles} (${default})."`
-	PID       []int         `name:"pid" placeholder:"N" help:"The tracker's process: print what it uses. Linux only."`
-	Conns     int           `placeholder:"N" help:"Connections."`
-	Interval  time.Duration `placeholder:"D" help:"Time between two announces of a connection."`
-	RateScale float64       `default:"1" placeholder:"X" help:"Multiply the announces per second."`
-	Duration  time.Duration `placeholder:"D" help:"Length of the measurement."`
-	Warmup    time.Duration `placeholder:"D" help:"Time at full load before it."`
-	Offers    int           `placeholder:"N" help:"Offers in an announce; -1 means none."`
-	SDPSize   int           `name:"sdp-size" placeholder:"BYTES" help:"Size of the SDP of an offer or answer."`
-	SwarmSize int           `placeholder:"N" help:"Connections in one swarm."`
-	KeepAlive bool          `negatable:"" default:"true" help:"HTTP: many announces on one connection."`
-	Seed      uint64        `default:"1" placeholder:"N" help:"Seed of ids and choices."`
-	JSON      bool          `name:"json" help:"Print the report as JSON."`
+	URL         []string      `placeholder:"URL" default:"ws://127.0.0.1:8000/announce" help:"The tracker: ws, wss, http, https or udp (${default}). The cluster profile takes several."`
+	Profile     string        `default:"heavy" enum:"${load_profiles}" help:"What to do: ${load_profiles} (${default})."`
+	PID         []int         `name:"pid" placeholder:"N" help:"The tracker's process: print what it uses. Linux only."`
+	Conns       int           `placeholder:"N" help:"Connections."`
+	Interval    time.Duration `placeholder:"D" help:"Time between two announces of a connection."`
+	RateScale   float64       `default:"1" placeholder:"X" help:"Multiply the announces per second."`
+	Duration    time.Duration `placeholder:"D" help:"Length of the measurement."`
+	Warmup      time.Duration `placeholder:"D" help:"Time at full load before it."`
+	Offers      int           `placeholder:"N" help:"Offers in an announce; -1 means none."`
+	SDPSize     int           `name:"sdp-size" placeholder:"BYTES" help:"Size of the SDP of an offer or answer."`
+	SwarmSize   int           `placeholder:"N" help:"Connections in one swarm."`
+	KeepAlive   bool          `negatable:"" default:"true" help:"HTTP: many announces on one connection."`
+	AttackConns int           `placeholder:"N" help:"Hostile profiles: connections of the attackers."`
+	AttackRate  float64       `placeholder:"X" help:"Hostile profiles: messages per second of all attackers."`
+	Seed        uint64        `default:"1" placeholder:"N" help:"Seed of ids and choices."`
+	JSON        bool          `name:"json" help:"Print the report as JSON."`
 
 	TLSInsecure    bool `name:"tls-insecure" help:"Take any certificate."`
 	BeyondLoopback bool `help:"Allow a tracker on another machine. It must be your own."`
@@ -39,6 +41,7 @@ func (c *benchTrackerCmd) Run(ctx context.Context) error {
 		Profile: c.Profile, URLs: c.URL, PIDs: c.PID,
 		Conns: c.Conns, Interval: c.Interval, RateScale: c.RateScale, Duration: c.Duration, Warmup: c.Warmup,
 		Offers: c.Offers, SDPSize: c.SDPSize, SwarmSize: c.SwarmSize, KeepAlive: c.KeepAlive, Seed: c.Seed,
+		AttackConns: c.AttackConns, AttackRate: c.AttackRate,
 		TLSInsecure: c.TLSInsecure, BeyondLoopback: c.BeyondLoopback,
 		Log: func(line string) { fmt.Fprintln(os.Stderr, line) },
 	})

@@ -26,6 +26,9 @@ type generator struct {
 
 	empty, full usage // of the trackers, before and with the connections
 	window      window
+
+	attack *Attack // of a hostile profile
+	beside *Report // of other honest peers
 }
 
 // A window is what was counted and used during the measurement.

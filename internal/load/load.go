@@ -34,6 +34,9 @@ type Options struct {
 	SwarmSize int           // connections in one swarm
 	KeepAlive bool          // HTTP: one connection for many announces
 
+	AttackConns int     // connections or sockets of the attackers, in hostile profiles
+	AttackRate  float64 // their messages per second, all together
+
 	TLSInsecure    bool   // take any certificate
 	BeyondLoopback bool   // allow targets on other machines
 	Seed           uint64 // of info hashes, peer ids and choices; 0 means 1
@@ -59,6 +62,20 @@ var profiles = []profile{
 	{"lockstep", webSocket, Options{Conns: 1000, Offers: 10, SDPSize: 47, Duration: 15 * time.Second, Warmup: 5 * time.Second}, runLockstep},
 	{"http", []string{"http", "https"}, Options{Conns: 64, SwarmSize: 50, Duration: 10 * time.Second, Warmup: 2 * time.Second}, runHTTP},
 	{"udp", []string{"udp"}, Options{Conns: 64, SwarmSize: 20, Duration: 10 * time.Second, Warmup: 2 * time.Second}, runUDP},
+	hostileProfile("slowloris", 5000, 0, slowloris),
+	hostileProfile("bigframes", 20, 1000, bigframes),
+	hostileProfile("hashes", 20, 50_000, hashes),
+	hostileProfile("badjson", 50, 10_000, badJSON),
+	hostileProfile("udpspoof", 50, 50_000, udpSpoof),
+	hostileProfile("storm", 10_000, 0, storm),
+}
+
+// hostileProfile has 500 honest peers beside the attackers.
+func hostileProfile(name string, conns int, rate float64, attack func(ctx context.Context, a *attackers)) profile {
+	return profile{name, webSocket, Options{
+		Conns: 500, Offers: 3, SDPSize: 1300, SwarmSize: 5, Interval: time.Second, Duration: 20 * time.Second, Warmup: 2 * time.Second,
+		AttackConns: conns, AttackRate: rate,
+	}, hostile(attack)}
 }
 
 // Profiles returns the names of the profiles.
@@ -117,6 +134,7 @@ func (o *Options) complete(d Options) error {
 		{"offers", &o.Offers, d.Offers, 100},
 		{"SDP size", &o.SDPSize, d.SDPSize, 60 << 10},
 		{"swarm size", &o.SwarmSize, d.SwarmSize, 1 << 20},
+		{"attack conns", &o.AttackConns, d.AttackConns, 1 << 20},
 	} {
 		if *f.v == 0 {
 			*f.v = f.d
@@ -146,6 +164,12 @@ func (o *Options) complete(d Options) error {
 	if o.RateScale < 0 {
 		return fmt.Errorf("load: rate scale %g is negative", o.RateScale)
 	}
+	if o.AttackRate == 0 {
+		o.AttackRate = d.AttackRate
+	}
+	if o.AttackRate < 0 {
+		return fmt.Errorf("load: attack rate %g is negative", o.AttackRate)
+	}
 	o.Interval = time.Duration(float64(o.Interval) / o.RateScale)
 	if o.Seed == 0 {
 		o.Seed = 1
@@ -159,7 +183,7 @@ func (o *Options) complete(d Options) error {
 // openFiles raises the limit of open files for the connections, or shrinks their default number to
 // the limit.
 func (o *Options) openFiles(conns int) error {
-	const spare = 100
+	spare := 100 + o.AttackConns
 	want := o.Conns
 	if want == 0 {
 		want = conns

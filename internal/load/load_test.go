@@ -8,6 +8,7 @@ import (
 	"os"
 	"runtime"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -72,6 +73,7 @@ func complete(t *testing.T, r *Report) {
 }
 
 func TestIdle(t *testing.T) {
+	t.Parallel()
 	addr, _ := serve(t, tracker.Config{})
 	o := Options{Profile: "idle", URLs: []string{"ws://" + addr + "/announce"}, Conns: 50, Duration: time.Second}
 	if runtime.GOOS == "linux" {
@@ -88,6 +90,7 @@ func TestIdle(t *testing.T) {
 }
 
 func TestHeavy(t *testing.T) {
+	t.Parallel()
 	addr, tr := serve(t, tracker.Config{})
 	r := run(t, Options{Profile: "heavy", URLs: []string{"ws://" + addr + "/announce"}, Conns: 50, SwarmSize: 12, Interval: 200 * time.Millisecond, Duration: 2 * time.Second, Warmup: 200 * time.Millisecond})
 	complete(t, r)
@@ -101,11 +104,13 @@ func TestHeavy(t *testing.T) {
 }
 
 func TestLight(t *testing.T) {
+	t.Parallel()
 	addr, _ := serve(t, tracker.Config{})
 	complete(t, run(t, Options{Profile: "light", URLs: []string{"ws://" + addr}, Conns: 50, Interval: time.Second, Duration: 2 * time.Second, Warmup: time.Millisecond}))
 }
 
 func TestLockstep(t *testing.T) {
+	t.Parallel()
 	addr, _ := serve(t, tracker.Config{})
 	r := run(t, Options{Profile: "lockstep", URLs: []string{"ws://" + addr + "/announce"}, Conns: 50, Duration: 2 * time.Second, Warmup: 100 * time.Millisecond})
 	if r.Failed != 0 || r.Lost != 0 || len(r.Errors) != 0 {
@@ -117,6 +122,7 @@ func TestLockstep(t *testing.T) {
 }
 
 func TestHTTP(t *testing.T) {
+	t.Parallel()
 	addr, tr := serve(t, tracker.Config{})
 	for _, keep := range []bool{true, false} {
 		r := run(t, Options{Profile: "http", URLs: []string{"http://" + addr + "/announce?token=x"}, Conns: 50, KeepAlive: keep, Interval: 50 * time.Millisecond, Duration: time.Second, Warmup: time.Millisecond})
@@ -194,5 +200,73 @@ func TestSourceAddresses(t *testing.T) {
 	target.addr = netip.MustParseAddrPort("[::1]:1")
 	if a := target.source(5000); a != nil {
 		t.Errorf("IPv6 has no loopback address %s", a)
+	}
+}
+
+// What attackers do must not hurt the honest peers beside them.
+func TestHostile(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		profile string
+		conns   int
+		rate    float64
+		check   func(a *Attack) bool
+	}{
+		{"slowloris", 30, 0, func(a *Attack) bool { return true }},
+		{"bigframes", 4, 50, func(a *Attack) bool { return a.Sent > 20 && a.BytesIn > a.Sent*64<<10 }},
+		{"hashes", 4, 1000, func(a *Attack) bool { return a.Sent > 200 && a.Accepted+a.Refused > 0 }},
+		{"badjson", 4, 500, func(a *Attack) bool { return a.Sent > 100 && a.Accepted == 0 && a.Refused > 0 }},
+		{"storm", 50, 0, func(a *Attack) bool { return a.Accepted >= 50 && a.StormSeconds > 0 }},
+	} {
+		t.Run(tc.profile, func(t *testing.T) {
+			t.Parallel()
+			addr, _ := serve(t, tracker.Config{})
+			r := run(t, Options{
+				Profile: tc.profile, URLs: []string{"ws://" + addr + "/announce"}, Conns: 20, Interval: 100 * time.Millisecond,
+				Duration: time.Second, Warmup: 100 * time.Millisecond, AttackConns: tc.conns, AttackRate: tc.rate,
+			})
+			complete(t, r)
+			if a := r.Attack; a.Failed > 0 || a.Conns < int64(tc.conns) || !tc.check(a) {
+				t.Errorf("%+v", a)
+			}
+		})
+	}
+}
+
+// Strangers must not make a tracker send more than they do.
+func TestUDPSpoof(t *testing.T) {
+	t.Parallel()
+	var ln net.Listener
+	var pc net.PacketConn
+	for range 100 { // until a number is free for both
+		var err error
+		if ln, err = net.Listen("tcp", "127.0.0.1:0"); err != nil {
+			t.Fatal(err)
+		}
+		if pc, err = net.ListenPacket("udp", ln.Addr().String()); err == nil {
+			break
+		}
+		ln.Close()
+	}
+	tr, err := tracker.New(tracker.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var wg sync.WaitGroup
+	wg.Go(func() { tr.Serve(ln) })
+	wg.Go(func() { tr.ServeUDP(pc) })
+	defer wg.Wait()
+	defer ln.Close()
+	defer tr.Close()
+	r := run(t, Options{
+		Profile: "udpspoof", URLs: []string{"ws://" + ln.Addr().String() + "/announce"}, Conns: 20, Interval: 100 * time.Millisecond,
+		Duration: time.Second, Warmup: 100 * time.Millisecond, AttackConns: 5, AttackRate: 2000,
+	})
+	complete(t, r)
+	if a := r.Attack; a.Sent < 1000 || a.BytesOut > a.BytesIn {
+		t.Errorf("%+v", a)
+	}
+	if r.UDP == nil || r.UDP.Announces == 0 || r.UDP.Replies < r.UDP.Announces-8*udpWindow {
+		t.Errorf("honest UDP clients: %+v", r.UDP)
 	}
 }

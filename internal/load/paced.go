@@ -17,8 +17,8 @@ const rampWorkers = 32
 // leecher says in an announce that something is missing.
 const leecher = `"left":1`
 
-// drain is how long offers and answers are waited for after the measurement.
-const drain = 2 * time.Second
+// drainTime is how long offers and answers are waited for after the measurement.
+const drainTime = 2 * time.Second
 
 // ramp opens all connections and lets each announce once, one after another in a swarm, so that it is
 // known how many offers find a peer. It fails if nobody gets in.
@@ -96,7 +96,11 @@ func runIdle(ctx context.Context, g *generator) error {
 	return nil
 }
 
-func runPaced(ctx context.Context, g *generator) error {
+func runPaced(ctx context.Context, g *generator) error { return g.paced(ctx, nil) }
+
+// paced lets every connection announce once in each interval. beside, if not nil, runs during
+// that time and for the warmup before.
+func (g *generator) paced(ctx context.Context, beside func(ctx context.Context)) error {
 	conns, err := g.ramp(ctx, newTemplate(g.Options, leecher))
 	if err != nil {
 		return err
@@ -115,11 +119,24 @@ func runPaced(ctx context.Context, g *generator) error {
 	for p := range pacers {
 		wg.Go(func() { g.pace(pacing, conns, p, pacers) })
 	}
+	if beside != nil {
+		wg.Go(func() { beside(pacing) })
+	}
 	g.measure(ctx)
 	stop()
 	wg.Wait()
-	sleep(ctx, drain)
+	g.drain(ctx)
 	return nil
+}
+
+// drain waits until everything of the measurement has come, or nothing does any more.
+func (g *generator) drain(ctx context.Context) {
+	c := &g.counts
+	missing := func() int64 {
+		return c.announces.Load() - c.replies.Load() + c.deliverable.Load() - c.delivered.Load() + c.answers.Load() - c.answered.Load()
+	}
+	for end := time.Now().Add(drainTime); missing() > 0 && time.Now().Before(end) && sleep(ctx, 10*time.Millisecond); {
+	}
 }
 
 // measure waits for the warmup, then takes the measurement.

@@ -46,6 +46,9 @@ type Report struct {
 	AnswerLatency Latency `json:"offer_to_answer"`
 
 	Errors map[string]int `json:"errors"`
+
+	Attack *Attack `json:"attack,omitempty"` // of a hostile profile; all else is of the honest peers
+	UDP    *Report `json:"udp,omitempty"`    // of honest UDP clients beside spoofed packets
 }
 
 func (g *generator) report() *Report {
@@ -61,7 +64,7 @@ func (g *generator) report() *Report {
 		Offers: c.offers.Load(), Deliverable: c.deliverable.Load(), Delivered: c.delivered.Load(),
 		Answers: c.answers.Load(), AnswersDelivered: c.answered.Load(),
 		ReplyLatency: c.reply.latency(), OfferLatency: c.offer.latency(), AnswerLatency: c.answer.latency(),
-		Errors: g.errs.all(),
+		Errors: g.errs.all(), Attack: g.attack, UDP: g.beside,
 	}
 	if len(g.PIDs) > 0 {
 		r.CPU = w.cpu.Seconds() / s
@@ -103,6 +106,12 @@ func (r *Report) Print(w io.Writer) {
 		if l.Count > 0 {
 			p(l.name, "p50 %.2f ms, p90 %.2f, p99 %.2f, max %.1f", l.P50, l.P90, l.P99, l.Max)
 		}
+	}
+	if r.Attack != nil {
+		r.Attack.print(p)
+	}
+	if r.UDP != nil {
+		p("honest by UDP", "%d announces, %d replies, p99 %.2f ms", r.UDP.Announces, r.UDP.Replies, r.UDP.ReplyLatency.P99)
 	}
 	for _, kind := range slices.Sorted(maps.Keys(r.Errors)) {
 		p("error", "%d x %s", r.Errors[kind], kind)
