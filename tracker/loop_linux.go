@@ -31,7 +31,8 @@ type loop struct {
 	buf   []byte
 	next  int // descriptor where the next sweep goes on
 
-	drained int // descriptors below are closed by drain
+	more    []*conn // that had their turn and may have more without a further event
+	drained int     // descriptors below are closed by drain
 
 	mu       sync.Mutex
 	arriving []*conn
@@ -43,6 +44,14 @@ const (
 	// sweepPeriod is how long it takes to look at all connections of a loop once.
 	sweepPeriod = 4 * time.Second
 	sweepTick   = 200 * time.Millisecond
+	// flushAfter is how long a busy loop goes on reading before it writes.
+	flushAfter = time.Millisecond
+	// maxRounds is how often one connection is read from in a row.
+	maxRounds = 32
+	// A loop that found busy events or more rests for busyPause: then it wakes once for what
+	// would otherwise wake it many times, as network cards do with their interrupts.
+	busy      = 8
+	busyPause = 500 * time.Microsecond
 )
 
 // startLoops starts one loop for each processor.
@@ -98,10 +107,22 @@ func (l *loop) run() {
 		if n == 0 && err != nil && !os.IsTimeout(err) {
 			return
 		}
-		for i := range events[:n] {
-			l.event(&events[i])
+		// As long as more comes in at once, it is handled before anything is written: what
+		// goes to one connection then goes in one piece.
+		handled := 0
+		for start := time.Now(); n > 0; {
+			handled += n
+			for i := range events[:n] {
+				l.event(&events[i])
+			}
+			if time.Since(start) > flushAfter || !poll(uintptr(l.epoll)) {
+				break
+			}
 		}
 		l.batch.flush()
+		if handled >= busy {
+			time.Sleep(busyPause)
+		}
 		select {
 		case <-l.t.done:
 			return
@@ -146,7 +167,12 @@ func (l *loop) event(e *unix.EpollEvent) {
 }
 
 func (l *loop) read(c *conn, k *fdLink) {
-	for again := true; again; {
+	for rounds, again := 0, true; again; rounds++ {
+		if rounds == maxRounds {
+			l.more = append(l.more, c)
+			l.poke()
+			return
+		}
 		room := c.room(l.buf)
 		var n int
 		var err error
@@ -200,6 +226,13 @@ func (l *loop) arrive() {
 	arriving := l.arriving
 	l.arriving = nil
 	l.mu.Unlock()
+	more := l.more
+	l.more = nil
+	for _, c := range more {
+		if k := c.link.(*fdLink); l.conns[k.fd] == c {
+			l.read(c, k)
+		}
+	}
 	for _, c := range arriving {
 		k := c.link.(*fdLink)
 		for k.fd >= len(l.conns) {

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/shoal-p2p/shoal/tracker/httphead"
@@ -24,19 +23,20 @@ const (
 	idleTimeout = time.Minute
 	// maxHead bounds a request's head, in bytes.
 	maxHead = 8 << 10
-	// maxPending bounds the connections that have not yet said what they want.
-	maxPending = 8192
+	// maxPending bounds the connections that have not yet said what they want. Beyond it, some
+	// that took longer than pendingGrace have to go.
+	maxPending   = 8192
+	pendingGrace = 500 * time.Millisecond
 
 	reasonShutdown = "tracker is shutting down"
 )
 
 // front is what stands before the doors: listeners, and the server for what is no announce.
 type front struct {
-	pending atomic.Int32
-
 	mu        sync.Mutex
 	listeners map[net.Listener]struct{}
-	conns     map[net.Conn]struct{} // that are not WebSocket connections
+	conns     map[net.Conn]time.Time // no WebSocket connections (yet), and since when they are pending; zero = are not
+	pending   int
 	other     *http.Server
 	handOver  *handOver
 }
@@ -104,22 +104,19 @@ func (t *Tracker) accepted(nc net.Conn, conf *tls.Config) {
 	ip := addrOf(nc.RemoteAddr())
 	var slots connSlots
 	var err error
-	if t.front.pending.Add(1) > maxPending {
+	f := &t.front
+	if !f.enter(nc) {
 		err = errFull
 	} else if !t.trusted(ip) {
 		// Behind a proxy the client is only known from its request.
 		slots, err = t.take(ip)
 	}
 	if err != nil {
-		t.front.pending.Add(-1)
+		f.leave(nc)
 		t.shared.limited.Add(1)
 		nc.Close()
 		return
 	}
-	f := &t.front
-	f.mu.Lock()
-	f.conns[nc] = struct{}{}
-	f.mu.Unlock()
 	ok := t.begin(func() {
 		v := visit{t: t, tcp: nc, conn: nc, slots: slots}
 		nc.SetDeadline(time.Now().Add(headTimeout))
@@ -127,9 +124,7 @@ func (t *Tracker) accepted(nc net.Conn, conf *tls.Config) {
 			v.conn = t.serverTLS(nc, conf)
 		}
 		v.run()
-		f.mu.Lock()
-		delete(f.conns, nc)
-		f.mu.Unlock()
+		f.leave(nc)
 		if !v.kept {
 			v.conn.Close()
 			t.release(&v.slots)
@@ -151,6 +146,48 @@ func (t *Tracker) begin(f func()) bool {
 	return true
 }
 
+// enter counts a pending connection in. When there are too many, it looks at a few and
+// ends one that is slow; it reports false if it finds none.
+func (f *front) enter(nc net.Conn) bool {
+	now := time.Now()
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.pending >= maxPending {
+		looks := 0
+		for other, since := range f.conns { // begins anywhere
+			if !since.IsZero() && now.Sub(since) > pendingGrace {
+				f.conns[other] = time.Time{}
+				f.pending--
+				other.Close()
+				break
+			}
+			if looks++; looks == 64 {
+				return false
+			}
+		}
+	}
+	f.conns[nc] = now
+	f.pending++
+	return true
+}
+
+// known says that a connection is not pending any more.
+func (f *front) known(nc net.Conn) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if since, ok := f.conns[nc]; ok && !since.IsZero() {
+		f.conns[nc] = time.Time{}
+		f.pending--
+	}
+}
+
+func (f *front) leave(nc net.Conn) {
+	f.known(nc)
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	delete(f.conns, nc)
+}
+
 // A visit is a connection that has not become a WebSocket connection.
 type visit struct {
 	t     *Tracker
@@ -163,14 +200,6 @@ type visit struct {
 
 func (v *visit) run() {
 	t := v.t
-	pending := true
-	known := func() {
-		if pending {
-			pending = false
-			t.front.pending.Add(-1)
-		}
-	}
-	defer known()
 	if tc, ok := v.conn.(*tls.Conn); ok {
 		if err := tc.Handshake(); err != nil {
 			return
@@ -193,7 +222,7 @@ func (v *visit) run() {
 			}
 			return
 		}
-		known()
+		t.front.known(v.tcp)
 		if h.HasBody || h.Twice || len(h.Method) != 3 || string(h.Method) != "GET" || !isDoor(h.Path) {
 			v.handOver()
 			return
@@ -331,7 +360,7 @@ func (h *handOver) Close() error   { h.once.Do(func() { close(h.done) }); return
 func (h *handOver) Addr() net.Addr { return &net.TCPAddr{} }
 
 func (f *front) init(t *Tracker) {
-	f.listeners, f.conns = make(map[net.Listener]struct{}), make(map[net.Conn]struct{})
+	f.listeners, f.conns = make(map[net.Listener]struct{}), make(map[net.Conn]time.Time)
 	f.handOver = &handOver{ch: make(chan net.Conn), done: make(chan struct{})}
 	f.other = &http.Server{Handler: t, ReadHeaderTimeout: headTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHead}
 	t.wg.Add(1)
