@@ -42,7 +42,8 @@ type Config struct {
 	Local bool
 	// NoTCP and NoWebRTC leave a transport out.
 	NoTCP, NoWebRTC bool
-	// ICEServers are STUN and TURN URLs; nil means public ones, empty none.
+	// ICEServers are STUN and TURN URLs, used besides those that WebSocket trackers hand
+	// out; nil means public ones, empty none at all.
 	ICEServers []string
 	// NoDHT, NoLSD and NoNATMap switch off the Mainline DHT, local service
 	// discovery and port mapping.

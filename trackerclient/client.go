@@ -65,6 +65,9 @@ type Config struct {
 	Sink Sink
 	// WebRTC makes connections. nil means that WebSocket trackers are not used.
 	WebRTC *webrtc.Host
+	// NoHandedServers uses no STUN and TURN servers but those of WebRTC's own
+	// configuration. Off, WebSocket trackers are asked for theirs.
+	NoHandedServers bool
 	// UserAgent is sent to HTTP and WebSocket trackers. "" means "Shoal".
 	UserAgent string
 	// MaxOffers bounds the offers in one announce. 0 means 5.
@@ -80,8 +83,9 @@ type Config struct {
 	// tests. 0 takes a random seed.
 	Seed uint64
 
-	rtc      rtcHost       // replaces WebRTC in tests
-	retryMin time.Duration // first wait after a failure, 5 s; shorter in tests
+	rtc        rtcHost       // replaces WebRTC in tests
+	retryMin   time.Duration // first wait after a failure, 5 s; shorter in tests
+	relayHurry time.Duration // see relayKnown, 5 s; shorter in tests
 }
 
 // Errors that a Status may carry, besides *Refusal and errors of the network.
@@ -131,6 +135,7 @@ type Client struct {
 	mu      sync.Mutex
 	rng     *rand.Rand // seeds the sources of torrents and sockets
 	sockets map[string]*socket
+	handed  []handed // the latest first
 }
 
 // New returns a Client that announces nothing yet.
@@ -140,6 +145,7 @@ func New(cfg Config) *Client {
 	def(&cfg.MaxInterval, time.Hour)
 	def(&cfg.Timeout, 20*time.Second)
 	def(&cfg.retryMin, 5*time.Second)
+	def(&cfg.relayHurry, 5*time.Second)
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = "Shoal"
 	}
@@ -212,6 +218,7 @@ func (h *Handle) Stop(ctx context.Context) {
 
 // rtcHost and rtcPending are what is needed of a *webrtc.Host.
 type rtcHost interface {
+	SetServers(servers []string)
 	Offer(ctx context.Context) (rtcPending, error)
 	Answer(ctx context.Context, offerSDP string) (rtcPending, error)
 }
@@ -224,6 +231,8 @@ type rtcPending interface {
 }
 
 type hostAdapter struct{ h *webrtc.Host }
+
+func (a hostAdapter) SetServers(servers []string) { a.h.SetServers(servers) }
 
 func (a hostAdapter) Offer(ctx context.Context) (rtcPending, error) {
 	p, err := a.h.Offer(ctx)

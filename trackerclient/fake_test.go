@@ -85,6 +85,7 @@ type fakeHost struct {
 
 	mu                   sync.Mutex
 	made, answered, live int
+	servers              []string
 }
 
 type fakePending struct {
@@ -108,6 +109,18 @@ func (h *fakeHost) counts() (made, answered, live int) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return h.made, h.answered, h.live
+}
+
+func (h *fakeHost) SetServers(servers []string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.servers = servers
+}
+
+func (h *fakeHost) handed() string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return strings.Join(h.servers, " ")
 }
 
 func (h *fakeHost) Offer(context.Context) (rtcPending, error) {

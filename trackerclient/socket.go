@@ -48,6 +48,7 @@ type socket struct {
 	up    bool
 	queue []outgoing
 	asked time.Time // when the oldest unanswered announce was sent
+	iceAt time.Time // when this connection was last asked for STUN and TURN servers
 	wake  chan struct{}
 	retry chan struct{} // a new user does not wait for the end of a backoff
 }
@@ -98,8 +99,10 @@ func (s *socket) leave(t *torrent) {
 			break
 		}
 	}
+	s.iceAt = time.Time{} // t may have asked for servers, and hears of none
 	if len(s.users) == 0 && s.c.sockets[s.url] == s {
 		delete(s.c.sockets, s.url)
+		s.c.hand(s.url, nil)
 		s.end()
 	}
 }
@@ -286,7 +289,7 @@ func (s *socket) overdue(now time.Time) bool {
 func (s *socket) setUp() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.up, s.asked = true, time.Time{}
+	s.up, s.asked, s.iceAt = true, time.Time{}, time.Time{}
 	for _, u := range s.users {
 		u.t.post(func(t *torrent, now time.Time) { t.online(now, u.w) })
 	}

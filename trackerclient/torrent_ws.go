@@ -34,8 +34,9 @@ type wsTracker struct {
 	waitUntil time.Time
 	want      int // offers it should carry
 
-	sent      int // offers that the last announce carried
-	others    int // peers in the swarm besides us; -1 = unknown
+	asksICE   bool // the announce under way asks for STUN and TURN servers
+	sent      int  // offers that the last announce carried
+	others    int  // peers in the swarm besides us; -1 = unknown
 	trackerID string
 }
 
@@ -160,6 +161,8 @@ func (t *torrent) sendAnnounce(now time.Time, w *wsTracker) {
 	}
 	a.NumWant = len(a.Offers)
 	w.sent = len(a.Offers)
+	a.WantsICE = w.sock.needsServers(now)
+	w.asksICE = a.WantsICE
 	w.sock.ask(a.Append(nil))
 }
 
@@ -169,6 +172,9 @@ func (t *torrent) relay(now time.Time, w *wsTracker, m *signal.Reply) {
 	switch {
 	case t.stopping:
 	case m.FailureReason != "":
+		if w.asksICE {
+			w.sock.askAgain()
+		}
 		w.m.Failed(now, 0)
 		t.status(w.m, w.url, Status{Seeders: -1, Leechers: -1, Err: refusal(m.FailureReason, 0)})
 	case len(m.Offer) > 0:
@@ -187,6 +193,10 @@ func (t *torrent) takeReply(now time.Time, w *wsTracker, m *signal.Reply) {
 	first := w.others < 0
 	if m.Complete >= 0 && m.Incomplete >= 0 {
 		w.others = max(m.Complete+m.Incomplete-1, 0)
+	}
+	if w.asksICE {
+		w.asksICE = false
+		w.sock.takeServers(m.ICEServers)
 	}
 	w.m.Succeeded(now, seconds(int64(m.Interval)), seconds(int64(m.MinInterval)))
 	if first && w.others > w.sent && t.offersFor(w) > w.sent {

@@ -36,7 +36,8 @@ type Config struct {
 	Local bool
 	// TCP dials addresses; WebRTC uses WebSocket trackers.
 	TCP, WebRTC bool
-	// ICEServers are STUN and TURN URLs; nil means DefaultICEServers, empty none.
+	// ICEServers are STUN and TURN URLs, used besides those that WebSocket trackers hand
+	// out. nil means DefaultICEServers; empty means none, those of trackers neither.
 	ICEServers []string
 	// DHT, LSD and NATMap switch the Mainline DHT, local service discovery and
 	// port mapping on.
@@ -127,7 +128,11 @@ func (c *Client) start() (err error) {
 			return err
 		}
 	}
-	c.trackers = trackerclient.New(trackerclient.Config{Sink: c, WebRTC: c.rtc, UserAgent: "Shoal/" + driver.Version})
+	c.trackers = trackerclient.New(trackerclient.Config{
+		Sink: c, WebRTC: c.rtc, UserAgent: "Shoal/" + driver.Version,
+		// On loopback the Host takes those that are on this machine.
+		NoHandedServers: len(c.cfg.ICEServers) == 0 && !c.cfg.Local,
+	})
 	if c.cfg.DHT {
 		listen := ":0"
 		if port := c.port(); port != 0 {

@@ -36,6 +36,7 @@ type offer struct {
 	id    ID
 	made  time.Time
 	sends int
+	stale bool // not to be sent any more
 }
 
 // New returns an empty Pool.
@@ -55,11 +56,23 @@ func (p *Pool) Ready(now time.Time, n int) bool { return p.making == 0 || p.usab
 
 func (p *Pool) usable(now time.Time) (n int) {
 	for _, o := range p.open {
-		if now.Sub(o.made) < p.cfg.ReuseAge {
+		if p.sendable(now, &o) {
 			n++
 		}
 	}
 	return n
+}
+
+func (p *Pool) sendable(now time.Time, o *offer) bool {
+	return !o.stale && now.Sub(o.made) < p.cfg.ReuseAge
+}
+
+// Renew keeps the open offers from being sent again, for better ones can be made now.
+// Answers to them are still welcome.
+func (p *Pool) Renew() {
+	for i := range p.open {
+		p.open[i].stale = true
+	}
 }
 
 // Made takes an offer in and returns the id it goes by.
@@ -84,7 +97,7 @@ func (p *Pool) Take(now time.Time, n int, dst []ID) []ID {
 		more := false
 		for i := len(p.open) - 1; i >= 0 && n > 0; i-- {
 			o := &p.open[i]
-			if now.Sub(o.made) >= p.cfg.ReuseAge || o.sends < sends {
+			if !p.sendable(now, o) || o.sends < sends {
 				continue
 			}
 			if o.sends > sends {

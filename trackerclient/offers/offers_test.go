@@ -105,3 +105,25 @@ func TestExpire(t *testing.T) {
 		t.Errorf("%x", got)
 	}
 }
+
+func TestRenewedOffersAreNotSentAgain(t *testing.T) {
+	p := newPool()
+	p.Want(at(0), 2)
+	old := p.Made(at(0))
+	p.Made(at(0))
+	p.Renew()
+	if n := p.Want(at(1), 2); n != 2 {
+		t.Errorf("%d offers are to be made in place of two", n)
+	}
+	fresh := p.Made(at(1))
+	p.Lost()
+	if got := p.Take(at(2), 5, nil); !slices.Equal(got, []ID{fresh}) {
+		t.Errorf("%x", got)
+	}
+	if !p.Answered(at(3), old) {
+		t.Error("an answer to an old one is not taken")
+	}
+	if n := len(p.Expire(at(50), nil)); n != 1 {
+		t.Errorf("%d expire", n)
+	}
+}
