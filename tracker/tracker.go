@@ -61,8 +61,8 @@ type Config struct {
 
 	// Locality says which peers are near each other and preferred.
 	Locality swarm.Locality
-	// Locate tells where an address is. nil means that only addresses and prefixes are
-	// compared.
+	// Locate tells where an address is: place.OfAddr, or the Locate of a place.DB. nil means
+	// that nobody knows, and Locality has no effect.
 	Locate func(netip.Addr) swarm.Place
 	// Peering joins this tracker to others. nil means it is alone. Close closes it.
 	Peering Peering
