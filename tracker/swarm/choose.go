@@ -64,7 +64,7 @@ func choose[K comparable, V any](c *chooser, t *table[K, V], q query) []int32 {
 				random++
 			}
 			draw(c, t, &q, random)
-			c.nearest(t.near, int(t.seeders), n, &q, func(i int32) bool { return q.limit > 0 && busy(t, i, &q) })
+			c.nearest(t.near, n, &q, func(i int32) bool { return q.limit > 0 && busy(t, i, &q) })
 		}
 		draw(c, t, &q, n-len(c.out))
 	}
@@ -153,45 +153,57 @@ func (c *chooser) mark(i, lo int) bool {
 	return true
 }
 
-// nearest appends rows to c.out, the nearest first, until there are n of them or no
-// more that have anything in common with q.place.
-func (c *chooser) nearest(near *near, seeders, n int, q *query, busy func(int32) bool) {
-	if near.pos == nil {
-		c.found = c.found[:0]
-		for i := q.lo; i < len(near.places); i++ {
-			c.find(near, q, int32(i), busy)
-		}
-		c.take(n, q.lo)
-		return
-	}
-	for l := 0; l < numLevels && len(c.out) < n; l++ {
-		g := near.groups[l][q.place.value(l)]
-		if g == nil {
-			continue
-		}
-		rows := g.rows
-		if q.lo > 0 {
-			rows = rows[g.seeders:]
-		}
-		c.found = c.found[:0]
-		if len(rows) <= groupFrom {
-			for _, i := range rows {
-				c.find(near, q, i, busy)
-			}
-		} else {
-			for range 4*(n-len(c.out)) + 8 {
-				c.find(near, q, rows[c.intN(len(rows))], busy)
-			}
-		}
-		c.take(n, q.lo)
-	}
+// stages are where near rows are looked for, in this order, until there are enough. The
+// first gives half of them at most: a peer that met those of its prefix at one announce
+// would be given the same at each further one, and nobody else of its ISP.
+var stages = [...]struct {
+	level int
+	score int8 // from this on rows are candidates
+	cap   int8 // no difference is made above
+}{
+	{byPrefix, samePrefix, sameAddr},
+	{byASN, sameASN, sameASN},
+	{byPrefix, samePrefix, sameAddr},
+	{byCountry, sameCountry, sameCountry},
 }
 
-// find notes row i in c.found if it may be chosen.
-func (c *chooser) find(near *near, q *query, i int32, busy func(int32) bool) {
-	score := q.place.score(&near.places[i])
-	if score > 0 && !busy(i) && c.mark(int(i), q.lo) {
-		c.found = append(c.found, candidate{i, int8(score)})
+// nearest appends rows near q.place to c.out until there are n of them or no more.
+func (c *chooser) nearest(near *near, n int, q *query, busy func(int32) bool) {
+	for i, stage := range stages {
+		most := n
+		if i == 0 {
+			most -= (n - len(c.out)) / 2
+		}
+		if len(c.out) >= most {
+			continue
+		}
+		c.found = c.found[:0]
+		find := func(i int32) {
+			score := q.place.score(&near.places[i])
+			if score >= stage.score && !busy(i) && c.mark(int(i), q.lo) {
+				c.found = append(c.found, candidate{i, min(score, stage.cap)})
+			}
+		}
+		if near.pos == nil {
+			for i := q.lo; i < len(near.places); i++ {
+				find(int32(i))
+			}
+		} else if g := near.groups[stage.level][q.place.value(stage.level)]; g != nil {
+			rows := g.rows
+			if q.lo > 0 {
+				rows = rows[g.seeders:]
+			}
+			if len(rows) <= groupFrom {
+				for _, i := range rows {
+					find(i)
+				}
+			} else {
+				for range 4*(most-len(c.out)) + 8 {
+					find(rows[c.intN(len(rows))])
+				}
+			}
+		}
+		c.take(most, q.lo)
 	}
 }
 

@@ -17,7 +17,7 @@ type group struct {
 }
 
 // The levels with groups, nearest first. Peers of the same address are found in the
-// group of their prefix.
+// group of their prefix, not always if that is large.
 const (
 	byPrefix = iota
 	byASN
@@ -34,13 +34,13 @@ const (
 
 // The scores of how near two places are.
 const (
-	sameCountry = 1 + iota
+	sameCountry int8 = 1 + iota
 	sameASN
 	samePrefix
 	sameAddr
 )
 
-func (p *Place) score(q *Place) int {
+func (p *Place) score(q *Place) int8 {
 	switch {
 	case p.Addr != 0 && p.Addr == q.Addr:
 		return sameAddr

@@ -9,14 +9,16 @@ type Place struct {
 	Country [2]byte // ISO 3166-1
 }
 
-// Locality says how much of a Place counts when peers are chosen.
+// Locality says how much of a Place counts when peers are chosen. Of ten that an announcer
+// is given three are always chosen at random from all, wherever they are, so that a swarm
+// stays in one piece. When all are given, as in small swarms, nothing is chosen.
 type Locality uint8
 
 // The localities.
 const (
 	LocalityOff    Locality = iota // peers are chosen at random
-	LocalityPrefix                 // the same address or prefix first
-	LocalityFull                   // then the same ISP, then the same country
+	LocalityPrefix                 // near is the same address, then the same prefix
+	LocalityFull                   // for one half; then the same ISP, then the same country
 )
 
 // place is the part of p that counts.
