@@ -179,8 +179,11 @@ function drawPlot({ plot, value, legend, canvas }, shown, here) {
   }
   const seconds = end - from < 240e3;
   const marks = seconds || width < 330 ? 2 : 4;
+  // The cursor's time stands in this row, too.
+  const middle = cursor ? Math.min(Math.max(x(here.t), LEFT + 26), width - RIGHT - 26) : NaN;
   for (let i = 0; i <= marks; i++) {
     const t = from + ((end - from) * i) / marks;
+    if (Math.abs(x(t) - middle) < (i % marks ? 55 : 82)) continue;
     const anchor = i === 0 ? 'start' : i === marks ? 'end' : 'middle';
     picture.append(svg('text', { x: x(t), y: height - 4, 'text-anchor': anchor }, (seconds ? exact : clock).format(t)));
   }
@@ -210,8 +213,6 @@ function drawPlot({ plot, value, legend, canvas }, shown, here) {
       const v = of(here);
       if (!Number.isNaN(v)) picture.append(svg('circle', { class: `dot c${i}`, cx: x(here.t), cy: y(v), r: 3 }));
     });
-    const middle = Math.min(Math.max(x(here.t), LEFT + 26), width - RIGHT - 26);
-    picture.append(svg('rect', { class: 'behind', x: middle - 42, y: height - BOTTOM + 3, width: 84, height: BOTTOM - 3 }));
     picture.append(svg('text', { class: 'time', x: middle, y: height - 4, 'text-anchor': 'middle' }, exact.format(here.t)));
   }
   canvas.replaceChildren(picture);
