@@ -113,7 +113,7 @@ func (w *udpWorker) serve(b udpio.Batch) error {
 				return nil
 			default:
 			}
-			// Some systems report here that an earlier reply could not be delivered.
+			// The system may be short of memory for a moment.
 			if failed++; errors.Is(err, net.ErrClosed) || failed > 100 {
 				return err
 			}
