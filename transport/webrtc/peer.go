@@ -35,7 +35,8 @@ const (
 	receivePackets = 8192
 
 	// The largest SCTP packet. One that stays on this machine may be larger than a
-	// path on the internet allows: Chromium reads 2,048 bytes of a record.
+	// path on the internet allows: Chromium reads 2,048 bytes of a record. Clients on
+	// pion throw away what is above 1,460; they announce smaller messages than we do.
 	localMTU = 2000
 	pathMTU  = 1191
 
@@ -275,7 +276,7 @@ func (p *peer) run(d *description) (*Conn, error) {
 		if ip, err := netip.ParseAddr(pair.Remote.Address()); err == nil {
 			remote = netip.AddrPortFrom(ip, uint16(pair.Remote.Port())).String()
 		}
-		if direct && pair.Remote.Type() != ice.CandidateTypeRelay && onThisMachine(pair.Remote.Address()) {
+		if direct && pair.Remote.Type() != ice.CandidateTypeRelay && d.maxMessage >= maxMessage && onThisMachine(pair.Remote.Address()) {
 			mtu = localMTU
 		}
 	}
