@@ -166,6 +166,9 @@ func New(cfg Config, rng *rand.Rand, now time.Time) *Mesh {
 	return m
 }
 
+// ID returns the name of this node.
+func (m *Mesh) ID() NodeID { return m.cfg.ID }
+
 func (m *Mesh) at(now time.Time) instant { return now.Sub(m.epoch) }
 
 // A Frame is to be published to one node, or to all if To is 0. Give Bytes back by
