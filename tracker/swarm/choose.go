@@ -21,15 +21,15 @@ type chooser struct {
 	spare  uint32 // random bits, if spared
 	spared bool
 	out    []int32
-	passed []int32  // drawn, and passed over for their load
-	marks  []uint64 // a bit for each eligible row that is not to be drawn again
-	marked []int32  // the rows that have it
+	passed []candidate // drawn, and passed over for their load, which is the score
+	marks  []uint64    // a bit for each eligible row that is not to be drawn again
+	marked []int32     // the rows that have it
 	found  []candidate
 }
 
 type candidate struct {
 	row   int32
-	score int8
+	score int16
 }
 
 // Of ten chosen, at least randomTenths are drawn from all eligible rows with equal
@@ -64,7 +64,7 @@ func choose[K comparable, V any](c *chooser, t *table[K, V], q query) []int32 {
 				random++
 			}
 			draw(c, t, &q, random)
-			c.nearest(t.near, n, &q, func(i int32) bool { return q.limit > 0 && busy(t, i, &q) })
+			c.nearest(t.near, n, &q, func(i int32) bool { return q.limit > 0 && t.load(i, q.slot) >= q.limit })
 		}
 		draw(c, t, &q, n-len(c.out))
 	}
@@ -75,21 +75,21 @@ func choose[K comparable, V any](c *chooser, t *table[K, V], q query) []int32 {
 	return c.out
 }
 
-// busy reports whether row i is passed over; only for a query with a limit.
-func busy[K comparable, V any](t *table[K, V], i int32, q *query) bool {
-	return load(t.rows[i].time).at(q.slot).sum() >= q.limit
-}
+// load returns how many offers row i has left unanswered.
+func (t *table[K, V]) load(i int32, slot uint32) int { return load(t.rows[i].time).at(slot).sum() }
 
-// draw appends k rows at random to c.out. Busy rows are passed over as long as a few more draws
-// find others; if they do not, the least busy of those seen are taken.
+// draw appends k rows at random to c.out. Busy rows are passed over as long as a few more
+// draws find others; if they do not, the least busy of those seen are taken.
 func draw[K comparable, V any](c *chooser, t *table[K, V], q *query, k int) {
 	size := len(t.rows) - q.lo
 	for tries := k + 8; k > 0 && tries > 0 && len(c.marked) < size; tries-- {
 		i := int32(c.next(q.lo, size))
 		c.mark(int(i), q.lo)
-		if q.limit > 0 && busy(t, i, q) {
-			c.passed = append(c.passed, i)
-			continue
+		if q.limit > 0 {
+			if n := t.load(i, q.slot); n >= q.limit {
+				c.passed = append(c.passed, candidate{i, int16(n)})
+				continue
+			}
 		}
 		c.out = append(c.out, i)
 		k--
@@ -97,11 +97,11 @@ func draw[K comparable, V any](c *chooser, t *table[K, V], q *query, k int) {
 	for ; k > 0; k-- {
 		least, last := 0, len(c.passed)-1
 		for j := range c.passed {
-			if load(t.rows[c.passed[j]].time).at(q.slot).sum() < load(t.rows[c.passed[least]].time).at(q.slot).sum() {
+			if c.passed[j].score < c.passed[least].score {
 				least = j
 			}
 		}
-		c.out = append(c.out, c.passed[least])
+		c.out = append(c.out, c.passed[least].row)
 		c.passed[least] = c.passed[last]
 		c.passed = c.passed[:last]
 	}
@@ -158,8 +158,8 @@ func (c *chooser) mark(i, lo int) bool {
 // would be given the same at each further one, and nobody else of its ISP.
 var stages = [...]struct {
 	level int
-	score int8 // from this on rows are candidates
-	cap   int8 // no difference is made above
+	score int16 // from this on rows are candidates
+	cap   int16 // no difference is made above
 }{
 	{byPrefix, samePrefix, sameAddr},
 	{byASN, sameASN, sameASN},
@@ -212,7 +212,7 @@ func (c *chooser) nearest(near *near, n int, q *query, busy func(int32) bool) {
 func (c *chooser) take(n, lo int) {
 	c.marked = c.marked[:len(c.marked)-len(c.found)]
 	left := c.found
-	for score := int8(sameAddr); score > 0 && len(c.out) < n; score-- {
+	for score := sameAddr; score > 0 && len(c.out) < n; score-- {
 		equals := 0
 		for j := range left {
 			if left[j].score == score {

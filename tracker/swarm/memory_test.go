@@ -89,7 +89,7 @@ func TestAnnouncesAllocateNothing(t *testing.T) {
 		round := func() {
 			for i := range 100 {
 				v4, v6 := at(i)
-				p := placed(int8(i%5), i)
+				p := placed(int16(i%5), i)
 				_, to, _ = c.AnnounceRTC(t0, RTCAnnounce[int]{Hash: h, Peer: num(i), Conn: i, Left: int64(i % 2), Want: 10, Place: p}, to[:0])
 				for _, r := range to {
 					c.Route(h, r.Conn, r.Peer, num(i))

@@ -34,13 +34,13 @@ const (
 
 // The scores of how near two places are.
 const (
-	sameCountry int8 = 1 + iota
+	sameCountry int16 = 1 + iota
 	sameASN
 	samePrefix
 	sameAddr
 )
 
-func (p *Place) score(q *Place) int8 {
+func (p *Place) score(q *Place) int16 {
 	switch {
 	case p.Addr != 0 && p.Addr == q.Addr:
 		return sameAddr

@@ -13,7 +13,7 @@ import (
 // The announcer of these tests and how others relate to it.
 var here = Place{Addr: 1, Prefix: 1, ASN: 1, Country: [2]byte{'D', 'E'}}
 
-func placed(score int8, i int) Place {
+func placed(score int16, i int) Place {
 	p := Place{Addr: 1000 + uint32(i), Prefix: 1000 + uint32(i), ASN: 2 + uint32(i%7), Country: [2]byte{'F', 'R'}}
 	switch score {
 	case sameAddr:
@@ -33,17 +33,17 @@ func placed(score int8, i int) Place {
 func rounds(t *testing.T, locality Locality, count [5]int, seeders bool, want, n int, f func(got [5]int)) {
 	t.Helper()
 	c, h := newCore(Config{Locality: locality}), id("hash")
-	var scores []int8
+	var scores []int16
 	for score, n := range count {
 		for range n {
-			scores = append(scores, int8(score))
+			scores = append(scores, int16(score))
 		}
 	}
 	rand.New(rand.NewPCG(5, 5)).Shuffle(len(scores), func(i, j int) { scores[i], scores[j] = scores[j], scores[i] })
 	mine := int64(9)
 	if seeders {
 		mine = 0
-		twice := make([]int8, 0, 2*len(scores)) // a seeder and a leecher of each
+		twice := make([]int16, 0, 2*len(scores)) // a seeder and a leecher of each
 		for _, score := range scores {
 			twice = append(twice, score, score)
 		}
@@ -156,7 +156,7 @@ func TestNearTCPPeersFirst(t *testing.T) {
 			return netip.AddrPortFrom(ip, 7)
 		}
 		for i := range 1000 {
-			score := int8(0)
+			score := int16(0)
 			if i%10 == 0 {
 				score = sameASN
 			}
