@@ -16,8 +16,14 @@ interface Peer {
   relay: Relay | null;
 }
 
-/** Serves the worker's connections until the page goes away, or the returned function is called. */
-export function attachRTC(worker: Worker): () => void {
+/** What else is found may come so long after the first relayed candidate. */
+const relayGrace = 500;
+
+/**
+ * Serves the worker's connections until the page goes away, or the returned
+ * function is called. With `relayOnly`, they go by TURN servers alone.
+ */
+export function attachRTC(worker: Worker, relayOnly = false): () => void {
   const peers = new Map<number, Peer>();
   const post = (rtc: ToWorker, transfer: Transferable[] = []): void => worker.postMessage({ rtc }, transfer);
 
@@ -25,8 +31,9 @@ export function attachRTC(worker: Worker): () => void {
     const peer = peers.get(id);
     if (!peer) return;
     peers.delete(id);
-    peer.pc.onconnectionstatechange = peer.pc.ondatachannel = peer.pc.onicegatheringstatechange = null;
-    peer.pc.close();
+    const { pc } = peer;
+    pc.onconnectionstatechange = pc.ondatachannel = pc.onicegatheringstatechange = pc.onicecandidate = null;
+    pc.close();
     post({ ev: "gone", id });
   };
 
@@ -53,7 +60,8 @@ export function attachRTC(worker: Worker): () => void {
     }
     let pc: RTCPeerConnection;
     try {
-      pc = new RTCPeerConnection({ iceServers: servers.map(server) });
+      if (relayOnly && !servers.some((url) => url.startsWith("turn"))) throw new Error("no relay is known");
+      pc = new RTCPeerConnection({ iceServers: servers.map(server), iceTransportPolicy: relayOnly ? "relay" : "all" });
     } catch (err) {
       post({ ev: "failed", id, error: words(err) });
       return post({ ev: "gone", id });
@@ -165,7 +173,7 @@ class Relay {
   }
 }
 
-/** Resolves when all candidates are known, or after so many milliseconds. */
+/** Resolves when all candidates are known, or those that can be had without waiting for silent servers. */
 function gathered(pc: RTCPeerConnection, limit: number): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, limit);
@@ -175,6 +183,9 @@ function gathered(pc: RTCPeerConnection, limit: number): Promise<void> {
       resolve();
     };
     pc.onicegatheringstatechange = check;
+    pc.onicecandidate = ({ candidate }) => {
+      if (candidate?.type === "relay") setTimeout(resolve, relayGrace);
+    };
     check();
   });
 }

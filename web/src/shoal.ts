@@ -24,8 +24,10 @@ export type { FileInfo, HashingEvent, PeerInfo, Stats, TorrentState } from "./pr
 export interface Options {
   /** Where shoal.worker.js, shoal.wasm and shoal.sw.js lie. Default: beside this module. */
   base?: string | URL;
-  /** STUN and TURN servers, as URLs. Default: none. */
+  /** STUN and TURN servers, as URLs, besides those that trackers hand out. Default: none. */
   iceServers?: string[];
+  /** Connect by way of TURN servers alone, so that peers do not learn this device's address. Default false. */
+  relayOnly?: boolean;
   /** Also connect over loopback, for pages of this machine. Default false. */
   loopback?: boolean;
   /** "auto" keeps pieces on disk where the browser allows it. Default "auto". */
@@ -85,7 +87,7 @@ export class Shoal extends Emitter<ShoalEvents> {
       (event) => this.#receive(event),
       (error) => this.emit("fatal", error),
     );
-    attachRTC(this.#engine.worker);
+    attachRTC(this.#engine.worker, options.relayOnly);
     this.streaming = options.serviceWorker === false ? Promise.resolve(false) : this.#serve(base);
   }
 

@@ -14,21 +14,27 @@ test("server URLs carry their credentials", () => {
 /** A peer connection that gathers at once and never connects. */
 class FakePeer {
   static live = 0;
+  static silent = false;
+  static last: FakePeer;
+  static config: RTCConfiguration | undefined;
   iceGatheringState = "new";
   connectionState = "new";
   localDescription: { sdp: string } | null = null;
   onicegatheringstatechange = () => {};
   onconnectionstatechange = () => {};
   ondatachannel = (_: unknown) => {};
-  constructor() {
+  onicecandidate = (_: unknown) => {};
+  constructor(config?: RTCConfiguration) {
     FakePeer.live++;
+    FakePeer.config = config;
+    FakePeer.last = this;
   }
   createDataChannel(name: string) {
     return { name, readyState: "connecting", bufferedAmount: 0 };
   }
   async setLocalDescription() {
     this.localDescription = { sdp: "v=0 mine" };
-    this.iceGatheringState = "complete";
+    if (!FakePeer.silent) this.iceGatheringState = "complete";
   }
   async setRemoteDescription({ sdp }: { sdp: string }) {
     if (sdp !== "good") throw new Error("cannot be parsed");
@@ -38,7 +44,7 @@ class FakePeer {
   }
 }
 
-function setUp(refuse = false) {
+function setUp(refuse = false, relayOnly = false) {
   Object.assign(globalThis, { RTCPeerConnection: FakePeer });
   const posted: Record<string, unknown>[] = [];
   let listener = (_: unknown) => {};
@@ -50,11 +56,40 @@ function setUp(refuse = false) {
       posted.push(rtc);
     },
   };
-  const stop = attachRTC(worker as unknown as Worker);
+  const stop = attachRTC(worker as unknown as Worker, relayOnly);
   return { posted, stop, say: (rtc: unknown) => listener({ data: { rtc } }) };
 }
 
 const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+test("with relays only, nothing else is gathered", async () => {
+  const { posted, say } = setUp(false, true);
+  say({ op: "open", id: 7, servers: ["stun:stun.example:3478"], gather: 100, offer: null });
+  assert.deepEqual(posted, [
+    { ev: "failed", id: 7, error: "no relay is known" },
+    { ev: "gone", id: 7 },
+  ]);
+  say({ op: "open", id: 8, servers: ["stun:stun.example:3478", "turn:9:u:p@turn.example:3478"], gather: 100, offer: null });
+  await settle();
+  assert.equal(FakePeer.config?.iceTransportPolicy, "relay");
+  assert.equal(FakePeer.config?.iceServers?.length, 2);
+  assert.deepEqual(posted.at(-1), { ev: "sdp", id: 8, sdp: "v=0 mine" });
+  say({ op: "close", id: 8 });
+});
+
+test("a relayed candidate ends the wait for servers that do not answer", async () => {
+  const { posted, say } = setUp();
+  FakePeer.silent = true;
+  say({ op: "open", id: 9, servers: [], gather: 60_000, offer: null });
+  FakePeer.silent = false;
+  await settle();
+  assert.equal(posted.at(-1)?.ev, "channel");
+  FakePeer.last.onicecandidate({ candidate: { type: "host" } });
+  FakePeer.last.onicecandidate({ candidate: { type: "relay" } });
+  await new Promise((resolve) => setTimeout(resolve, 700));
+  assert.equal(posted.at(-1)?.ev, "sdp");
+  say({ op: "close", id: 9 });
+});
 
 test("an offer hands its channel over and is closed when told", async () => {
   const { posted, say } = setUp();
