@@ -300,17 +300,3 @@ func TestTrackerCommand(t *testing.T) {
 		t.Errorf("tracker: exit code %d after Ctrl-C", code)
 	}
 }
-
-// startTracker runs `shoal tracker` on a free port of loopback.
-func startTracker(t *testing.T) (*rig.Proc, string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	p := rig.Shoal(t, "tracker", "--listen", addr)
-	rig.WaitListening(t, addr, 30*time.Second)
-	return p, addr
-}

@@ -29,6 +29,7 @@ var tools = []tool{
 		return exec.Command("/usr/bin/python3", "-c", "import libtorrent").Run() == nil
 	}},
 	{"transmission-cli", "transmission-cli", has("transmission-cli")},
+	{"aria2c", "aria2", has("aria2c")},
 	{"node 20 or later", "nodejs", func() bool {
 		out, err := exec.Command("node", "-p", "+process.versions.node.split('.')[0] >= 20").Output()
 		return err == nil && strings.TrimSpace(string(out)) == "true"

@@ -1,10 +1,12 @@
 """One libtorrent peer on loopback for the Go tests.
 
-It prints JSON objects, one a line, and ends when stdin closes:
+It prints JSON objects, one a line, pauses for good at a line on stdin, and ends when stdin closes:
 
     {"event": "listening", "port": 1234}
     {"event": "metadata", "info_hash_v1": "...", "info_hash_v2": "...", "name": "..."}
     {"event": "done", "bytes": 1, "seconds": 0.1, "vmhwm": 123}
+    {"event": "tracker", "url": "http://...", "peers": 1, "message": "..."}
+    {"event": "tracker_error", "url": "http://...", "message": "..."}
     {"event": "error", "message": "..."}
 
 `create` makes a .torrent instead, `info` describes one.
@@ -70,16 +72,26 @@ def create(args):
 
 def session(args):
     return lt.session({
-        "listen_interfaces": "127.0.0.1:%d" % args.listen,
-        "outgoing_interfaces": "127.0.0.1",
+        "listen_interfaces": ("[%s]:%d" if ":" in args.host else "%s:%d") % (args.host, args.listen),
+        "outgoing_interfaces": args.host,
         "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
         "enable_incoming_utp": False, "enable_outgoing_utp": False,
         "allow_multiple_connections_per_ip": True,
         "out_enc_policy": 1 if args.encryption else 2, "in_enc_policy": 1 if args.encryption else 2,
         "connection_speed": 100, "min_reconnect_time": 1, "announce_to_all_trackers": True,
         "close_redundant_connections": False,
-        "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification,
+        "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification
+        | lt.alert.category_t.tracker_notification | lt.alert.category_t.storage_notification,
     })
+
+
+pause = threading.Event()
+
+
+def obey():
+    for _ in sys.stdin:
+        pause.set()
+    os._exit(0)
 
 
 def peer(args):
@@ -107,13 +119,22 @@ def peer(args):
         handle.connect_peer((host, int(port)))
     if args.rate:
         handle.set_upload_limit(args.rate)
-    named = done = False
+    named = False
+    done = None
     retry = start + 2
     while True:
+        if pause.is_set():
+            handle.pause()
         ses.wait_for_alert(20)
         for alert in ses.pop_alerts():
             if isinstance(alert, (lt.torrent_error_alert, lt.file_error_alert, lt.hash_failed_alert, lt.listen_failed_alert)):
                 say(event="error", message=alert.message())
+            elif isinstance(alert, lt.tracker_reply_alert):
+                say(event="tracker", url=alert.tracker_url(), peers=alert.num_peers, message=alert.message())
+            elif isinstance(alert, lt.tracker_error_alert):
+                say(event="tracker_error", url=alert.tracker_url(), message=alert.message())
+            elif isinstance(alert, lt.cache_flushed_alert) and done:
+                say(**done)
             elif args.verbose:
                 print(alert.message(), file=sys.stderr, flush=True)
         status = handle.status()
@@ -121,9 +142,9 @@ def peer(args):
             named = True
             say(event="metadata", **hashes(handle.torrent_file()))
         if status.is_seeding and not done:
-            done = True
-            say(event="done", bytes=status.total_wanted_done, seconds=time.monotonic() - start, **memory_peak())
-        if not done and time.monotonic() > retry and status.num_peers == 0:
+            done = {"event": "done", "bytes": status.total_wanted_done, "seconds": time.monotonic() - start, **memory_peak()}
+            handle.flush_cache()  # only then others see the files
+        if done is None and time.monotonic() > retry and status.num_peers == 0:
             retry = time.monotonic() + 2
             for address in args.connect:
                 host, _, port = address.rpartition(":")
@@ -145,6 +166,7 @@ def main():
     p.add_argument("torrent", help="a .torrent or a magnet link")
     p.add_argument("dir")
     p.add_argument("--seed", action="store_true", help="trust the files in dir")
+    p.add_argument("--host", default="127.0.0.1", help="the address to listen on and to connect from")
     p.add_argument("--listen", type=int, default=0)
     p.add_argument("--connect", action="append", default=[], metavar="HOST:PORT")
     p.add_argument("--trackers", action="store_true", help="announce to the torrent's trackers")
@@ -157,7 +179,7 @@ def main():
     elif args.command == "info":
         say(event="info", **hashes(lt.torrent_info(args.torrent)))
     else:
-        threading.Thread(target=lambda: (sys.stdin.read(), os._exit(0)), daemon=True).start()
+        threading.Thread(target=obey, daemon=True).start()
         peer(args)
 
 

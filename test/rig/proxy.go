@@ -17,6 +17,8 @@ type Proxy struct {
 	rate atomic.Int64
 	lis  net.Listener
 
+	target atomic.Value // string, where new connections go
+
 	mu    sync.Mutex
 	conns []net.Conn
 }
@@ -31,6 +33,7 @@ func StartProxy(t T, target string, rate int64) *Proxy {
 	}
 	p := &Proxy{Addr: lis.Addr().String(), lis: lis}
 	p.rate.Store(rate)
+	p.Retarget(target)
 	t.Cleanup(p.Close)
 	go func() {
 		for {
@@ -38,7 +41,7 @@ func StartProxy(t T, target string, rate int64) *Proxy {
 			if err != nil {
 				return
 			}
-			out, err := net.Dial("tcp", target)
+			out, err := net.Dial("tcp", p.target.Load().(string))
 			if err != nil {
 				in.Close()
 				continue
@@ -85,6 +88,9 @@ func (p *Proxy) Bytes() int64 { return p.back.Load() }
 
 // Speed sets another rate.
 func (p *Proxy) Speed(rate int64) { p.rate.Store(rate) }
+
+// Retarget sends new connections to another address, as a load balancer does.
+func (p *Proxy) Retarget(addr string) { p.target.Store(addr) }
 
 // Close cuts every connection.
 func (p *Proxy) Close() {
