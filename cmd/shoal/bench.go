@@ -26,6 +26,7 @@ type benchTrackerCmd struct {
 	Offers      int           `placeholder:"N" help:"Offers in an announce; -1 means none."`
 	SDPSize     int           `name:"sdp-size" placeholder:"BYTES" help:"Size of the SDP of an offer or answer."`
 	SwarmSize   int           `placeholder:"N" help:"Connections in one swarm."`
+	SwarmMean   float64       `placeholder:"X" help:"Cluster profile: peers in one swarm on average."`
 	KeepAlive   bool          `negatable:"" default:"true" help:"HTTP: many announces on one connection."`
 	AttackConns int           `placeholder:"N" help:"Hostile profiles: connections of the attackers."`
 	AttackRate  float64       `placeholder:"X" help:"Hostile profiles: messages per second of all attackers."`
@@ -40,7 +41,7 @@ func (c *benchTrackerCmd) Run(ctx context.Context) error {
 	r, err := load.Run(ctx, load.Options{
 		Profile: c.Profile, URLs: c.URL, PIDs: c.PID,
 		Conns: c.Conns, Interval: c.Interval, RateScale: c.RateScale, Duration: c.Duration, Warmup: c.Warmup,
-		Offers: c.Offers, SDPSize: c.SDPSize, SwarmSize: c.SwarmSize, KeepAlive: c.KeepAlive, Seed: c.Seed,
+		Offers: c.Offers, SDPSize: c.SDPSize, SwarmSize: c.SwarmSize, SwarmMean: c.SwarmMean, KeepAlive: c.KeepAlive, Seed: c.Seed,
 		AttackConns: c.AttackConns, AttackRate: c.AttackRate,
 		TLSInsecure: c.TLSInsecure, BeyondLoopback: c.BeyondLoopback,
 		Log: func(line string) { fmt.Fprintln(os.Stderr, line) },

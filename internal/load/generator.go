@@ -27,8 +27,9 @@ type generator struct {
 	empty, full usage // of the trackers, before and with the connections
 	window      window
 
-	attack *Attack // of a hostile profile
-	beside *Report // of other honest peers
+	attack  *Attack // of a hostile profile
+	beside  *Report // of other honest peers
+	cluster *Cluster
 }
 
 // A window is what was counted and used during the measurement.

@@ -21,7 +21,7 @@ import (
 // Options says what Run does. The zero value of a field takes the profile's default.
 type Options struct {
 	Profile string   // one of Profiles
-	URLs    []string // the trackers': ws, wss, http, https or udp. Only Cluster takes several
+	URLs    []string // the trackers': ws, wss, http, https or udp. Only the cluster profile takes several
 	PIDs    []int    // the trackers' processes, of which CPU and memory are read; may be empty
 
 	Conns     int           // connections; a default shrinks to what the limit of open files allows
@@ -32,6 +32,7 @@ type Options struct {
 	Offers    int           // in each announce; negative means none
 	SDPSize   int           // of an offer's or answer's SDP, in bytes as JSON carries it
 	SwarmSize int           // connections in one swarm
+	SwarmMean float64       // peers in one swarm on average, in the cluster profile
 	KeepAlive bool          // HTTP: one connection for many announces
 
 	AttackConns int     // connections or sockets of the attackers, in hostile profiles
@@ -62,6 +63,7 @@ var profiles = []profile{
 	{"lockstep", webSocket, Options{Conns: 1000, Offers: 10, SDPSize: 47, Duration: 15 * time.Second, Warmup: 5 * time.Second}, runLockstep},
 	{"http", []string{"http", "https"}, Options{Conns: 64, SwarmSize: 50, Duration: 10 * time.Second, Warmup: 2 * time.Second}, runHTTP},
 	{"udp", []string{"udp"}, Options{Conns: 64, SwarmSize: 20, Duration: 10 * time.Second, Warmup: 2 * time.Second}, runUDP},
+	{"cluster", webSocket, Options{Conns: 3000, Offers: 5, SDPSize: 1300, SwarmMean: 1.8, Interval: 10 * time.Second, Duration: 30 * time.Second, Warmup: 10 * time.Second}, runCluster},
 	hostileProfile("slowloris", 5000, 0, slowloris),
 	hostileProfile("bigframes", 20, 1000, bigframes),
 	hostileProfile("hashes", 20, 50_000, hashes),
@@ -95,8 +97,11 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 		return nil, fmt.Errorf("load: there is no profile %q; there are %s", o.Profile, strings.Join(Profiles(), ", "))
 	}
 	p := profiles[i]
-	if len(o.URLs) == 0 {
+	switch {
+	case len(o.URLs) == 0:
 		return nil, errors.New("load: no tracker to load: name its URL")
+	case len(o.URLs) > 1 && p.name != "cluster":
+		return nil, fmt.Errorf("load: profile %s loads one tracker, not %d", p.name, len(o.URLs))
 	}
 	if err := o.complete(p.defaults); err != nil {
 		return nil, err
@@ -163,6 +168,12 @@ func (o *Options) complete(d Options) error {
 	}
 	if o.RateScale < 0 {
 		return fmt.Errorf("load: rate scale %g is negative", o.RateScale)
+	}
+	if o.SwarmMean == 0 {
+		o.SwarmMean = d.SwarmMean
+	}
+	if o.SwarmMean < 0 || o.SwarmMean > 0 && o.SwarmMean < 1 {
+		return fmt.Errorf("load: %g peers in a swarm on average: 1 is the least", o.SwarmMean)
 	}
 	if o.AttackRate == 0 {
 		o.AttackRate = d.AttackRate

@@ -47,8 +47,9 @@ type Report struct {
 
 	Errors map[string]int `json:"errors"`
 
-	Attack *Attack `json:"attack,omitempty"` // of a hostile profile; all else is of the honest peers
-	UDP    *Report `json:"udp,omitempty"`    // of honest UDP clients beside spoofed packets
+	Cluster *Cluster `json:"cluster,omitempty"`
+	Attack  *Attack  `json:"attack,omitempty"` // of a hostile profile; all else is of the honest peers
+	UDP     *Report  `json:"udp,omitempty"`    // of honest UDP clients beside spoofed packets
 }
 
 func (g *generator) report() *Report {
@@ -64,7 +65,7 @@ func (g *generator) report() *Report {
 		Offers: c.offers.Load(), Deliverable: c.deliverable.Load(), Delivered: c.delivered.Load(),
 		Answers: c.answers.Load(), AnswersDelivered: c.answered.Load(),
 		ReplyLatency: c.reply.latency(), OfferLatency: c.offer.latency(), AnswerLatency: c.answer.latency(),
-		Errors: g.errs.all(), Attack: g.attack, UDP: g.beside,
+		Errors: g.errs.all(), Attack: g.attack, UDP: g.beside, Cluster: g.cluster,
 	}
 	if len(g.PIDs) > 0 {
 		r.CPU = w.cpu.Seconds() / s
@@ -106,6 +107,9 @@ func (r *Report) Print(w io.Writer) {
 		if l.Count > 0 {
 			p(l.name, "p50 %.2f ms, p90 %.2f, p99 %.2f, max %.1f", l.P50, l.P90, l.P99, l.Max)
 		}
+	}
+	if r.Cluster != nil {
+		r.Cluster.print(p)
 	}
 	if r.Attack != nil {
 		r.Attack.print(p)

@@ -89,6 +89,7 @@ func (h *histogram) latency() Latency {
 // beginning and the end of the measurement, or belongs to it.
 type counters struct {
 	connected, failed, lost atomic.Int64
+	refused                 atomic.Int64 // requests that had a failure reason
 
 	in, out           atomic.Int64 // messages to and from the tracker, all the time
 	bytesIn, bytesOut atomic.Int64

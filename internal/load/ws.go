@@ -29,6 +29,7 @@ type conn struct {
 	joined  atomic.Bool  // swarm.joined counts it
 	waiting atomic.Int64 // when the announce without reply was sent, in microseconds; 0 = none
 	sent    []int64      // when the announces without reply were sent, in lock-step
+	member  *member      // whose connection it is, in the cluster profile
 	ended   atomic.Bool
 }
 
@@ -207,6 +208,9 @@ func (c *conn) receive(out, payload []byte) []byte {
 		if len(c.sent) > 0 {
 			sent, c.sent = c.sent[0], c.sent[1:]
 		}
+		if c.member != nil {
+			c.member.replied(sent)
+		}
 		if sent != 0 && g.measured(sent) {
 			g.counts.replies.Add(1)
 			g.counts.reply.add(time.Duration(g.now()-sent) * time.Microsecond)
@@ -222,6 +226,9 @@ func (c *conn) receive(out, payload []byte) []byte {
 			g.counts.answers.Add(1)
 			g.counts.offer.add(time.Duration(g.now()-sent) * time.Microsecond)
 		}
+		if c.member != nil {
+			c.member.introduced()
+		}
 		return c.t.appendAnswer(out, m.hash, c.peer, m.peer, m.offerID)
 	case kindAnswer:
 		sent, from, ok := readStamp(m.offerID)
@@ -233,8 +240,12 @@ func (c *conn) receive(out, payload []byte) []byte {
 			g.counts.answered.Add(1)
 			g.counts.answer.add(time.Duration(g.now()-sent) * time.Microsecond)
 		}
+		if c.member != nil {
+			c.member.introduced()
+		}
 	case kindFailure:
 		c.waiting.Store(0)
+		g.counts.refused.Add(1)
 		g.errs.add(fmt.Sprintf("failure reason: %.80s", m.failure))
 	default:
 		g.errs.add("a message that makes no sense")
