@@ -102,7 +102,7 @@ func (c *conn) announce(b *batch, a *signal.Announce) bool {
 		})
 	}
 	if rest := offers[min(len(b.to), want):want]; len(rest) > 0 {
-		t.sendAbroad(b, a, rest)
+		t.sendAbroad(b, a, re.Seeder, rest)
 	}
 	clear(b.to)
 	return true

@@ -26,7 +26,7 @@ func (t *Tracker) abroad(b *batch, h swarm.Hash, want int) int {
 }
 
 // sendAbroad gives offers that found no peer here to the other nodes.
-func (t *Tracker) sendAbroad(b *batch, a *signal.Announce, offers []signal.Offer) {
+func (t *Tracker) sendAbroad(b *batch, a *signal.Announce, seeder bool, offers []signal.Offer) {
 	p := t.cfg.Peering
 	if p == nil {
 		b.n.unplaced.Add(uint64(len(offers)))
@@ -36,7 +36,7 @@ func (t *Tracker) sendAbroad(b *batch, a *signal.Announce, offers []signal.Offer
 	for i := range offers {
 		b.remote = append(b.remote, RemoteSDP{ID: offers[i].ID, SDP: offers[i].SDP})
 	}
-	p.Offers(a.InfoHash, a.PeerID, a.Left == 0, b.remote)
+	p.Offers(a.InfoHash, a.PeerID, seeder, b.remote)
 	clear(b.remote)
 }
 
