@@ -15,7 +15,7 @@ import (
 var pure = []string{
 	"bencode", "metainfo", "magnet", "wire", "signal",
 	"engine", "engine/bits", "engine/choker", "engine/picker", "engine/rate", "engine/verify",
-	"dht", "tracker/swarm", "tracker/cluster/mesh",
+	"dht", "tracker/swarm", "tracker/swarm/localsim", "tracker/wsframe", "tracker/httphead", "tracker/cluster/mesh",
 	"trackerclient/schedule", "trackerclient/offers", "trackerclient/httpwire", "trackerclient/udpwire", "trackerclient/compact",
 }
 
