@@ -23,10 +23,12 @@ func (c *conn) room(shared []byte) []byte {
 func (c *conn) received(b *batch, shared []byte, n int) bool {
 	c.alive(b)
 	b.n.bytesIn.Add(uint64(n))
-	data := shared[:n]
-	if c.in != nil {
-		c.in = c.in[:len(c.in)+n]
-		data = c.in
+	data := c.in
+	if data == nil {
+		data = shared[:n]
+	} else { // which may have more room than shared
+		data = data[:len(data)+n]
+		c.in = data
 	}
 	rest, ok := c.frames(b, data)
 	if !ok {

@@ -254,6 +254,13 @@ func TestFramesInPieces(t *testing.T) {
 	whole := frame(0x81, big)
 	ask("60 kB in two, with the beginning of the next", whole[:30_000], append(whole[30_000:], frame(0x81, plain)[:7]...))
 	ask("the rest of the next", frame(0x81, plain)[7:])
+	longest := frame(0x81, strings.TrimSuffix(plain, "}")+strings.Repeat(" ", 64<<10-len(plain))+"}")
+	for range 5 {
+		w.Write(longest[:20])
+		time.Sleep(20 * time.Millisecond) // so that the beginning is kept
+		ask("the longest and another", append(longest[20:len(longest):len(longest)], longest...))
+		ask("the other")
+	}
 	w.Write(frame(0x88, "\x03\xe8bye"))
 	if op, m := w.read(); op != wsframe.Close || m[:2] != "\x03\xe8" {
 		t.Errorf("%v %q", op, m)
