@@ -2,41 +2,35 @@ package signal
 
 import "strings"
 
-// An ICEServer is a STUN or TURN server under one URL.
-type ICEServer struct {
-	URL                  string // stun:, turn: or turns:
-	Username, Credential string // of a TURN server
-}
-
 // The bounds of what ParseICEServers takes.
 const (
 	maxICEServers = 4
 	maxICEText    = 256 // bytes of a URL, a user name, a credential
 )
 
-// ParseICEServers reads Reply.ICEServers and returns the first four URLs that can be
-// used. What is malformed is left out: a tracker that errs here still introduces peers.
-func ParseICEServers(raw []byte) []ICEServer {
-	var servers []ICEServer
+// ParseICEServers reads Reply.ICEServers and returns the first four servers that can be
+// used, as "stun:host:port" and "turn:user:password@host:port", or turns:. What is malformed
+// is left out: a tracker that errs here still introduces peers.
+func ParseICEServers(raw []byte) (servers []string) {
 	var r reader
 	r.b = raw
 	r.open('[')
 	for first := true; r.more(first, ']'); first = false {
-		if r.peek() != '{' {
+		if r.peek() == '{' {
+			servers = r.iceServer(servers)
+		} else {
 			r.skip()
-			continue
 		}
-		servers = r.iceServer(servers)
 	}
-	if r.finish() != nil {
+	if r.msg != "" {
 		return nil
 	}
 	return servers
 }
 
 // iceServer reads one RTCIceServer and appends a server for each of its URLs.
-func (r *reader) iceServer(servers []ICEServer) []ICEServer {
-	had := len(servers)
+func (r *reader) iceServer(servers []string) []string {
+	var urls []string
 	user, credential := "", ""
 	r.open('{')
 	for first := true; r.more(first, '}'); first = false {
@@ -44,12 +38,12 @@ func (r *reader) iceServer(servers []ICEServer) []ICEServer {
 		switch string(key) {
 		case "urls":
 			if r.peek() != '[' {
-				servers = r.iceURL(servers)
+				urls = append(urls, r.iceText())
 				continue
 			}
 			r.open('[')
 			for first := true; r.more(first, ']'); first = false {
-				servers = r.iceURL(servers)
+				urls = append(urls, r.iceText())
 			}
 		case "username":
 			user = r.iceText()
@@ -59,26 +53,21 @@ func (r *reader) iceServer(servers []ICEServer) []ICEServer {
 			r.skip()
 		}
 	}
-	for i := len(servers) - 1; i >= had; i-- {
-		s := &servers[i]
-		switch {
-		case strings.HasPrefix(s.URL, "stun"):
-		case user == "" || credential == "":
-			servers = append(servers[:i], servers[i+1:]...)
+	for _, url := range urls {
+		scheme, rest, _ := strings.Cut(url, ":")
+		switch scheme {
+		case "stun":
+		case "turn", "turns":
+			// The last at sign ends the password, the last colon before it begins it.
+			if user == "" || credential == "" || strings.Contains(credential, ":") {
+				continue
+			}
+			url = scheme + ":" + user + ":" + credential + "@" + rest
 		default:
-			s.Username, s.Credential = user, credential
+			continue
 		}
-	}
-	return servers
-}
-
-func (r *reader) iceURL(servers []ICEServer) []ICEServer {
-	url := r.iceText()
-	scheme, rest, _ := strings.Cut(url, ":")
-	switch scheme {
-	case "stun", "turn", "turns":
-		if rest != "" && len(servers) < maxICEServers {
-			return append(servers, ICEServer{URL: url})
+		if rest != "" && !strings.Contains(rest, "@") && len(servers) < maxICEServers {
+			servers = append(servers, url)
 		}
 	}
 	return servers

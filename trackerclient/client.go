@@ -135,7 +135,6 @@ type Client struct {
 	mu      sync.Mutex
 	rng     *rand.Rand // seeds the sources of torrents and sockets
 	sockets map[string]*socket
-	handed  []handed // the latest first
 }
 
 // New returns a Client that announces nothing yet.

@@ -1,7 +1,6 @@
 package trackerclient
 
 import (
-	"slices"
 	"strings"
 	"time"
 
@@ -13,46 +12,29 @@ import (
 // use them already.
 const renewServers = 20 * time.Minute
 
-// handed is what one tracker named.
-type handed struct {
-	url     string // the tracker's
-	servers []string
-}
-
 // hand remembers the servers of a tracker in place of its earlier ones, and tells WebRTC
-// of all, the latest first. The caller holds c.mu. It reports whether the tracker's first
-// relay is among them.
-func (c *Client) hand(url string, servers []string) (relay bool) {
-	had := false
-	c.handed = slices.DeleteFunc(c.handed, func(h handed) bool {
-		if h.url == url {
-			had = slices.ContainsFunc(h.servers, isRelay)
+// of those of all. The caller holds c.mu. It reports whether there is a relay where
+// there was none.
+func (c *Client) hand(s *socket, servers []string) (relay bool) {
+	had := hasRelay(s.servers)
+	s.servers = servers
+	all := servers[:len(servers):len(servers)]
+	for _, other := range c.sockets {
+		if other != s {
+			all = append(all, other.servers...)
 		}
-		return h.url == url
-	})
-	if len(servers) > 0 {
-		c.handed = slices.Insert(c.handed, 0, handed{url, servers})
-	}
-	var all []string
-	for _, h := range c.handed {
-		all = append(all, h.servers...)
 	}
 	c.rtc.SetServers(all)
-	return !had && slices.ContainsFunc(servers, isRelay)
+	return !had && hasRelay(s.servers)
 }
 
-func isRelay(url string) bool { return strings.HasPrefix(url, "turn") }
-
-// serverURL is a server in the form of webrtc.Config.ICEServers; false if it has none.
-func serverURL(s signal.ICEServer) (string, bool) {
-	if strings.Contains(s.URL, "@") || strings.Contains(s.Credential, ":") {
-		return "", false
+func hasRelay(servers []string) bool {
+	for _, url := range servers {
+		if strings.HasPrefix(url, "turn") {
+			return true
+		}
 	}
-	if s.Username == "" {
-		return s.URL, true
-	}
-	scheme, rest, _ := strings.Cut(s.URL, ":")
-	return scheme + ":" + s.Username + ":" + s.Credential + "@" + rest, true
+	return false
 }
 
 // needsServers reports whether an announce that goes out now should ask for servers.
@@ -75,15 +57,9 @@ func (s *socket) askAgain() {
 
 // takeServers takes the reply to an announce that asked for servers.
 func (s *socket) takeServers(raw []byte) {
-	var servers []string
-	for _, server := range signal.ParseICEServers(raw) {
-		if url, ok := serverURL(server); ok {
-			servers = append(servers, url)
-		}
-	}
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	if s.c.sockets[s.url] != s || !s.c.hand(s.url, servers) {
+	if s.c.sockets[s.url] != s || !s.c.hand(s, signal.ParseICEServers(raw)) {
 		return
 	}
 	s.mu.Lock()

@@ -142,17 +142,3 @@ func TestServersOfSeveralTrackers(t *testing.T) {
 	handles[1].Stop(t.Context())
 	eventually(t, "they go with their tracker", func() bool { return n.host.handed() == "stun:192.0.2.0:1" })
 }
-
-func TestServerURLs(t *testing.T) {
-	for s, want := range map[signal.ICEServer]string{
-		{URL: "stun:a:1"}: "stun:a:1",
-		{URL: "turn:a:1?transport=tcp", Username: "9:b@c", Credential: "d@e"}: "turn:9:b@c:d@e@a:1?transport=tcp",
-		{URL: "turn:x@a:1", Username: "u", Credential: "p"}:                   "",
-		{URL: "turn:a:1", Username: "u", Credential: "p:q"}:                   "",
-		{URL: "stun:x@a:1"}: "",
-	} {
-		if got, ok := serverURL(s); got != want || ok != (want != "") {
-			t.Errorf("%+v: %q, %v", s, got, ok)
-		}
-	}
-}

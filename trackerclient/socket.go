@@ -43,6 +43,8 @@ type socket struct {
 	ctx context.Context
 	end context.CancelFunc
 
+	servers []string // that the tracker handed out; guarded by c.mu
+
 	mu    sync.Mutex
 	users []socketUser
 	up    bool
@@ -102,7 +104,7 @@ func (s *socket) leave(t *torrent) {
 	s.iceAt = time.Time{} // t may have asked for servers, and hears of none
 	if len(s.users) == 0 && s.c.sockets[s.url] == s {
 		delete(s.c.sockets, s.url)
-		s.c.hand(s.url, nil)
+		s.c.hand(s, nil)
 		s.end()
 	}
 }

@@ -618,11 +618,16 @@ func TestServersForClients(t *testing.T) {
 		s := start(t, c.cfg)
 		raw := s.ICEServers(c.client)
 		var got []string
-		for _, server := range signal.ParseICEServers(raw) {
-			got = append(got, server.URL)
-			if user, pass := server.Username, server.Credential; user != "" && pass != passwordOf(s.cfg.Secret, user) {
-				t.Errorf("%s: %s does not belong to %s", c.name, pass, user)
+		for _, url := range signal.ParseICEServers(raw) {
+			if scheme, rest, ok := strings.Cut(url, ":"); ok && scheme != "stun" {
+				at := strings.LastIndex(rest, "@")
+				i := strings.LastIndex(rest[:at], ":")
+				if user, pass := rest[:i], rest[i+1:at]; pass != passwordOf(s.cfg.Secret, user) {
+					t.Errorf("%s: %s does not belong to %s", c.name, pass, user)
+				}
+				url = scheme + ":" + rest[at+1:]
 			}
+			got = append(got, url)
 		}
 		r := strings.NewReplacer("PORT", portOf(s.Addr()), "TLS", portOf(s.TLSAddr()))
 		for i := range c.want {
@@ -635,8 +640,8 @@ func TestServersForClients(t *testing.T) {
 	// Where there are two addresses, the client's own kind decides.
 	both := &Server{cfg: Config{TTL: time.Hour, Now: time.Now}, public: [2]netip.Addr{v4, v6}, addr: netip.MustParseAddrPort("[::]:3478")}
 	for client, want := range map[string]string{"192.0.2.1": "stun:203.0.113.7:3478", "2001:db8::1": "stun:[2001:db8::7]:3478", "::ffff:192.0.2.1": "stun:203.0.113.7:3478"} {
-		if got := signal.ParseICEServers(both.ICEServers(netip.MustParseAddr(client))); got[0].URL != want {
-			t.Errorf("for %s: %s", client, got[0].URL)
+		if got := signal.ParseICEServers(both.ICEServers(netip.MustParseAddr(client))); got[0] != want {
+			t.Errorf("for %s: %s", client, got[0])
 		}
 	}
 }

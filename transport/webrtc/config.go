@@ -107,7 +107,15 @@ func isLoopbackServer(url string) bool {
 	_, host, _ := strings.Cut(url, ":")
 	host = host[strings.LastIndexByte(host, '@')+1:]
 	host, _, _ = strings.Cut(host, "?")
-	return strings.HasPrefix(host, "127.") && strings.Trim(host, "0123456789.:") == "" || strings.HasPrefix(host, "[::1]:")
+	if !strings.HasPrefix(host, "127.") {
+		return strings.HasPrefix(host, "[::1]:")
+	}
+	for _, c := range []byte(host) {
+		if c != '.' && c != ':' && (c < '0' || c > '9') {
+			return false
+		}
+	}
+	return true
 }
 
 func (c Config) withDefaults() Config {

@@ -238,7 +238,7 @@ func TestServersOfATab(t *testing.T) {
 		want string
 	}{
 		{Config{}, "stun:a:1\nturn:u:p@127.0.0.1:1"},
-		{Config{ICEServers: []string{"stun:own:1"}}, "stun:own:1\nstun:a:1\nturn:u:p@127.0.0.1:1"},
+		{Config{ICEServers: []string{"stun:own:1"}}, "stun:a:1\nturn:u:p@127.0.0.1:1\nstun:own:1"},
 		{Config{ICEServers: []string{"stun:own:1"}, Loopback: true}, "turn:u:p@127.0.0.1:1"},
 	} {
 		h, err := NewHost(c.cfg)

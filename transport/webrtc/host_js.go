@@ -3,7 +3,6 @@ package webrtc
 import (
 	"context"
 	"errors"
-	"slices"
 	"strings"
 	"sync"
 
@@ -52,7 +51,7 @@ func (h *Host) SetServers(servers []string) {
 func (h *Host) servers() string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return strings.Join(slices.Concat(h.cfg.ICEServers, h.handed), "\n")
+	return strings.Join(append(h.handed, h.cfg.ICEServers...), "\n")
 }
 
 // Offer makes a connection that waits for an answer. It blocks until the

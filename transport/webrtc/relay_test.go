@@ -31,10 +31,9 @@ func startRelay(t *testing.T) *relay.Server {
 
 // turnURLs are the URLs of a relay with credentials, for one transport.
 func turnURLs(s *relay.Server, transport string) (urls []string) {
-	for _, server := range signal.ParseICEServers(s.ICEServers(netip.Addr{})) {
-		if strings.HasSuffix(server.URL, transport) {
-			scheme, rest, _ := strings.Cut(server.URL, ":")
-			urls = append(urls, scheme+":"+server.Username+":"+server.Credential+"@"+rest)
+	for _, url := range signal.ParseICEServers(s.ICEServers(netip.Addr{})) {
+		if strings.HasSuffix(url, transport) {
+			urls = append(urls, url)
 		}
 	}
 	return urls
