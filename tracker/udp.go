@@ -215,7 +215,7 @@ func (w *udpWorker) announce(dst []byte, addr netip.AddrPort, local netip.Addr) 
 	}
 	dst = udpwire.AppendAnnounceReply(dst, r.Action, r.Txn, uint32(seconds(t.cfg.Interval)),
 		uint32(counts.Incomplete), uint32(counts.Complete))
-	for _, p := range reachable(peers, addr.Addr(), local) {
+	for _, p := range reachable(peers[:min(len(peers), want)], addr.Addr(), local) {
 		// The local address that stands in for a loopback peer's may be of the other family.
 		if p.Addr.Addr().Is6() == (family == swarm.V6) {
 			dst = compact.Append(dst, p.Addr)

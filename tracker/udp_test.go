@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/tracker/swarm"
 	"github.com/shoal-p2p/shoal/trackerclient/compact"
 	"github.com/shoal-p2p/shoal/trackerclient/udpwire"
 )
@@ -172,6 +173,51 @@ func TestUDPRepliesAreNotFragmented(t *testing.T) {
 		r := udpFrom(t, tr, addr).announce(udpwire.AnnounceRequest{Left: 5, NumWant: 5000})
 		if n := 20 + len(r.Peers); n > maxUDPReply || n < maxUDPReply-20 {
 			t.Errorf("%s: reply of %d bytes", addr, n)
+		}
+	}
+}
+
+// A crowdPeering knows more peers elsewhere than anybody wants, of both families.
+type crowdPeering struct{ asked swarm.Family }
+
+func (*crowdPeering) Start(Local)                                                        {}
+func (*crowdPeering) Changed(swarm.Hash, Counts)                                         {}
+func (*crowdPeering) Elsewhere(swarm.Hash) Counts                                        { return Counts{} }
+func (*crowdPeering) Offers(swarm.Hash, swarm.PeerID, bool, []RemoteSDP)                 {}
+func (*crowdPeering) Answer(swarm.Hash, swarm.PeerID, swarm.PeerID, RemoteSDP) bool      { return false }
+func (*crowdPeering) AnnouncedTCP(h swarm.Hash, p swarm.TCPPeer, seeder bool, gone bool) {}
+func (*crowdPeering) Close() error                                                       { return nil }
+
+func (p *crowdPeering) TCPPeers(_ swarm.Hash, family swarm.Family, _ bool, _ int, dst []swarm.TCPPeer) []swarm.TCPPeer {
+	p.asked = family
+	for i := range 500 {
+		dst = append(dst, swarm.TCPPeer{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{4, 4, byte(i >> 8), byte(i)}), 4)},
+			swarm.TCPPeer{Addr: netip.AddrPortFrom(netip.AddrFrom16([16]byte{0x20, 4, 14: byte(i >> 8), 15: byte(i)}), 4)})
+	}
+	return dst
+}
+
+func TestUDPPeersOfOtherNodes(t *testing.T) {
+	crowd := new(crowdPeering)
+	tr := newTracker(t, Config{Peering: crowd, Limits: Limits{NumWant: 10_000}})
+	for _, tc := range []struct {
+		addr   string
+		family swarm.Family
+		parse  func([]netip.AddrPort, []byte, int) []netip.AddrPort
+	}{{"1.1.1.1:1", swarm.V4, compact.Parse4}, {"[2001::1]:1", swarm.V6, compact.Parse6}} {
+		p := udpFrom(t, tr, tc.addr)
+		r := p.announce(udpwire.AnnounceRequest{Left: 1, NumWant: 5000})
+		got := tc.parse(nil, r.Peers, 10_000)
+		if len(got) == 0 || 20+len(r.Peers) > maxUDPReply || crowd.asked != tc.family {
+			t.Errorf("%s: %d peers, %d bytes, asked for family %d", tc.addr, len(got), len(r.Peers), crowd.asked)
+		}
+		for _, a := range got {
+			if a.Port() != 4 || a.Addr().Is6() != (tc.family == swarm.V6) {
+				t.Errorf("%s was given %s", tc.addr, a)
+			}
+		}
+		if r := p.announce(udpwire.AnnounceRequest{Left: 1, NumWant: 0}); len(r.Peers) > 0 {
+			t.Errorf("%d bytes of peers that nobody wanted", len(r.Peers))
 		}
 	}
 }

@@ -161,20 +161,26 @@ func (b *mmsg) Buffer() []byte {
 }
 
 func (b *mmsg) Reply(i int, p []byte) {
-	h, to := b.queue(p), &b.in[i].Hdr
-	h.Name, h.Namelen = to.Name, to.Namelen
-	h.Control, h.Controllen = to.Control, to.Controllen
+	if h, to := b.queue(p), &b.in[i].Hdr; h != nil {
+		h.Name, h.Namelen = to.Name, to.Namelen
+		h.Control, h.Controllen = to.Control, to.Controllen
+	}
 }
 
 func (b *mmsg) Send(p []byte) {
-	h := b.queue(p)
-	h.Name, h.Namelen = nil, 0
-	h.Control, h.Controllen = nil, 0
+	if h := b.queue(p); h != nil {
+		h.Name, h.Namelen = nil, 0
+		h.Control, h.Controllen = nil, 0
+	}
 }
 
 func (b *mmsg) queue(p []byte) *unix.Msghdr {
 	i := b.queued
+	if len(p) > maxOut || i == Size {
+		return nil
+	}
 	b.queued++
+	copy(b.outBuf[i][:], p) // It is there already, unless it was made elsewhere.
 	b.outVec[i].SetLen(len(p))
 	return &b.out[i].Hdr
 }

@@ -30,8 +30,8 @@ type Batch interface {
 	// which of this host's addresses, if that is known. IPv4 addresses are
 	// in IPv4 form. The bytes may be changed.
 	Packet(i int) (b []byte, from netip.AddrPort, local netip.Addr)
-	// Buffer returns an empty slice to append the next packet to, up to 1,500 bytes.
-	// Before, it flushes a batch that is full.
+	// Buffer returns an empty slice to append the next packet to. Before, it flushes a
+	// batch that is full. A packet of more than 1,500 bytes is not sent.
 	Buffer() []byte
 	// Reply queues the packet that was made in Buffer for the sender of the i-th of the
 	// last Read, of which the caller has seen the Packet. It leaves from the
@@ -119,7 +119,9 @@ func (s *single) Reply(_ int, b []byte) { s.queue(b, s.from) }
 
 func (s *single) Send(b []byte) { s.queue(b, netip.AddrPort{}) }
 
-func (s *single) queue(b []byte, to netip.AddrPort) { s.out, s.to, s.queued = b, to, true }
+func (s *single) queue(b []byte, to netip.AddrPort) {
+	s.out, s.to, s.queued = b, to, len(b) <= maxOut
+}
 
 func (s *single) Flush() error {
 	if !s.queued {

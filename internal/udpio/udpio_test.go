@@ -136,6 +136,27 @@ func TestLongPacketsAreCutOff(t *testing.T) {
 	})
 }
 
+// What is made elsewhere than in Buffer, or grew beyond it, does no harm.
+func TestForeignAndTooLongPackets(t *testing.T) {
+	u := listen(t, "127.0.0.1:0", 1)[0]
+	c := dial(t, u.LocalAddr().String())
+	for _, b := range []Batch{New(c), &single{pc: c}} {
+		for _, p := range [][]byte{[]byte("a"), bytes.Repeat([]byte("x"), maxOut+1), []byte("b")} {
+			b.Send(append(b.Buffer(), p...))
+			b.Flush()
+			b.Buffer()
+			b.Send(p)
+		}
+		b.Flush()
+		buf := make([]byte, 3000)
+		for _, want := range []string{"a", "a", "b", "b"} {
+			if n, err := u.Read(buf); err != nil || string(buf[:n]) != want {
+				t.Fatalf("%d bytes, %v, want %q", n, err, want)
+			}
+		}
+	}
+}
+
 func TestCloseEndsRead(t *testing.T) {
 	each(t, func(t *testing.T, batch func(*net.UDPConn) Batch) {
 		u := listen(t, "127.0.0.1:0", 1)[0]
