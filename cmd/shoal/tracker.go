@@ -71,6 +71,16 @@ type trackerServeCmd struct {
 	Locality string   `group:"Nearness:" default:"off" placeholder:"WHICH" help:"Peers to prefer: off, prefix (same address or prefix), full (then same ISP, then same country) (${default})."`
 	MMDB     []string `name:"mmdb" group:"Nearness:" placeholder:"FILE" help:".mmdb file that tells ISPs or countries, as of MaxMind, DB-IP or IPinfo (repeatable)."`
 
+	Cluster           []string `group:"Cluster:" placeholder:"URL" help:"Be one tracker with others over these NATS servers: nats://host:4222, tls://…, or 'embedded' to run one in each process (repeatable)."`
+	ClusterName       string   `group:"Cluster:" default:"shoal-tracker" placeholder:"NAME" help:"Keeps apart clusters that share a NATS (${default})."`
+	ClusterCreds      string   `group:"Cluster:" placeholder:"FILE" help:"NATS credentials (.creds)."`
+	ClusterListen     string   `group:"Cluster:" default:":6222" placeholder:"ADDR" help:"Where an embedded NATS takes routes of other nodes (${default})."`
+	ClusterRoute      []string `group:"Cluster:" placeholder:"ADDR" help:"--cluster-listen of another node, host:port; one that answers is enough (repeatable)."`
+	ClusterSecretFile string   `group:"Cluster:" placeholder:"FILE" help:"Secret that embedded NATS servers ask of each other."`
+	ClusterCert       string   `group:"Cluster:" placeholder:"FILE" help:"Certificate in PEM for NATS, the embedded one's routes too."`
+	ClusterKey        string   `group:"Cluster:" placeholder:"FILE" help:"Its private key in PEM."`
+	ClusterCA         string   `name:"cluster-ca" group:"Cluster:" placeholder:"FILE" help:"Authorities in PEM whose certificates are taken instead of the system's."`
+
 	Admin         string `group:"Watching:" default:"off" placeholder:"ADDR" help:"Address for the operator alone: dashboard, /stats.json, /metrics, /health (${default})."`
 	AdminAuthFile string `group:"Watching:" placeholder:"FILE" help:"File with USER:PASSWORD that it asks for."`
 
@@ -108,7 +118,7 @@ func (c *trackerServeCmd) Run(ctx context.Context, k *kong.Context) error {
 	if err != nil {
 		return errUsage{err}
 	}
-	p, err := s.plan(os.Stderr)
+	p, err := s.plan(os.Stdout, os.Stderr)
 	if err != nil {
 		return errUsage{err}
 	}

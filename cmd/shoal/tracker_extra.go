@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/shoal-p2p/shoal"
 	"github.com/shoal-p2p/shoal/tracker"
 	"github.com/shoal-p2p/shoal/tracker/admin"
+	"github.com/shoal-p2p/shoal/tracker/cluster"
 	"github.com/shoal-p2p/shoal/tracker/place"
 	"github.com/shoal-p2p/shoal/tracker/relay"
 	"github.com/shoal-p2p/shoal/tracker/swarm"
@@ -59,9 +61,7 @@ func (s *settings) admin(p *trackerPlan) {
 	p.admin = s.text("admin")
 	path := s.text("admin-auth-file")
 	if p.admin == "off" {
-		if path != "" {
-			s.fail("admin-auth-file", "this is of no use without --admin")
-		}
+		s.useless("--admin", func(name string) bool { return name == "admin-auth-file" })
 		return
 	}
 	s.addr("admin", p.admin)
@@ -83,16 +83,42 @@ func (s *settings) admin(p *trackerPlan) {
 	p.adminLogin = [2]string{user, password}
 }
 
-// minTurnSecret is the least length of the secret, in bytes: what cannot be guessed.
-const minTurnSecret = 16
+// minSecret is the least length of a secret, in bytes: what cannot be guessed.
+const minSecret = 16
+
+// secret returns the secret in a file, nothing if the setting is not set.
+func (s *settings) secret(name string) string {
+	path := s.text(name)
+	if path == "" {
+		return ""
+	}
+	secret, err := firstLine(path)
+	if err != nil {
+		s.fail(name, "%w", err)
+	} else if len(secret) < minSecret {
+		s.fail(name, "the secret in %s has %d bytes, it needs %d or more", path, len(secret), minSecret)
+	}
+	return secret
+}
+
+// useless complains of settings, given by hand, whose names begin with a prefix, and that
+// need another one.
+func (s *settings) useless(needed string, names func(string) bool) {
+	var given []string
+	for name, one := range s.all {
+		if one.given && names(name) {
+			given = append(given, name)
+		}
+	}
+	if len(given) > 0 {
+		s.fail(slices.Min(given), "this is of no use without %s", needed)
+	}
+}
 
 func (s *settings) turn(p *trackerPlan) {
 	on := s.text("turn") != "off"
-	for name, one := range s.all {
-		if !on && one.given && strings.HasPrefix(name, "turn-") {
-			s.fail(name, "this is of no use without --turn")
-			return
-		}
+	if !on {
+		s.useless("--turn", func(name string) bool { return strings.HasPrefix(name, "turn-") })
 	}
 	bytesPerSecond := func(name string) int {
 		if s.text(name) == "off" {
@@ -105,6 +131,7 @@ func (s *settings) turn(p *trackerPlan) {
 		Realm: s.text("turn-realm"), TTL: s.duration("turn-ttl", time.Minute),
 		MaxSessions: s.count("turn-max-sessions", 1, 1<<20), MaxSessionsPerAddr: s.count("turn-max-sessions-per-addr", 1, 1<<20),
 		SessionRate: bytesPerSecond("turn-session-rate"), TotalRate: bytesPerSecond("turn-total-rate"),
+		Secret:    []byte(s.secret("turn-secret-file")),
 		DenyPeers: s.networks("turn-deny-peer"), AllowPeers: s.networks("turn-allow-peer"),
 	}
 	for _, text := range s.list("turn-public-ip") {
@@ -119,15 +146,6 @@ func (s *settings) turn(p *trackerPlan) {
 		if p.tls == nil {
 			s.fail("turn-tls", "TLS needs a certificate: set --tls-cert and --tls-key, or --acme-domain")
 		}
-	}
-	if path := s.text("turn-secret-file"); path != "" {
-		secret, err := firstLine(path)
-		if err != nil {
-			s.fail("turn-secret-file", "%w", err)
-		} else if len(secret) < minTurnSecret {
-			s.fail("turn-secret-file", "the secret in %s has %d bytes, it needs %d or more", path, len(secret), minTurnSecret)
-		}
-		c.Secret = []byte(secret)
 	}
 	if on {
 		s.addr("turn", c.Listen)
@@ -177,12 +195,23 @@ func (p *trackerPlan) icePage(r *relay.Server) http.Handler {
 }
 
 // adminHandler shows what the tracker does.
-func (p *trackerPlan) adminHandler(t *tracker.Tracker, r *relay.Server) (*admin.Handler, error) {
+func (p *trackerPlan) adminHandler(t *tracker.Tracker, r *relay.Server, nodes *cluster.Cluster) (*admin.Handler, error) {
 	c := admin.Config{Tracker: t, Version: shoal.Version, User: p.adminLogin[0], Password: p.adminLogin[1]}
 	if r != nil {
 		c.Relay = func() admin.Relay {
 			s := r.Stats()
 			return admin.Relay{Sessions: s.Sessions, Bytes: s.BytesToPeers + s.BytesToClients, Refused: s.Refused + s.Unauthorized}
+		}
+	}
+	if nodes != nil {
+		c.Cluster = func() admin.Cluster {
+			s := nodes.Stats()
+			return admin.Cluster{
+				Connected: s.Connected, Nodes: s.Nodes, Directory: s.Directory,
+				OffersIn: s.OffersIn, OffersOut: s.OffersOut, AnswersIn: s.AnswersIn, AnswersOut: s.AnswersOut,
+				Undelivered: s.Undelivered, Dropped: s.Dropped,
+				MessagesIn: s.MessagesIn, MessagesOut: s.MessagesOut, BytesIn: s.BytesIn, BytesOut: s.BytesOut,
+			}
 		}
 	}
 	return admin.New(c)

@@ -20,6 +20,7 @@ import (
 	"github.com/shoal-p2p/shoal/tracker"
 	"github.com/shoal-p2p/shoal/tracker/access"
 	"github.com/shoal-p2p/shoal/tracker/admin"
+	"github.com/shoal-p2p/shoal/tracker/cluster"
 	"github.com/shoal-p2p/shoal/tracker/relay"
 	"github.com/shoal-p2p/shoal/tracker/token"
 )
@@ -34,18 +35,20 @@ type trackerPlan struct {
 	admin         string            // "off" or an address
 	adminLogin    [2]string         // user and password; empty asks nobody
 	turn          *relay.Config     // nil: none
+	cluster       *clusterPlan      // nil: alone
 	gate          *gate
 	drain         time.Duration
+	stdout        io.Writer
 	log           *slog.Logger
 	files         *reloader
 	from          map[string]setting // for errors about what was set
 }
 
 // plan reads all settings, and the files they name.
-func (s *settings) plan(stderr io.Writer) (*trackerPlan, error) {
+func (s *settings) plan(stdout, stderr io.Writer) (*trackerPlan, error) {
 	p := &trackerPlan{
 		listen: s.addrs("listen"), plain: s.addrs("plain-listen"), udp: s.text("udp"),
-		drain: s.duration("drain", 0), log: s.logger(stderr), from: s.all,
+		drain: s.duration("drain", 0), stdout: stdout, log: s.logger(stderr), from: s.all,
 	}
 	if len(p.listen) == 0 {
 		s.fail("listen", "there is no address: write it like :8000")
@@ -69,6 +72,7 @@ func (s *settings) plan(stderr io.Writer) (*trackerPlan, error) {
 	s.nearness(p)
 	s.admin(p)
 	s.turn(p)
+	s.cluster(p)
 	return p, s.err
 }
 
@@ -322,6 +326,16 @@ func (p *trackerPlan) run(ctx context.Context) error {
 	}
 	var late lateTracker
 	p.conf.Fallback = p.pages(&late, doors, turn)
+	var nodes *cluster.Cluster
+	if p.cluster != nil {
+		var leave func()
+		if nodes, leave, err = p.cluster.join(); err != nil {
+			closeDoors()
+			return err
+		}
+		defer leave()
+		p.conf.Peering = nodes
+	}
 	t, err := tracker.New(p.conf)
 	if err != nil {
 		closeDoors()
@@ -332,7 +346,7 @@ func (p *trackerPlan) run(ctx context.Context) error {
 
 	ended := make(chan error, 2*len(doors)+1)
 	if p.admin != "off" {
-		stop, err := p.serveAdmin(t, turn, ended)
+		stop, err := p.serveAdmin(t, turn, nodes, ended)
 		if err != nil {
 			closeDoors()
 			return err
@@ -345,7 +359,7 @@ func (p *trackerPlan) run(ctx context.Context) error {
 		ready = append(ready, d.String())
 	}
 	go p.files.run(ctx)
-	fmt.Println("tracker ready on " + strings.Join(ready, ", "))
+	fmt.Fprintln(p.stdout, "tracker ready on "+strings.Join(ready, ", "))
 
 	select {
 	case <-ctx.Done():
@@ -362,12 +376,12 @@ func (p *trackerPlan) run(ctx context.Context) error {
 }
 
 // serveAdmin serves the operator's pages until stop.
-func (p *trackerPlan) serveAdmin(t *tracker.Tracker, turn *relay.Server, ended chan<- error) (stop func(), err error) {
+func (p *trackerPlan) serveAdmin(t *tracker.Tracker, turn *relay.Server, nodes *cluster.Cluster, ended chan<- error) (stop func(), err error) {
 	ln, err := net.Listen("tcp", p.admin)
 	if err != nil {
 		return nil, listenError(p.admin, p.from["admin"].from, err)
 	}
-	h, err := p.adminHandler(t, turn)
+	h, err := p.adminHandler(t, turn, nodes)
 	if err != nil {
 		ln.Close()
 		return nil, err

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -22,15 +23,23 @@ type certificate struct {
 
 // load reads the files; on error the certificate stays as it was.
 func (c *certificate) load(log *slog.Logger) error {
-	pair, err := tls.LoadX509KeyPair(c.cert, c.key)
+	pair, err := loadPair(c.cert, c.key)
 	if err != nil {
-		return fmt.Errorf("cannot use the certificate in %s with the key in %s: %w", c.cert, c.key, err)
+		return err
 	}
 	if end := pair.Leaf.NotAfter; time.Now().After(end) {
 		log.Warn("the certificate has expired", "file", c.cert, "expired", end)
 	}
-	c.current.Store(&pair)
+	c.current.Store(pair)
 	return nil
+}
+
+func loadPair(cert, key string) (*tls.Certificate, error) {
+	pair, err := tls.LoadX509KeyPair(cert, key)
+	if err != nil {
+		return nil, fmt.Errorf("cannot use the certificate in %s with the key in %s: %w", cert, key, err)
+	}
+	return &pair, nil
 }
 
 // certificates choose by the name that the client asks for; the first is for all other names.
@@ -60,11 +69,7 @@ func (s *settings) tls(log *slog.Logger, files *reloader) (*tls.Config, *autocer
 	case len(domains) > 0:
 		return s.tlsByACME(domains)
 	}
-	for _, name := range []string{"acme-dir", "acme-email", "acme-url"} {
-		if s.given(name) && len(domains) == 0 {
-			s.fail(name, "this is of no use without --acme-domain")
-		}
-	}
+	s.useless("--acme-domain", func(name string) bool { return strings.HasPrefix(name, "acme-") })
 	return nil, nil
 }
 
