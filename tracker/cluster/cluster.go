@@ -50,8 +50,8 @@ type Config struct {
 	// Creds is a file with a user's JWT and seed, as `nsc` writes it. It is read at each
 	// connect. "" means none.
 	Creds string
-	// TLS is used with tls:// URLs and with servers that demand it. nil means the system's
-	// certificate authorities.
+	// TLS, if set, is used with every URL; without it, tls:// and wss:// URLs trust the system's
+	// certificate authorities. A connection within the process has none.
 	TLS *tls.Config
 
 	// Name separates clusters that share a NATS: letters, digits, "_", "-" and
@@ -163,16 +163,16 @@ func (c *Cluster) prepare(id mesh.NodeID) error {
 	if cfg.InProcess == nil && len(cfg.URLs) == 0 {
 		return fmt.Errorf("cluster: no NATS server is named; give a URL such as nats://host:4222")
 	}
-	secure := cfg.TLS != nil
+	secure := cfg.TLS != nil && cfg.InProcess == nil
 	for _, s := range cfg.URLs {
 		u, err := url.Parse(s)
 		if err != nil {
 			return fmt.Errorf("cluster: a NATS URL cannot be read; write nats://user:password@host:port") // err would quote the password
 		}
 		switch u.Scheme {
-		case "nats", "ws", "wss":
-		case "tls":
-			secure = true
+		case "nats", "ws":
+		case "tls", "wss":
+			secure = cfg.InProcess == nil
 		default:
 			return fmt.Errorf("cluster: NATS URL %s has the scheme %q; use nats, tls, ws or wss", u.Redacted(), u.Scheme)
 		}
@@ -459,8 +459,10 @@ func (c *Cluster) reconcileNow() {
 			return
 		}
 		apply()
-		c.mu.Lock()
-		r.Done(time.Now())
-		c.unlock()
+		for done := false; !done && c.ctx.Err() == nil; {
+			c.mu.Lock()
+			done = r.Done(time.Now())
+			c.unlock()
+		}
 	}
 }

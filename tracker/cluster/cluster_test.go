@@ -2,6 +2,7 @@ package cluster
 
 import (
 	"bytes"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -276,7 +277,8 @@ func TestEmbeddedServersFormACluster(t *testing.T) {
 		t.Cleanup(func() { s.Close() })
 		servers = append(servers, s)
 		user, password := s.Credentials()
-		nodes = append(nodes, join(t, Config{InProcess: s, User: user, Password: password}))
+		// TLS is for other servers.
+		nodes = append(nodes, join(t, Config{InProcess: s, User: user, Password: password, TLS: new(tls.Config)}))
 	}
 	start()
 	first := servers[0].ClusterAddr().String()

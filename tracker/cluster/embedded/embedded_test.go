@@ -1,9 +1,16 @@
 package embedded
 
 import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"math/big"
 	"net"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/nats-io/nats.go"
 )
@@ -51,4 +58,55 @@ func TestOnlyThisProcessGetsIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	nc.Close()
+}
+
+func TestRoutesOverTLS(t *testing.T) {
+	cert, roots := selfSigned(t)
+	tc := &tls.Config{
+		Certificates: []tls.Certificate{cert}, RootCAs: roots,
+		ClientCAs: roots, ClientAuth: tls.RequireAndVerifyClientCert,
+	}
+	start := func(cfg Config) *Server {
+		s, err := Start(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	one := start(Config{TLS: tc})
+	addr := one.ClusterAddr().String()
+	plain := start(Config{Routes: []string{addr}})
+	two := start(Config{TLS: tc, Routes: []string{addr}})
+	for end := time.Now().Add(20 * time.Second); two.Routes() != 1; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("no route over TLS after 20 s")
+		}
+	}
+	if plain.Routes() != 0 || one.Routes() != 1 {
+		t.Errorf("a server without TLS got in: it has %d routes, the other %d", plain.Routes(), one.Routes())
+	}
+}
+
+func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), NotAfter: time.Now().Add(time.Hour),
+		IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)}, IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(leaf)
+	return tls.Certificate{Certificate: [][]byte{der}, PrivateKey: key}, roots
 }

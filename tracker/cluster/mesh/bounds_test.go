@@ -3,6 +3,7 @@ package mesh
 import (
 	"encoding/binary"
 	"net/netip"
+	"runtime"
 	"slices"
 	"testing"
 	"time"
@@ -241,7 +242,9 @@ func TestReconcile(t *testing.T) {
 	m.Changed(t0, num(1), Counts{RTCLeechers: 3})
 	m.Changed(t0, num(7), Counts{RTCLeechers: 7})
 	r.Swarm(t0, num(2), Counts{RTCLeechers: 1})
-	r.Done(t0)
+	if !r.Done(t0) {
+		t.Error("five swarms are too many at once")
+	}
 	check(t, m)
 	for i, want := range map[int]uint32{0: 2, 1: 3, 2: 1, 7: 7} {
 		if l := m.local[num(i)]; l == nil || l.mine.rtcLeechers != want {
@@ -250,6 +253,69 @@ func TestReconcile(t *testing.T) {
 	}
 	if len(m.local) != 4 {
 		t.Errorf("%d swarms, want 4", len(m.local))
+	}
+	// Many are gone through in parts, while peers come and go.
+	for i := range 10_000 {
+		m.Changed(t0, num(i), Counts{RTCLeechers: 1})
+	}
+	r = m.Reconcile()
+	for i := 0; !r.Done(t0); i++ {
+		m.Changed(t0, num(i), Counts{})
+		m.Changed(t0, num(20_000+i), Counts{RTCLeechers: 1})
+	}
+	check(t, m)
+	if len(m.local) != 2 {
+		t.Errorf("%d swarms, want the 2 that came meanwhile", len(m.local))
+	}
+}
+
+// An offer and its answer, from node to node, without the bus.
+func BenchmarkRelay(b *testing.B) {
+	x, y := New(Config{ID: 1}, rng(1), t0), New(Config{ID: 2}, rng(2), t0)
+	x.Connected(t0, 1<<20)
+	y.Connected(t0, 1<<20)
+	h := num(1)
+	now := t0
+	var frames []Frame
+	var ds []Delivery
+	carry := func(from, to *Mesh) []Delivery {
+		now = now.Add(flushEvery)
+		frames, ds = from.Step(now, frames[:0]), ds[:0]
+		for _, f := range frames {
+			ds, _ = to.Receive(now, f.Bytes, ds)
+		}
+		from.Recycle(frames)
+		return ds
+	}
+	carry(x, y)
+	carry(y, x)
+	x.Changed(now, h, Counts{RTCLeechers: 1})
+	y.Changed(now, h, Counts{RTCLeechers: 100})
+	for range 100 {
+		carry(x, y)
+		carry(y, x)
+	}
+	text := make([]byte, 1300)
+	offers := make([]SDP, 1)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for i := 0; b.Loop(); {
+		for range 20 {
+			i++
+			binary.BigEndian.PutUint64(offers[0].ID[:], uint64(i))
+			offers[0].SDP = text
+			x.Offers(now, h, id("p"), false, offers)
+		}
+		for _, d := range carry(x, y) {
+			if d.Kind == DeliverOffers {
+				y.Answer(now, h, id("q"), id("p"), d.Offers[0])
+			}
+		}
+		carry(y, x)
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(max(x.Stats().AnswersIn, 1)), "ns/pair")
+	if s := x.Stats(); s.AnswersIn == 0 || s.AnswersIn != s.OffersOut {
+		b.Fatalf("%+v", s)
 	}
 }
 
@@ -261,6 +327,36 @@ func BenchmarkElsewhere(b *testing.B) {
 	}
 	for i := 0; b.Loop(); i++ {
 		m.Elsewhere(num(i % 100_000))
+	}
+}
+
+// What a swarm with one peer costs, on its node and on its owner.
+func TestMemoryPerSwarm(t *testing.T) {
+	const swarms = 100_000
+	measure := func(fill func(m *Mesh)) int {
+		m := New(Config{ID: 1}, rng(1), t0)
+		var before, after runtime.MemStats
+		runtime.GC()
+		runtime.ReadMemStats(&before)
+		fill(m)
+		runtime.GC()
+		runtime.ReadMemStats(&after)
+		runtime.KeepAlive(m)
+		return int(after.HeapAlloc-before.HeapAlloc) / swarms
+	}
+	here := measure(func(m *Mesh) {
+		for i := range swarms {
+			m.Changed(t0, num(i), Counts{RTCLeechers: 1})
+		}
+	})
+	account := measure(func(m *Mesh) {
+		for i := range swarms {
+			m.onReport(0, 2, 1, num(i), tally{rtcLeechers: 1}, 0)
+		}
+	})
+	t.Logf("%d bytes for a swarm here, %d on its owner", here, account)
+	if here > 400 || account > 250 {
+		t.Errorf("%d bytes for a swarm here, %d on its owner; want 400 and 250 at most", here, account)
 	}
 }
 

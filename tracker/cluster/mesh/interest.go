@@ -7,9 +7,9 @@ import (
 // A local is a swarm with a peer on this node.
 type local struct {
 	hash   Hash
-	slot   int  // index in Mesh.locals
-	queued bool // in Mesh.later
-	seen   bool // met in the current Reconcile
+	slot   int    // index in Mesh.locals
+	queued bool   // in Mesh.later
+	round  uint32 // of the Reconcile that it was last met or changed in
 
 	mine tally
 	// What was last reported, to whom, and when.
@@ -41,7 +41,7 @@ func (m *Mesh) change(t instant, h Hash, n tally) {
 			return
 		}
 	}
-	l.seen = true
+	l.round = m.round
 	if l.mine == n {
 		return
 	}
@@ -217,24 +217,35 @@ func (m *Mesh) lookAfter(t instant, l *local) {
 
 // A Reconciliation goes through the swarms of this node's tracker, in case a Changed was
 // overtaken by an older one.
-type Reconciliation struct{ m *Mesh }
+type Reconciliation struct {
+	m    *Mesh
+	left int // swarms that Done has not looked at
+}
 
 // Reconcile begins one. It ends with Done.
-func (m *Mesh) Reconcile() Reconciliation {
-	for _, l := range m.locals {
-		l.seen = false
-	}
-	return Reconciliation{m}
+func (m *Mesh) Reconcile() *Reconciliation {
+	m.round++
+	return &Reconciliation{m, -1}
 }
 
 // Swarm tells the counts of one swarm.
-func (r Reconciliation) Swarm(now time.Time, h Hash, n Counts) { r.m.Changed(now, h, n) }
+func (r *Reconciliation) Swarm(now time.Time, h Hash, n Counts) { r.m.Changed(now, h, n) }
 
-// Done forgets the swarms that were neither met nor changed since Reconcile.
-func (r Reconciliation) Done(now time.Time) {
-	for i := len(r.m.locals) - 1; i >= 0; i-- {
-		if l := r.m.locals[i]; !l.seen && !l.mine.zero() {
-			r.m.change(r.m.at(now), l.hash, tally{})
+// Done forgets swarms that were neither met nor changed since Reconcile. It looks at some thousand and reports
+// false if it has to be called again.
+func (r *Reconciliation) Done(now time.Time) bool {
+	m := r.m
+	if r.left < 0 {
+		r.left = len(m.locals)
+	}
+	for range 4096 {
+		if r.left = min(r.left, len(m.locals)); r.left == 0 {
+			return true
+		}
+		r.left--
+		if l := m.locals[r.left]; l.round != m.round && !l.mine.zero() {
+			m.change(m.at(now), l.hash, tally{})
 		}
 	}
+	return false
 }

@@ -128,6 +128,7 @@ type Mesh struct {
 	hurry   bool     // this lap is to be fast
 	walkAt  instant
 	later   fifo[*local] // counts to report when their time has come
+	round   uint32       // of Reconcile
 
 	// Swarms that this node keeps account of: directory.go.
 	directory map[Hash]*entry
