@@ -38,9 +38,16 @@ const tabSetup = `(async (options) => {
 // OpenTab opens a tab that runs the engine served by node.
 func OpenTab(b *Browser, n *Node) Tab {
 	b.t.Helper()
+	return OpenTabWith(b, n, "{}")
+}
+
+// OpenTabWith is OpenTab with options of Shoal.create, in JavaScript, that come before the
+// node's own.
+func OpenTabWith(b *Browser, n *Node, options string) Tab {
+	b.t.Helper()
 	// A document of the node's origin that starts no app of its own.
 	p := b.Open("http://" + n.HTTP + "/shoal/config.json")
-	p.Eval(60*time.Second, tabSetup+"({})", nil)
+	p.Eval(60*time.Second, tabSetup+"("+options+")", nil)
 	return Tab{p}
 }
 
