@@ -75,7 +75,11 @@ func (c *Cluster) online(conn *nats.Conn) {
 	if !c.ready || c.ctx.Err() != nil || !conn.IsConnected() || c.connected.Swap(true) {
 		return
 	}
-	c.log.Info("joined the cluster's NATS", "server", conn.ConnectedUrlRedacted(), "node", c.subject(c.mesh.ID()))
+	server := "in this process"
+	if c.cfg.InProcess == nil {
+		server = conn.ConnectedUrlRedacted()
+	}
+	c.log.Info("joined the cluster's NATS", "server", server, "node", c.subject(c.mesh.ID()))
 	c.mu.Lock()
 	c.mesh.Connected(time.Now(), int(conn.MaxPayload()))
 	c.unlock()

@@ -197,10 +197,15 @@ func (l *logger) Noticef(format string, v ...any) {
 func (l *logger) Debugf(string, ...any) {}
 func (l *logger) Tracef(string, ...any) {}
 func (l *logger) Warnf(format string, v ...any) {
-	l.log.Warn("NATS: " + fmt.Sprintf(format, v...))
+	// The clients' password was made a moment ago and never leaves the process.
+	if !strings.HasPrefix(format, "Plaintext passwords detected") {
+		l.log.Warn("NATS: " + fmt.Sprintf(format, v...))
+	}
 }
+
+// Errorf warns: what it reports, such as a route that does not answer, is tried again.
 func (l *logger) Errorf(format string, v ...any) {
-	l.log.Error("NATS: " + fmt.Sprintf(format, v...))
+	l.log.Warn("NATS: " + fmt.Sprintf(format, v...))
 }
 func (l *logger) Fatalf(format string, v ...any) {
 	why := fmt.Sprintf(format, v...)
