@@ -108,3 +108,57 @@ func BenchmarkAnnounce(b *testing.B) {
 	st := tr.Stats()
 	b.ReportMetric(float64(st.Dropped)/float64(st.Offers+st.Dropped)*100, "%dropped")
 }
+
+// FuzzReceived feeds what a socket may bring, in pieces of any size: what was sent at once has to
+// have the same effect as what came byte by byte, and every buffer comes back.
+func FuzzReceived(f *testing.F) {
+	f.Add(frame(0x81, plain), uint16(3))
+	f.Add(append(frame(0x01, plain[:9]), append(frame(0x89, "x"), frame(0x80, plain[9:])...)...), uint16(7))
+	f.Add(append(frame(0x81, plain+strings.Repeat(" ", 700)), frame(0x81, plain)[:9]...), uint16(600))
+	f.Add(frame(0xc1, "\xaa\x56\x4a\x4c\x2e\xc9\xcc\xcf\x53\x02\x00"), uint16(5))
+	f.Add([]byte{0x81, 0xff, 0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff}, uint16(1))
+	tr := fuzzTracker(f)
+	tr.cfg.Limits.Message = 2000
+	run := func(t *testing.T, data []byte, size int) (n int, state connState) {
+		c := &conn{t: tr, client: &Client{}, home: -1, flags: flagDeflate}
+		c.link = countLink{&n}
+		tr.arrived(c)
+		b := &batch{now: tr.cfg.Now(), n: new(counters)}
+		shared := make([]byte, 512)
+		for len(data) > 0 {
+			room := c.room(shared)
+			if len(room) == 0 {
+				t.Fatal("no room to read into")
+			}
+			m := copy(room[:min(len(room), size)], data)
+			data = data[m:]
+			if !c.received(b, shared, m) {
+				break
+			}
+			b.flush()
+		}
+		state = c.state
+		c.end(b)
+		return n, state
+	}
+	f.Fuzz(func(t *testing.T, data []byte, size uint16) {
+		n, state := run(t, data, max(int(size), 1))
+		n1, state1 := run(t, data, 1)
+		if n != n1 || state != state1 {
+			t.Fatalf("%d bytes and state %d in pieces of %d, %d and %d in single bytes", n, state, size, n1, state1)
+		}
+		if lent := tr.buffers.used.Load(); lent != 0 {
+			t.Fatalf("%d bytes are still lent", lent)
+		}
+	})
+}
+
+// countLink counts what is written.
+type countLink struct{ n *int }
+
+func (k countLink) flush(c *conn) {
+	*k.n += len(c.out)
+	c.flushed()
+}
+
+func (k countLink) hangup(*conn) {}
