@@ -192,8 +192,8 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 
 func TestHealthCommand(t *testing.T) {
 	p := startProcess(t, "--drain", "0s")
-	health := func(url string) int {
-		cmd := shoalCommand(t, "tracker", "health", url)
+	health := func(url string, more ...string) int {
+		cmd := shoalCommand(t, append([]string{"tracker", "health", url}, more...)...)
 		var errs strings.Builder
 		cmd.Stderr = &errs
 		cmd.Run()
@@ -206,6 +206,14 @@ func TestHealthCommand(t *testing.T) {
 		if code := health(url); code != 0 {
 			t.Errorf("health %s exits with %d", url, code)
 		}
+	}
+	cert, key := selfSigned(t, "localhost")
+	secure := startTracker(t, "--tls-cert", cert, "--tls-key", key).addr(t, "wss, https, udp")
+	if code := health("https://" + secure); code != 1 {
+		t.Errorf("a certificate of nobody: exit %d", code)
+	}
+	if code := health("https://"+secure, "--tls-insecure"); code != 0 {
+		t.Errorf("any certificate will do: exit %d", code)
 	}
 	if code := health("http://" + p.addr + "/nothing"); code != 1 {
 		t.Errorf("a page that is not there: exit %d", code)
