@@ -43,7 +43,7 @@ type Config struct {
 
 	// PublicIPs are the addresses, one IPv4 and one IPv6 at most, by which peers reach this
 	// machine. Empty means the host of Listen, or else the addresses from which the machine
-	// sends to the internet: behind a translator those are the wrong ones.
+	// sends to the internet; New fails if those are no public ones, as behind a translator.
 	PublicIPs []netip.Addr
 	// Host is the name of this machine that clients are told. "" means one of PublicIPs;
 	// TURN over TLS is then not announced, since no certificate would fit.
@@ -276,13 +276,9 @@ func (s *Server) findPublic() error {
 	ips := s.cfg.PublicIPs
 	if len(ips) == 0 {
 		if ips = []netip.Addr{s.bind}; s.bind.IsUnspecified() {
-			// Connecting a UDP socket sends nothing, but chooses an address.
-			ips = ips[:0]
-			for _, to := range []string{"192.0.2.1:9", "[2001:db8::1]:9"} {
-				if c, err := net.Dial("udp", to); err == nil {
-					ips = append(ips, c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().WithZone(""))
-					c.Close()
-				}
+			var err error
+			if ips, err = onlyPublic(outgoing()); err != nil {
+				return err
 			}
 		}
 	}
@@ -297,10 +293,35 @@ func (s *Server) findPublic() error {
 		}
 		s.public[i] = ip
 	}
-	if len(ips) == 0 {
-		return errors.New("relay: this machine's public address is not known; name it")
-	}
 	return nil
+}
+
+// outgoing returns the addresses from which this machine sends to the internet.
+func outgoing() (ips []netip.Addr) {
+	for _, to := range []string{"192.0.2.1:9", "[2001:db8::1]:9"} {
+		// Connecting a UDP socket sends nothing, but chooses an address.
+		if c, err := net.Dial("udp", to); err == nil {
+			ips = append(ips, c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap().WithZone(""))
+			c.Close()
+		}
+	}
+	return ips
+}
+
+func onlyPublic(ips []netip.Addr) ([]netip.Addr, error) {
+	var public []netip.Addr
+	for _, ip := range ips {
+		if !within(notPublic, ip) {
+			public = append(public, ip)
+		}
+	}
+	switch {
+	case len(public) > 0:
+		return public, nil
+	case len(ips) > 0:
+		return nil, fmt.Errorf("relay: this machine's own address %v is not public; name the one by which it is reached", ips[0])
+	}
+	return nil, errors.New("relay: this machine's public address is not known; name it")
 }
 
 // Addr is where UDP and TCP are served.

@@ -713,6 +713,24 @@ func TestConfigsThatMakeNoSense(t *testing.T) {
 	}
 }
 
+func TestThePublicAddressIsFound(t *testing.T) {
+	at := netip.MustParseAddr
+	if ips, err := onlyPublic([]netip.Addr{at("1.2.3.4"), at("fd00::2")}); err != nil || !slices.Equal(ips, []netip.Addr{at("1.2.3.4")}) {
+		t.Errorf("%v, %v", ips, err)
+	}
+	if _, err := onlyPublic([]netip.Addr{at("10.0.0.5"), at("fd00::2")}); err == nil || !strings.Contains(err.Error(), "10.0.0.5") {
+		t.Errorf("%v", err)
+	}
+	if _, err := onlyPublic(nil); err == nil {
+		t.Error("none is enough")
+	}
+	for _, ip := range outgoing() {
+		if !ip.IsValid() || ip.IsUnspecified() {
+			t.Errorf("%v", ip)
+		}
+	}
+}
+
 func TestNoPortIsFree(t *testing.T) {
 	one, err := net.ListenPacket("udp", "127.0.0.1:0")
 	if err != nil {
