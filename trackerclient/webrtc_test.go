@@ -8,16 +8,33 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal/tracker"
+	"github.com/shoal-p2p/shoal/tracker/relay"
 	"github.com/shoal-p2p/shoal/transport"
 	"github.com/shoal-p2p/shoal/transport/webrtc"
 )
 
 // Two real WebRTC hosts meet through a real tracker and exchange bytes.
-func TestRealWebRTC(t *testing.T) {
-	tr, addr := startTracker(t, tracker.Config{})
+func TestRealWebRTC(t *testing.T) { meet(t, tracker.Config{}, webrtc.Config{Loopback: true}) }
+
+// Two that only offer relayed addresses know of no relay but by the tracker.
+func TestRelayedWebRTC(t *testing.T) {
+	r, err := relay.New(relay.Config{Listen: "127.0.0.1:0"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { r.Close() })
+	meet(t, tracker.Config{ICEServers: func(c *tracker.Client) []byte { return r.ICEServers(c.Addr) }},
+		webrtc.Config{Loopback: true, RelayOnly: true})
+	if st := r.Stats(); st.Opened < 2 || st.BytesToClients == 0 {
+		t.Errorf("%+v", st)
+	}
+}
+
+func meet(t *testing.T, cfg tracker.Config, rtc webrtc.Config) {
+	tr, addr := startTracker(t, cfg)
 	url := "ws://" + addr + "/announce"
 	begin := func(id byte, want int) (*sink, *Handle, *webrtc.Host) {
-		h, err := webrtc.NewHost(webrtc.Config{Loopback: true})
+		h, err := webrtc.NewHost(rtc)
 		if err != nil {
 			t.Fatal(err)
 		}
