@@ -61,7 +61,9 @@ func (s *settings) admin(p *trackerPlan) {
 	p.admin = s.text("admin")
 	path := s.text("admin-auth-file")
 	if p.admin == "off" {
-		s.useless("--admin", func(name string) bool { return name == "admin-auth-file" })
+		if !s.given("admin") {
+			s.useless("--admin", func(name string) bool { return name == "admin-auth-file" })
+		}
 		return
 	}
 	s.addr("admin", p.admin)
@@ -101,8 +103,7 @@ func (s *settings) secret(name string) string {
 	return secret
 }
 
-// useless complains of settings, given by hand, whose names begin with a prefix, and that
-// need another one.
+// useless complains of settings that were given and need another one.
 func (s *settings) useless(needed string, names func(string) bool) {
 	var given []string
 	for name, one := range s.all {
@@ -117,7 +118,7 @@ func (s *settings) useless(needed string, names func(string) bool) {
 
 func (s *settings) turn(p *trackerPlan) {
 	on := s.text("turn") != "off"
-	if !on {
+	if !on && !s.given("turn") { // who writes off keeps the rest for later
 		s.useless("--turn", func(name string) bool { return strings.HasPrefix(name, "turn-") })
 	}
 	bytesPerSecond := func(name string) int {

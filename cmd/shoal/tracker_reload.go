@@ -58,12 +58,15 @@ func (r *reloader) check(all bool) {
 	}
 }
 
-// run checks each minute, and everything on SIGHUP, until ctx is done. It takes
-// SIGHUP in any case, so that it never ends the process.
-func (r *reloader) run(ctx context.Context) {
+// hangUps returns SIGHUPs, from now on; none ends the process any more.
+func hangUps() chan os.Signal {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
-	defer signal.Stop(hup)
+	return hup
+}
+
+// run checks each minute, and everything on a signal, until ctx is done.
+func (r *reloader) run(ctx context.Context, hup <-chan os.Signal) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os/signal"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -192,16 +193,20 @@ func (g *gate) refused(c *tracker.Client, err error) error {
 	return err
 }
 
-// reserve is how many files the tracker opens beside its clients' connections.
+// reserve is how many files the process opens beside the connections of clients and relay sessions.
 const reserve = 256
 
-// files raises the limit of open files, and fits the limit of connections to it.
+// openFiles raises the limit of open files, and fits the limit of connections to it.
 func (p *trackerPlan) openFiles() {
 	n := openfiles.Raise(openfiles.Most)
+	others := reserve
+	if p.turn != nil {
+		others += 2 * p.turn.MaxSessions // a relayed address and a TCP connection each
+	}
 	switch l := &p.conf.Limits; {
 	case l.Conns == 0:
-		l.Conns = max(n-reserve, 1)
-	case n < l.Conns+reserve:
+		l.Conns = max(n-others, 1)
+	case n < l.Conns+others:
 		p.log.Warn("too few files may be open for --max-conns: raise LimitNOFILE= of the service, or ulimit -n",
 			"files", n, "max_conns", l.Conns)
 	}
@@ -306,6 +311,8 @@ func (l *lateTracker) Stats() tracker.Stats {
 
 // run serves until ctx is done, then it sends the clients away.
 func (p *trackerPlan) run(ctx context.Context) error {
+	hup := hangUps()
+	defer signal.Stop(hup)
 	p.openFiles()
 	doors, err := p.open()
 	if err != nil {
@@ -358,7 +365,7 @@ func (p *trackerPlan) run(ctx context.Context) error {
 		d.serve(t, ended)
 		ready = append(ready, d.String())
 	}
-	go p.files.run(ctx)
+	go p.files.run(ctx, hup)
 	fmt.Fprintln(p.stdout, "tracker ready on "+strings.Join(ready, ", "))
 
 	select {

@@ -161,6 +161,14 @@ func TestPlan(t *testing.T) {
 	}
 }
 
+// Who switches something off may leave its other settings where they are.
+func TestSwitchedOffKeepsItsSettings(t *testing.T) {
+	p, _, err := given{file: "turn: off\nturn-ttl: 2h\nadmin: off\nadmin-auth-file: /none\n"}.plan(t)
+	if err != nil || p.turn != nil || p.admin != "off" {
+		t.Errorf("%+v, %v", p, err)
+	}
+}
+
 // Each mistake is told with the place it was made at, what is wrong, and what to write.
 func TestMistakes(t *testing.T) {
 	hashes := write(t, "hashes.txt", "# mine\nxyz\n")
