@@ -106,7 +106,7 @@ func (t *Tracker) announceHTTP(c *Client, local netip.Addr) []byte {
 	}
 	peers = reachable(peers, ip, local)
 	reply := httpwire.Reply{
-		Interval: seconds(t.cfg.Interval), MinInterval: seconds(t.cfg.MinInterval),
+		Interval: seconds(t.intervalTCP(swarm.ParseEvent(a.Event), len(peers))), MinInterval: seconds(t.cfg.MinInterval),
 		Complete: int64(counts.Complete), Incomplete: int64(counts.Incomplete), ExternalIP: ip,
 		Peers: make([]httpwire.Peer, len(peers)),
 	}
@@ -114,6 +114,15 @@ func (t *Tracker) announceHTTP(c *Client, local netip.Addr) []byte {
 		reply.Peers[i] = httpwire.Peer{Addr: p.Addr, ID: p.ID}
 	}
 	return httpwire.AppendReply(nil, &reply, !a.NoCompact, a.NoPeerID)
+}
+
+// intervalTCP is when a peer that listens on TCP shall announce again. The first on a node asks
+// before the other nodes can have told their peers, so it asks again soon.
+func (t *Tracker) intervalTCP(event swarm.Event, peers int) time.Duration {
+	if t.cfg.Peering != nil && event == swarm.Started && peers == 0 {
+		return t.cfg.MinInterval
+	}
+	return t.cfg.Interval
 }
 
 // announceTCP takes an announce of HTTP or UDP to the core and appends peers to dst.
@@ -129,7 +138,6 @@ func (t *Tracker) announceTCP(now time.Time, door Door, a swarm.TCPAnnounce, dst
 		gone := a.Event == swarm.Stopped
 		seeder := !gone && (a.Left == 0 || a.Event == swarm.Completed)
 		p.Changed(a.Hash, kinds)
-		p.AnnouncedTCP(a.Hash, swarm.TCPPeer{Addr: a.Addr, ID: a.Peer}, seeder, gone)
 		if want := a.Want - (len(peers) - first); want > 0 && !gone {
 			peers = p.TCPPeers(a.Hash, a.Family, seeder, want, peers)
 		}

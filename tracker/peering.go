@@ -24,8 +24,6 @@ type Peering interface {
 	// Answer passes on a local peer's answer to an offer that came by
 	// Local.DeliverOffers, and reports false if it remembers no such offer.
 	Answer(h swarm.Hash, from, to swarm.PeerID, answer RemoteSDP) bool
-	// AnnouncedTCP tells of a peer that listens on TCP: seen now, or gone.
-	AnnouncedTCP(h swarm.Hash, p swarm.TCPPeer, seeder, gone bool)
 	// TCPPeers appends up to want peers of other nodes to dst.
 	TCPPeers(h swarm.Hash, family swarm.Family, seeder bool, want int, dst []swarm.TCPPeer) []swarm.TCPPeer
 	// Close leaves the cluster.

@@ -327,6 +327,11 @@ func (t *Tracker) janitor() {
 	defer t.wg.Done()
 	tick := time.NewTicker(max(t.cfg.PingInterval/5, 10*time.Millisecond))
 	defer tick.Stop()
+	var changed []swarm.Hash
+	var note func(swarm.Hash)
+	if t.cfg.Peering != nil {
+		note = func(h swarm.Hash) { changed = append(changed, h) }
+	}
 	for {
 		select {
 		case <-t.done:
@@ -338,10 +343,22 @@ func (t *Tracker) janitor() {
 			s := &t.shards[i]
 			s.mu.Lock()
 			// A part at each tick, so that nobody waits long for the lock.
-			s.core.Expire(now, 1024+s.core.Totals().Swarms/8)
+			changed = changed[:0]
+			s.core.Expire(now, 1024+s.core.Totals().Swarms/8, note)
 			s.mu.Unlock()
+			t.tellChanged(s, changed)
 		}
 		t.sweepStreams(now)
+	}
+}
+
+// tellChanged tells the peering of swarms that peers have left by their silence.
+func (t *Tracker) tellChanged(s *shard, changed []swarm.Hash) {
+	for _, h := range changed {
+		s.mu.Lock()
+		n := t.countsLocked(s, h)
+		s.mu.Unlock()
+		t.cfg.Peering.Changed(h, n)
 	}
 }
 

@@ -213,7 +213,7 @@ func (w *udpWorker) announce(dst []byte, addr netip.AddrPort, local netip.Addr) 
 	if err != nil {
 		return w.refuse(dst, err.Error())
 	}
-	dst = udpwire.AppendAnnounceReply(dst, r.Action, r.Txn, uint32(seconds(t.cfg.Interval)),
+	dst = udpwire.AppendAnnounceReply(dst, r.Action, r.Txn, uint32(seconds(t.intervalTCP(event, len(peers)))),
 		uint32(counts.Incomplete), uint32(counts.Complete))
 	for _, p := range reachable(peers[:min(len(peers), want)], addr.Addr(), local) {
 		// The local address that stands in for a loopback peer's may be of the other family.

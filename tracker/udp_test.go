@@ -180,13 +180,12 @@ func TestUDPRepliesAreNotFragmented(t *testing.T) {
 // A crowdPeering knows more peers elsewhere than anybody wants, of both families.
 type crowdPeering struct{ asked swarm.Family }
 
-func (*crowdPeering) Start(Local)                                                        {}
-func (*crowdPeering) Changed(swarm.Hash, Counts)                                         {}
-func (*crowdPeering) Elsewhere(swarm.Hash) Counts                                        { return Counts{} }
-func (*crowdPeering) Offers(swarm.Hash, swarm.PeerID, bool, []RemoteSDP)                 {}
-func (*crowdPeering) Answer(swarm.Hash, swarm.PeerID, swarm.PeerID, RemoteSDP) bool      { return false }
-func (*crowdPeering) AnnouncedTCP(h swarm.Hash, p swarm.TCPPeer, seeder bool, gone bool) {}
-func (*crowdPeering) Close() error                                                       { return nil }
+func (*crowdPeering) Start(Local)                                                   {}
+func (*crowdPeering) Changed(swarm.Hash, Counts)                                    {}
+func (*crowdPeering) Elsewhere(swarm.Hash) Counts                                   { return Counts{} }
+func (*crowdPeering) Offers(swarm.Hash, swarm.PeerID, bool, []RemoteSDP)            {}
+func (*crowdPeering) Answer(swarm.Hash, swarm.PeerID, swarm.PeerID, RemoteSDP) bool { return false }
+func (*crowdPeering) Close() error                                                  { return nil }
 
 func (p *crowdPeering) TCPPeers(_ swarm.Hash, family swarm.Family, _ bool, _ int, dst []swarm.TCPPeer) []swarm.TCPPeer {
 	p.asked = family

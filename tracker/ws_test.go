@@ -318,7 +318,7 @@ func TestPeersOutliveTheirAnnounces(t *testing.T) {
 	now.Add(int64(50 * time.Minute))
 	for i := range tr.shards {
 		tr.shards[i].mu.Lock()
-		tr.shards[i].core.Expire(tr.cfg.Now(), 0)
+		tr.shards[i].core.Expire(tr.cfg.Now(), 0, nil)
 		tr.shards[i].mu.Unlock()
 	}
 	b.announce("hash", "b", nil).counts(t, 0, 2)

@@ -264,10 +264,6 @@ func (c *Cluster) Answer(h swarm.Hash, from, to swarm.PeerID, answer tracker.Rem
 	return c.mesh.Answer(now, h, from, to, mesh.SDP(answer))
 }
 
-// AnnouncedTCP does nothing: other nodes ask for addresses when the counts given to Changed
-// say that there are some.
-func (c *Cluster) AnnouncedTCP(swarm.Hash, swarm.TCPPeer, bool, bool) {}
-
 // TCPPeers appends to dst up to want peers of other nodes, as far as they are known here. When a swarm has just begun
 // on this node, that takes a moment.
 func (c *Cluster) TCPPeers(h swarm.Hash, family swarm.Family, seeder bool, want int, dst []swarm.TCPPeer) []swarm.TCPPeer {

@@ -58,7 +58,7 @@ func TestMemoryOfASwarm(t *testing.T) {
 			// All of it comes back when everybody has gone.
 			_, back := heap(func() any {
 				if tc.tcp {
-					c.Expire(t0.Add(time.Hour), 0)
+					c.Expire(t0.Add(time.Hour), 0, nil)
 				} else {
 					for i := range 2 * swarms {
 						c.Part(t0, num(i/2), conn, num(i))

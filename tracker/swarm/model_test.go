@@ -139,7 +139,7 @@ func FuzzModel(f *testing.F) {
 				}
 			case 3:
 				now = now.Add(time.Duration(rng.IntN(30)) * time.Second)
-				c.Expire(now, 0)
+				c.Expire(now, 0, nil)
 				for k, p := range m.tcp {
 					if now.Sub(p.seen) >= 100*time.Second {
 						delete(m.tcp, k)

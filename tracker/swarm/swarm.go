@@ -288,8 +288,9 @@ func (c *Core[C]) dropEmpty(n int) {
 }
 
 // Expire forgets TCP peers and empty swarms whose time is over in the next n
-// swarms, and goes on from there at the next call. n <= 0 looks at all of them.
-func (c *Core[C]) Expire(now time.Time, n int) {
+// swarms, and goes on from there at the next call. n <= 0 looks at all of them. It calls
+// changed, if there is one, for swarms that have lost a peer.
+func (c *Core[C]) Expire(now time.Time, n int, changed func(Hash)) {
 	if n <= 0 || n > c.swarms {
 		n = c.swarms
 	}
@@ -305,6 +306,9 @@ func (c *Core[C]) Expire(now time.Time, n int) {
 			c.forget(expireRows(&s.tcp.v4, at, timeout))
 			c.forget(expireRows(&s.tcp.v6, at, timeout))
 			s.tcp = s.tcp.orNil()
+			if changed != nil && s.size() != had {
+				changed(s.hash)
+			}
 		}
 		switch {
 		case s.size() > 0:

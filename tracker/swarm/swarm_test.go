@@ -196,16 +196,16 @@ func TestTCPExpiry(t *testing.T) {
 	tcp(t, c, t0, h, "[2001::1]:1", Started, 9, 0)
 	join(t, c, h, 1, id("web"), Started, 9, 0)
 	tcp(t, c, t0.Add(20*time.Minute), h, "1.1.1.2:1", Started, 9, 0)
-	c.Expire(t0.Add(29*time.Minute), 0)
+	c.Expire(t0.Add(29*time.Minute), 0, nil)
 	if got := c.Scrape(h); got != (Scrape{1, 3, 0}) {
 		t.Fatalf("too early: %+v", got)
 	}
-	c.Expire(t0.Add(31*time.Minute), 0)
+	c.Expire(t0.Add(31*time.Minute), 0, nil)
 	if got := c.Scrape(h); got != (Scrape{0, 2, 0}) {
 		t.Fatalf("after 31 minutes: %+v, want the web peer and the later TCP peer", got)
 	}
 	// A WebRTC peer stays as long as its connection: some clients never announce again.
-	c.Expire(t0.Add(1000*time.Hour), 0)
+	c.Expire(t0.Add(1000*time.Hour), 0, nil)
 	if got := c.Scrape(h); got != (Scrape{0, 1, 0}) {
 		t.Fatalf("after 1000 hours: %+v", got)
 	}
@@ -220,11 +220,11 @@ func TestDownloadCounterOutlivesTheSwarmForAWhile(t *testing.T) {
 	tcp(t, c, t0, h, "1.1.1.1:1", Started, 9, 0)
 	tcp(t, c, t0, h, "1.1.1.1:1", Completed, 0, 0)
 	tcp(t, c, t0, h, "1.1.1.1:1", Stopped, 0, 0)
-	c.Expire(t0.Add(59*time.Minute), 0)
+	c.Expire(t0.Add(59*time.Minute), 0, nil)
 	if got := c.Scrape(h); got != (Scrape{0, 0, 1}) {
 		t.Errorf("%+v", got)
 	}
-	c.Expire(t0.Add(61*time.Minute), 0)
+	c.Expire(t0.Add(61*time.Minute), 0, nil)
 	if got := c.Totals(); got.Swarms != 0 {
 		t.Errorf("%+v", got)
 	}
