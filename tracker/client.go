@@ -37,8 +37,7 @@ var (
 	errFull        = errors.New("tracker takes no more connections")
 )
 
-// admit decides whether an announce is taken. A stop always is, so that a peer can
-// leave.
+// admit asks the operator whether an announce is taken.
 func (t *Tracker) admit(c *Client, h swarm.Hash) error {
 	if f := t.cfg.AllowAnnounce; f != nil {
 		return f(c, h)

@@ -47,7 +47,7 @@ type Config struct {
 	AllowClient func(c *Client) error
 	// AllowAnnounce, when set, decides which announces are taken, by info hash and by
 	// client; the text of its error becomes the failure reason. A scrape shows zeros for
-	// what it refuses. It is called by many goroutines.
+	// what it refuses. It is called by many goroutines, and must not keep c.
 	AllowAnnounce func(c *Client, infoHash [20]byte) error
 	// TrustedProxies are the addresses whose X-Forwarded-For header is believed:
 	// the client is the rightmost address of the header that is not one of them.
