@@ -30,6 +30,7 @@ var tools = []tool{
 	}},
 	{"transmission-cli", "transmission-cli", has("transmission-cli")},
 	{"aria2c", "aria2", has("aria2c")},
+	{"systemd-analyze", "systemd", has("systemd-analyze")},
 	{"node 20 or later", "nodejs", func() bool {
 		out, err := exec.Command("node", "-p", "+process.versions.node.split('.')[0] >= 20").Output()
 		return err == nil && strings.TrimSpace(string(out)) == "true"

@@ -1,0 +1,168 @@
+//go:build unix
+
+package test
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/shoal-p2p/shoal/test/rig"
+)
+
+func trackerGuide(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(rig.Path("docs", "tracker.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+var fence = regexp.MustCompile("(?ms)^( *)```([a-z]+)\n(.*?)^ *```$")
+
+// fenced returns the pieces of code of that language in the guide, without their indentation.
+func fenced(t *testing.T, language string) (all []string) {
+	t.Helper()
+	for _, m := range fence.FindAllStringSubmatch(trackerGuide(t), -1) {
+		if m[2] == language {
+			all = append(all, regexp.MustCompile("(?m)^"+m[1]).ReplaceAllString(m[3], ""))
+		}
+	}
+	if len(all) == 0 {
+		t.Fatalf("docs/tracker.md has no %s", language)
+	}
+	return all
+}
+
+// The guide names settings, commands and counters that exist.
+func TestTrackerGuide(t *testing.T) {
+	t.Parallel()
+	guide := trackerGuide(t)
+	known := trackerSettings(t)
+	wantSettings(t, "docs/tracker.md", guide)
+	for _, block := range fenced(t, "yaml") {
+		if strings.HasPrefix(block, "scrape_configs:") {
+			continue // of Prometheus
+		}
+		for _, m := range regexp.MustCompile(`(?m)^#?([a-z0-9-]+):`).FindAllStringSubmatch(block, -1) {
+			if !slices.Contains(known, m[1]) {
+				t.Errorf("a file in docs/tracker.md has the key %s, which is no setting", m[1])
+			}
+		}
+	}
+	// Keys in the text: `name`, `name: value`, `--name`, and nothing else that looks like one.
+	other := strings.Fields("wmem-max tracker-md source-hash shoal-data")
+	for _, m := range regexp.MustCompile("`(?:--)?([a-z]+(?:-[a-z0-9]+)+)(?:: [^`]+)?`").FindAllStringSubmatch(guide, -1) {
+		if !slices.Contains(known, m[1]) && !slices.Contains(other, m[1]) && m[1] != "beyond-loopback" && m[1] != "health-cmd" {
+			t.Errorf("docs/tracker.md names `%s`, which is no setting", m[1])
+		}
+	}
+	for _, block := range fenced(t, "sh") {
+		for _, m := range regexp.MustCompile(`(?m)^shoal (tracker|bench tracker)(?: (token|health))?(.*)$`).FindAllStringSubmatch(block, -1) {
+			help := rig.Run(t, append(strings.Fields(m[1]+" "+m[2]), "--help")...)
+			for _, flag := range regexp.MustCompile(`--[a-z-]+`).FindAllString(m[3], -1) {
+				if !strings.Contains(help.Stdout, flag) && flag != "--help" {
+					t.Errorf("docs/tracker.md: %s: there is no %s", m[0], flag)
+				}
+			}
+		}
+	}
+	for _, m := range regexp.MustCompile(`\]\(#([a-z-]+)\)`).FindAllStringSubmatch(guide, -1) {
+		if !regexp.MustCompile(`(?mi)^## ` + strings.ReplaceAll(m[1], "-", " ") + `$`).MatchString(guide) {
+			t.Errorf("docs/tracker.md links to #%s, which is no heading", m[1])
+		}
+	}
+	example, err := os.ReadFile(rig.Path("tracker", "example_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(fenced(t, "go")[0]) {
+		if !strings.Contains(string(example), strings.TrimSpace(line)) {
+			t.Errorf("tracker/example_test.go lacks the guide's line %q", line)
+		}
+	}
+
+	// The counters it builds alerts on, with everything switched on.
+	_, cluster, _ := strings.Cut(freeAddr(t), ":")
+	admin := freeAddr(t)
+	_, addr := startTracker(t, "--admin", admin, "--turn", freeAddr(t), "--cluster", "embedded", "--cluster-listen", "127.0.0.1:"+cluster)
+	rig.StartAnnouncer(t).Client("00112233445566778899aabbccddeeff00112255", "http://"+addr+"/announce", 6601).Call("start", 0)
+	metrics := string(rig.Fetch(t, "http://"+admin+"/metrics"))
+	for _, name := range regexp.MustCompile(`(?:shoal|process)_[a-z_]+`).FindAllString(guide, -1) {
+		if !strings.Contains(metrics, "\n"+name) {
+			t.Errorf("docs/tracker.md names %s, which /metrics has not", name)
+		}
+	}
+}
+
+// freeAddr is an address of loopback where nobody listened a moment ago.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	return "127.0.0.1:" + itoa(rig.FreePort(t))
+}
+
+// Tokens as the guide makes them let their holders in, over every door, and others not.
+func TestTokensAsDocumented(t *testing.T) {
+	t.Parallel()
+	const secret, hash = "a secret of the site, and of nobody else", "00112233445566778899aabbccddeeff00112266"
+	dir := t.TempDir()
+	file := filepath.Join(dir, "secret")
+	if err := os.WriteFile(file, []byte(secret+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, addr := startTracker(t, "--token-secret-file", file)
+	tokens := map[string]string{
+		"node": "console.log(token(process.argv[2], 600, process.argv[3]))\n",
+		// python3 of the system has all it needs.
+		"python3": "import sys\nprint(token(sys.argv[1], 600, sys.argv[2]))\n",
+	}
+	code := map[string]string{"node": fenced(t, "js")[0], "python3": fenced(t, "python")[0]}
+	for program, call := range tokens {
+		path := filepath.Join(dir, "token.mjs")
+		if err := os.WriteFile(path, []byte(code[program]+call), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		out, err := exec.Command(program, path, secret, hash).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%s: %v\n%s", program, err, out)
+		}
+		tokens[program] = strings.TrimSpace(string(out))
+	}
+	tokens["shoal"] = strings.TrimSpace(rig.Run(t, "tracker", "token", "--secret-file", file, "--info-hash", hash).Stdout)
+
+	clients := rig.StartAnnouncer(t)
+	port := 6700
+	for program, token := range tokens {
+		for _, scheme := range []string{"ws", "http"} {
+			port++
+			c := clients.Client(hash, scheme+"://"+addr+"/announce?token="+token, port)
+			c.Call("start", 0)
+			c.Wait("answer to the token of "+program+" over "+scheme, func(e rig.Event) bool { return e.Str("event") == "update" })
+		}
+	}
+	port++
+	other := clients.Client("ff112233445566778899aabbccddeeff00112266", "http://"+addr+"/announce?token="+tokens["shoal"], port)
+	other.Call("start", 0)
+	other.Wait("refusal of another torrent", func(e rig.Event) bool {
+		return e.Str("event") == "warning" && strings.Contains(e.Str("message"), "another torrent")
+	})
+	port++
+	none := clients.Client(hash, "http://"+addr+"/announce", port)
+	none.Call("start", 0)
+	none.Wait("refusal without a token", func(e rig.Event) bool {
+		return e.Str("event") == "warning" && strings.Contains(e.Str("message"), "needs a token")
+	})
+	// Over UDP libtorrent sends what stands behind the port (BEP 41).
+	any := strings.TrimSpace(rig.Run(t, "tracker", "token", "--secret-file", file).Stdout)
+	payload, torrent, _ := oneFile(t, 95, "udp://"+addr+"/announce?token="+any)
+	rig.LibtorrentSeed(t, torrent, filepath.Dir(payload), "--trackers").Event("tracker", 30*time.Second)
+	payload, torrent, _ = oneFile(t, 96, "udp://"+addr+"/announce")
+	// It shows no reason that a UDP tracker gives.
+	rig.LibtorrentSeed(t, torrent, filepath.Dir(payload), "--trackers").Event("tracker_error", 30*time.Second)
+}
