@@ -22,6 +22,9 @@ type config struct {
 	webSize int64
 	tcpSize int64
 	only    string
+
+	idleConns   int
+	trackerTime time.Duration
 }
 
 // row is one line of the table.
@@ -40,6 +43,7 @@ var groups = []struct {
 	{"play", (*bench).play},
 	{"web", (*bench).web},
 	{"tcp", (*bench).tcp},
+	{"tracker", (*bench).tracker},
 }
 
 func main() {
@@ -47,7 +51,9 @@ func main() {
 	flag.IntVar(&c.rounds, "rounds", 2, "measure everything so often and keep the best")
 	flag.Int64Var(&c.webSize, "web-size", 128<<20, "bytes of a transfer that a browser takes part in")
 	flag.Int64Var(&c.tcpSize, "tcp-size", 1<<30, "bytes of a transfer over TCP")
-	flag.StringVar(&c.only, "only", "", "only these groups, separated by commas: size, play, web, tcp")
+	flag.IntVar(&c.idleConns, "idle-conns", 0, "idle WebSockets at a tracker; 0 means 50,000, or what the limit of open files allows")
+	flag.DurationVar(&c.trackerTime, "tracker-time", 0, "length of each measurement of a tracker; 0 means 10 to 20 s")
+	flag.StringVar(&c.only, "only", "", "only these groups, separated by commas: size, play, web, tcp, tracker")
 	flag.Parse()
 
 	b := &bench{config: c}
