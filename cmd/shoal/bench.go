@@ -29,7 +29,7 @@ type benchTrackerCmd struct {
 	SwarmMean   float64       `placeholder:"X" help:"Cluster profile: peers in one swarm on average."`
 	KeepAlive   bool          `negatable:"" default:"true" help:"HTTP: many announces on one connection."`
 	AttackConns int           `placeholder:"N" help:"Hostile profiles: connections of the attackers."`
-	AttackRate  float64       `placeholder:"X" help:"Hostile profiles: messages per second of all attackers."`
+	AttackRate  float64       `placeholder:"X" help:"Hostile profiles: messages, or connections of a storm, per second of all attackers."`
 	Seed        uint64        `default:"1" placeholder:"N" help:"Seed of ids and choices."`
 	JSON        bool          `name:"json" help:"Print the report as JSON."`
 

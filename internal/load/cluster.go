@@ -33,7 +33,8 @@ type Cluster struct {
 	InTimeShare float64 `json:"introduced_within_5s_share"`
 	Meeting     Latency `json:"announce_to_introduction"`
 
-	Lost int `json:"peers_lost"` // connections that ended, as when a tracker dies
+	Lost         int `json:"peers_lost"` // whose connection ended, as when a tracker dies
+	LostWithMate int `json:"peers_lost_with_mate"`
 	// Back is how many announced again with a reply, Again how many of those with a mate
 	// met one again. The times count from the loss to the last of them.
 	Back         int     `json:"peers_back"`
@@ -274,12 +275,15 @@ func firstMate(s *clusterSwarm, me *member) int64 {
 }
 
 func (out *Cluster) addLoss(m *member, hasMate bool) {
-	lostAt, back := m.lostAt.Load(), m.back.Load()
-	switch {
-	case m.lost.Load() != 0:
-		out.Lost++
-	case back != 0:
-		out.Lost++
+	lostAt, back, away := m.lostAt.Load(), m.back.Load(), m.lost.Load() != 0
+	if !away && back == 0 {
+		return
+	}
+	out.Lost++
+	if hasMate {
+		out.LostWithMate++
+	}
+	if !away {
 		out.Back++
 		out.BackSeconds = max(out.BackSeconds, float64(back-lostAt)/1e6)
 		if again := m.again.Load(); again != 0 && hasMate {
@@ -294,7 +298,7 @@ func (c *Cluster) print(p func(name, format string, args ...any)) {
 	p("introduced", "%d of %d with a mate within %s (%.2f %%), %d ever", c.InTime, c.WithMate, introduceWithin, 100*c.InTimeShare, c.Met)
 	p("announce to introduction", "p50 %.1f ms, p90 %.1f, p99 %.1f, max %.0f", c.Meeting.P50, c.Meeting.P90, c.Meeting.P99, c.Meeting.Max)
 	if c.Lost > 0 {
-		p("lost connections", "%d peers; %d back, the last after %.1f s; %d introduced again, the last after %.1f s", c.Lost, c.Back, c.BackSeconds, c.Again, c.AgainSeconds)
+		p("lost connections", "%d peers; %d back, the last after %.1f s; %d of %d with a mate introduced again, the last after %.1f s", c.Lost, c.Back, c.BackSeconds, c.Again, c.LostWithMate, c.AgainSeconds)
 	}
 	p("failed announces", "%d", c.FailedAnnounces)
 }

@@ -61,7 +61,7 @@ func TestClusterWithoutOneTracker(t *testing.T) {
 	time.AfterFunc(1500*time.Millisecond, func() { dies.Close() })
 	r := run(t, Options{Profile: "cluster", URLs: []string{"ws://" + a + "/announce", "ws://" + b + "/announce"}, Conns: 60, SwarmMean: 4, Interval: time.Second, Warmup: 500 * time.Millisecond, Duration: 9 * time.Second})
 	c := r.Cluster
-	if c.Lost == 0 || c.Lost == 60 || c.Back != c.Lost || c.BackSeconds < 1 || c.Again == 0 {
+	if c.Lost == 0 || c.Lost == 60 || c.Back != c.Lost || c.BackSeconds < 1 || c.LostWithMate == 0 || c.Again != c.LostWithMate {
 		t.Errorf("%+v", c)
 	}
 	// Two trackers that do not know each other do not introduce everybody at first.

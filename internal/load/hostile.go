@@ -277,36 +277,48 @@ func badJSON(ctx context.Context, a *attackers) {
 	})
 }
 
-// storm opens all connections at once, each of which announces, then drops all and does it
-// again: what a tracker sees after an outage.
+// stormPause is between two storms.
+const stormPause = 5 * time.Second
+
+// storm opens all connections as fast as the rate says, each of which announces; then it drops all and
+// does it again: what a tracker sees after an outage.
 func storm(ctx context.Context, a *attackers) {
+	tmpl := newTemplate(Options{Offers: 5, SDPSize: 1300}, leecher)
 	for ctx.Err() == nil {
 		var wg sync.WaitGroup
 		round, drop := context.WithCancel(ctx)
-		start := time.Now()
-		tmpl := newTemplate(Options{Offers: 5, SDPSize: 1300}, leecher)
-		for n := range a.g.AttackConns {
-			wg.Go(func() {
-				nc, f, err := a.dial(round, n, true)
-				if err != nil {
-					return
-				}
-				id := firstAttacker + n
-				if a.write(nc, tmpl.appendAnnounce(nil, infoHash(a.g.Seed, firstAttacker+n/2), peerID(a.g.Seed, id), 0, 0), 1) != nil {
-					return
-				}
-				if _, payload, err := f.next(nc); err == nil {
-					a.accepted.Add(1)
-					a.out.Add(int64(len(payload)))
-				}
-			})
-		}
+		start, next := time.Now(), 0
+		pulse(ctx, a.g.AttackRate, func(due int) bool {
+			for ; due > 0 && next < a.g.AttackConns; due-- {
+				n := next
+				wg.Go(func() { a.rejoin(round, n, tmpl) })
+				next++
+			}
+			return next < a.g.AttackConns
+		})
 		wg.Wait()
 		if ctx.Err() == nil {
 			a.storm.Store(max(a.storm.Load(), int64(time.Since(start))))
 		}
-		sleep(ctx, 2*time.Second)
+		sleep(ctx, stormPause)
 		drop()
+	}
+}
+
+// rejoin opens connection n, announces and waits for the first message.
+func (a *attackers) rejoin(ctx context.Context, n int, tmpl *template) {
+	nc, f, err := a.dial(ctx, n, true)
+	if err != nil {
+		return
+	}
+	id := firstAttacker + n
+	if a.write(nc, tmpl.appendAnnounce(nil, infoHash(a.g.Seed, firstAttacker+n/2), peerID(a.g.Seed, id), 0, 0), 1) != nil {
+		return
+	}
+	nc.SetReadDeadline(time.Now().Add(replyTimeout))
+	if _, payload, err := f.next(nc); err == nil {
+		a.accepted.Add(1)
+		a.out.Add(int64(len(payload)))
 	}
 }
 

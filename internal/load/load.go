@@ -36,7 +36,7 @@ type Options struct {
 	KeepAlive bool          // HTTP: one connection for many announces
 
 	AttackConns int     // connections or sockets of the attackers, in hostile profiles
-	AttackRate  float64 // their messages per second, all together
+	AttackRate  float64 // their messages, or a storm's connections, per second
 
 	TLSInsecure    bool   // take any certificate
 	BeyondLoopback bool   // allow targets on other machines
@@ -69,7 +69,7 @@ var profiles = []profile{
 	hostileProfile("hashes", 20, 50_000, hashes),
 	hostileProfile("badjson", 50, 10_000, badJSON),
 	hostileProfile("udpspoof", 50, 50_000, udpSpoof),
-	hostileProfile("storm", 10_000, 0, storm),
+	hostileProfile("storm", 10_000, 5000, storm),
 }
 
 // hostileProfile has 500 honest peers beside the attackers.
@@ -194,7 +194,8 @@ func (o *Options) complete(d Options) error {
 // openFiles raises the limit of open files for the connections, or shrinks their default number to
 // the limit.
 func (o *Options) openFiles(conns int) error {
-	spare := 100 + o.AttackConns
+	// The tracker needs some of its files for itself, and its limit may be the same.
+	spare := 300 + o.AttackConns
 	want := o.Conns
 	if want == 0 {
 		want = conns

@@ -216,7 +216,7 @@ func TestHostile(t *testing.T) {
 		{"bigframes", 4, 50, func(a *Attack) bool { return a.Sent > 20 && a.BytesIn > a.Sent*64<<10 }},
 		{"hashes", 4, 1000, func(a *Attack) bool { return a.Sent > 200 && a.Accepted+a.Refused > 0 }},
 		{"badjson", 4, 500, func(a *Attack) bool { return a.Sent > 100 && a.Accepted == 0 && a.Refused > 0 }},
-		{"storm", 50, 0, func(a *Attack) bool { return a.Accepted >= 50 && a.StormSeconds > 0 }},
+		{"storm", 50, 500, func(a *Attack) bool { return a.Accepted >= 50 && a.StormSeconds > 0 }},
 	} {
 		t.Run(tc.profile, func(t *testing.T) {
 			t.Parallel()

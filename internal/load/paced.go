@@ -17,7 +17,7 @@ const rampWorkers = 32
 // leecher says in an announce that something is missing.
 const leecher = `"left":1`
 
-// drainTime is how long offers and answers are waited for after the measurement.
+// drainTime is how long nothing may come of what is missing after the measurement.
 const drainTime = 2 * time.Second
 
 // ramp opens all connections and lets each announce once, one after another in a swarm, so that it is
@@ -135,7 +135,11 @@ func (g *generator) drain(ctx context.Context) {
 	missing := func() int64 {
 		return c.announces.Load() - c.replies.Load() + c.deliverable.Load() - c.delivered.Load() + c.answers.Load() - c.answered.Load()
 	}
-	for end := time.Now().Add(drainTime); missing() > 0 && time.Now().Before(end) && sleep(ctx, 10*time.Millisecond); {
+	least, since := missing(), time.Now()
+	for least > 0 && time.Since(since) < drainTime && sleep(ctx, 10*time.Millisecond) {
+		if n := missing(); n < least {
+			least, since = n, time.Now()
+		}
 	}
 }
 
