@@ -4,11 +4,13 @@ package access
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math/bits"
 	"os"
 	"slices"
 	"sync/atomic"
@@ -21,8 +23,8 @@ import (
 // which the first 40 count, as in an announce. What follows a # is a comment; empty
 // lines and space at either end are ignored.
 type HashList struct {
-	path   string
-	sorted atomic.Pointer[[][20]byte]
+	path string
+	set  atomic.Pointer[hashSet]
 }
 
 // LoadHashes reads a HashList from a file. The error names the file and the line.
@@ -45,7 +47,7 @@ func (l *HashList) Reload() error {
 	if err != nil {
 		return fmt.Errorf("%s%w", l.path, err)
 	}
-	l.sorted.Store(&sorted)
+	l.set.Store(newHashSet(sorted))
 	return nil
 }
 
@@ -95,14 +97,38 @@ func parseHashes(r io.Reader) ([][20]byte, error) {
 
 func compare(a, b [20]byte) int { return bytes.Compare(a[:], b[:]) }
 
+// A hashSet finds an info hash with few looks into memory: the first bits, which are as good as
+// random, tell where among a handful it must be.
+type hashSet struct {
+	sorted [][20]byte
+	starts []uint32 // by the first bits, where such hashes start; and the end
+	shift  uint     // of the first 64 bits, to get these
+}
+
+func newHashSet(sorted [][20]byte) *hashSet {
+	log := max(bits.Len(uint(len(sorted)))-3, 0)
+	s := &hashSet{sorted: sorted, starts: make([]uint32, 1<<log+1), shift: uint(64 - log)}
+	for _, h := range sorted {
+		s.starts[s.first(h)+1]++
+	}
+	for i := range len(s.starts) - 1 {
+		s.starts[i+1] += s.starts[i]
+	}
+	return s
+}
+
+func (s *hashSet) first(h [20]byte) uint64 { return binary.BigEndian.Uint64(h[:]) >> s.shift }
+
 // Has reports whether h is in the list.
 func (l *HashList) Has(h [20]byte) bool {
-	_, ok := slices.BinarySearchFunc(*l.sorted.Load(), h, compare)
+	s := l.set.Load()
+	i := s.first(h)
+	_, ok := slices.BinarySearchFunc(s.sorted[s.starts[i]:s.starts[i+1]], h, compare)
 	return ok
 }
 
 // Len is the number of info hashes.
-func (l *HashList) Len() int { return len(*l.sorted.Load()) }
+func (l *HashList) Len() int { return len(l.set.Load().sorted) }
 
 // Hashes decides which torrents a tracker serves. A nil list decides nothing.
 type Hashes struct {
