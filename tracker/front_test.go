@@ -359,6 +359,29 @@ func TestRequestsOnTheTrackersPort(t *testing.T) {
 	}
 }
 
+func TestFallbackKnowsOfTLS(t *testing.T) {
+	tr, err := New(Config{Fallback: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.TLS == nil {
+			http.Error(w, "not encrypted", http.StatusTeapot)
+		}
+	})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	insecure := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}}}
+	defer insecure.CloseIdleConnections()
+	for url, want := range map[string]int{"https://" + listen(t, tr, certificate(t)): 200, "http://" + listen(t, tr, nil): http.StatusTeapot} {
+		resp, err := insecure.Get(url + "/")
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp.Body.Close()
+		if resp.StatusCode != want {
+			t.Errorf("%s: %v", url, resp.Status)
+		}
+	}
+}
+
 func TestClientsAreToldToGoLittleByLittle(t *testing.T) {
 	tr, err := New(Config{})
 	if err != nil {

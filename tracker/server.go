@@ -5,6 +5,8 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"io"
+	"log"
 	"net"
 	"net/http"
 	"net/netip"
@@ -305,9 +307,22 @@ func (t *Tracker) respond(dst []byte, h *httphead.Head, c *Client, local netip.A
 // handOver gives a connection to the server for everything else, with what was read.
 func (v *visit) handOver() {
 	v.conn.SetDeadline(time.Time{})
-	nc := &replay{Conn: v.conn, head: bytes.Clone(v.buf), done: func() { v.t.release(&v.slots) }}
+	plain := &replay{Conn: v.conn, head: bytes.Clone(v.buf), done: func() { v.t.release(&v.slots) }}
+	var nc net.Conn = plain
+	if tc, ok := v.conn.(*tls.Conn); ok {
+		nc = replayTLS{plain, tc}
+	}
 	v.kept = v.t.front.handOver.give(nc)
 }
+
+// A replayTLS tells net/http that it is encrypted.
+type replayTLS struct {
+	*replay
+	tls *tls.Conn
+}
+
+// ConnectionState is what net/http asks for.
+func (r replayTLS) ConnectionState() tls.ConnectionState { return r.tls.ConnectionState() }
 
 // A replay is a connection of which the beginning was read before.
 type replay struct {
@@ -362,7 +377,9 @@ func (h *handOver) Addr() net.Addr { return &net.TCPAddr{} }
 func (f *front) init(t *Tracker) {
 	f.listeners, f.conns = make(map[net.Listener]struct{}), make(map[net.Conn]time.Time)
 	f.handOver = &handOver{ch: make(chan net.Conn), done: make(chan struct{})}
-	f.other = &http.Server{Handler: t, ReadHeaderTimeout: headTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHead}
+	f.other = &http.Server{Handler: t, ReadHeaderTimeout: headTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHead,
+		// It would tell addresses.
+		ErrorLog: log.New(io.Discard, "", 0)}
 	t.wg.Add(1)
 	go func() {
 		defer t.wg.Done()
