@@ -412,14 +412,7 @@ func (p *trackerPlan) pages(t *lateTracker, doors []*trackerDoor, turn *relay.Se
 		}
 	}
 	mux.Handle("/{$}", admin.Landing(welcome))
-	mux.HandleFunc("GET /health", func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store")
-		if t.Stats().Draining {
-			http.Error(w, "draining", http.StatusServiceUnavailable)
-			return
-		}
-		fmt.Fprintln(w, "ok")
-	})
+	mux.HandleFunc("GET /health", admin.Health(t))
 	if turn != nil {
 		mux.Handle("/ice.json", p.icePage(turn))
 	}

@@ -137,7 +137,7 @@ func New(cfg Config) (*Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	h.mux.HandleFunc("GET /health", h.health)
+	h.mux.HandleFunc("GET /health", Health(cfg.Tracker))
 	h.mux.Handle("GET /metrics", h.private(metrics))
 	h.mux.Handle("GET /stats.json", h.private(http.HandlerFunc(h.serveStats)))
 	h.mux.Handle("GET /history.json", h.private(http.HandlerFunc(h.serveHistory)))
@@ -192,14 +192,18 @@ func guard(h http.Header) {
 	h.Set("X-Content-Type-Options", "nosniff")
 }
 
-func (h *Handler) health(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	if h.cfg.Tracker.Stats().Draining {
-		w.WriteHeader(http.StatusServiceUnavailable)
-		io.WriteString(w, "draining\n")
-		return
+// Health answers 200, or 503 once the tracker drains: for load balancers.
+func Health(t Source) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		if t.Stats().Draining {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			io.WriteString(w, "draining\n")
+			return
+		}
+		io.WriteString(w, "ok\n")
 	}
-	io.WriteString(w, "ok\n")
 }
 
 // private asks for the password, if there is one.
