@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/load"
@@ -37,6 +39,15 @@ type benchTrackerCmd struct {
 	BeyondLoopback bool `help:"Allow a tracker on another machine. It must be your own."`
 }
 
+func (benchTrackerCmd) Help() string {
+	var b strings.Builder
+	b.WriteString("Runs one profile against a tracker, which may be any, and reports messages per second, latencies, delivered offers and, with --pid, the tracker's CPU time per message and memory per connection. Settings that are not given are the profile's.\n\nProfiles:\n")
+	for _, name := range load.Profiles() {
+		fmt.Fprintf(&b, "\n  %-10s %s", name, load.Describe(name))
+	}
+	return b.String()
+}
+
 func (c *benchTrackerCmd) Run(ctx context.Context) error {
 	r, err := load.Run(ctx, load.Options{
 		Profile: c.Profile, URLs: c.URL, PIDs: c.PID,
@@ -46,6 +57,9 @@ func (c *benchTrackerCmd) Run(ctx context.Context) error {
 		TLSInsecure: c.TLSInsecure, BeyondLoopback: c.BeyondLoopback,
 		Log: func(line string) { fmt.Fprintln(os.Stderr, line) },
 	})
+	if wrong := new(load.OptionError); errors.As(err, &wrong) {
+		return errUsage{err}
+	}
 	if err != nil {
 		return err
 	}

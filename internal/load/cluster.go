@@ -148,7 +148,7 @@ func runCluster(ctx context.Context, g *generator) error {
 	wg.Wait()
 	if g.counts.connected.Load() == 0 {
 		for kind := range g.errs.all() {
-			return fmt.Errorf("load: no connection to any of %d trackers: %s", len(g.targets), kind)
+			return fmt.Errorf("no connection to any of %d trackers: %s", len(g.targets), kind)
 		}
 	}
 	return nil

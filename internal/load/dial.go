@@ -45,7 +45,7 @@ var defaultPorts = map[string]string{"ws": "80", "http": "80", "wss": "443", "ht
 func parseTarget(ctx context.Context, text string, o Options) (*target, error) {
 	u, err := url.Parse(text)
 	if err != nil {
-		return nil, fmt.Errorf("load: %w", err)
+		return nil, fmt.Errorf("%w", err)
 	}
 	t := &target{scheme: u.Scheme, host: u.Host, path: u.RequestURI()}
 	switch u.Scheme {
@@ -53,7 +53,7 @@ func parseTarget(ctx context.Context, text string, o Options) (*target, error) {
 		t.tls = &tls.Config{ServerName: u.Hostname(), InsecureSkipVerify: o.TLSInsecure, DynamicRecordSizingDisabled: true}
 	case "ws", "http", "udp":
 	default:
-		return nil, fmt.Errorf("load: %s: the scheme is none of ws, wss, http, https, udp", text)
+		return nil, fmt.Errorf("%s: the scheme is none of ws, wss, http, https, udp", text)
 	}
 	port := u.Port()
 	if port == "" {
@@ -61,16 +61,16 @@ func parseTarget(ctx context.Context, text string, o Options) (*target, error) {
 	}
 	n, err := strconv.ParseUint(port, 10, 16)
 	if err != nil || n == 0 {
-		return nil, fmt.Errorf("load: %s: name the port", text)
+		return nil, fmt.Errorf("%s: name the port", text)
 	}
 	addrs, err := net.DefaultResolver.LookupNetIP(ctx, "ip", u.Hostname())
 	if err != nil {
-		return nil, fmt.Errorf("load: %s: %w", text, err)
+		return nil, fmt.Errorf("%s: %w", text, err)
 	}
 	for _, a := range addrs {
 		a = a.Unmap()
 		if !a.IsLoopback() && !o.BeyondLoopback {
-			return nil, fmt.Errorf("load: %s is at %s, which is not this machine: load only trackers of your own, and say so with --beyond-loopback", text, a)
+			return nil, fmt.Errorf("%s is at %s, which is not this machine: load only trackers of your own, and say so with --beyond-loopback", text, a)
 		}
 		// IPv4 first: there are many loopback addresses to come from.
 		if !t.addr.IsValid() || !t.addr.Addr().Is4() && a.Is4() {

@@ -58,7 +58,7 @@ func tryHTTP(ctx context.Context, g *generator) error {
 	h := newHTTPPeer(g, g.targets[0], 0)
 	defer h.close()
 	if err := h.announce(ctx); err != nil {
-		return fmt.Errorf("load: %s: %w", g.URLs[0], err)
+		return fmt.Errorf("%s: %w", g.URLs[0], err)
 	}
 	return nil
 }

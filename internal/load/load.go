@@ -46,86 +46,57 @@ type Options struct {
 	Log func(line string)
 }
 
-// A profile is a way of putting load on a tracker.
-type profile struct {
-	name     string
-	schemes  []string
-	defaults Options
-	run      func(ctx context.Context, g *generator) error
-}
+// An OptionError reports that Options make no sense, or ask for what this process may not do.
+type OptionError struct{ err error }
 
-var webSocket = []string{"ws", "wss"}
-
-var profiles = []profile{
-	{"idle", webSocket, Options{Conns: 50_000, Offers: 5, SDPSize: 1300, SwarmSize: 2, Duration: 20 * time.Second}, runIdle},
-	{"light", webSocket, Options{Conns: 42_000, Offers: 5, SDPSize: 1300, SwarmSize: 2, Interval: 2 * time.Minute, Duration: 30 * time.Second, Warmup: 5 * time.Second}, runPaced},
-	{"heavy", webSocket, Options{Conns: 4000, Offers: 10, SDPSize: 1300, SwarmSize: 20, Interval: time.Second, Duration: 20 * time.Second, Warmup: 5 * time.Second}, runPaced},
-	{"lockstep", webSocket, Options{Conns: 1000, Offers: 10, SDPSize: 47, Duration: 15 * time.Second, Warmup: 5 * time.Second}, runLockstep},
-	{"http", []string{"http", "https"}, Options{Conns: 64, SwarmSize: 50, Duration: 10 * time.Second, Warmup: 2 * time.Second}, runHTTP},
-	{"udp", []string{"udp"}, Options{Conns: 64, SwarmSize: 20, Duration: 10 * time.Second, Warmup: 2 * time.Second}, runUDP},
-	{"cluster", webSocket, Options{Conns: 3000, Offers: 5, SDPSize: 1300, SwarmMean: 1.8, Interval: 10 * time.Second, Duration: 30 * time.Second, Warmup: 10 * time.Second}, runCluster},
-	hostileProfile("slowloris", 5000, 0, slowloris),
-	hostileProfile("bigframes", 20, 1000, bigframes),
-	hostileProfile("hashes", 20, 50_000, hashes),
-	hostileProfile("badjson", 50, 10_000, badJSON),
-	hostileProfile("udpspoof", 50, 50_000, udpSpoof),
-	hostileProfile("storm", 10_000, 5000, storm),
-}
-
-// hostileProfile has 500 honest peers beside the attackers.
-func hostileProfile(name string, conns int, rate float64, attack func(ctx context.Context, a *attackers)) profile {
-	return profile{name, webSocket, Options{
-		Conns: 500, Offers: 3, SDPSize: 1300, SwarmSize: 5, Interval: time.Second, Duration: 20 * time.Second, Warmup: 2 * time.Second,
-		AttackConns: conns, AttackRate: rate,
-	}, hostile(attack)}
-}
-
-// Profiles returns the names of the profiles.
-func Profiles() []string {
-	var names []string
-	for _, p := range profiles {
-		names = append(names, p.name)
-	}
-	return names
-}
+// Error says which option, and what to do.
+func (e *OptionError) Error() string { return e.err.Error() }
 
 // Run plays a profile and returns what was seen, also when ctx ends it early. An error
-// means that nothing could be measured.
+// means that nothing could be measured; it is an *OptionError if nothing was tried.
 func Run(ctx context.Context, o Options) (*Report, error) {
+	g, p, err := prepare(ctx, o)
+	if err != nil {
+		return nil, &OptionError{fmt.Errorf("load: %w", err)}
+	}
+	if err := p.run(ctx, g); err != nil {
+		return nil, fmt.Errorf("load: %w", err)
+	}
+	return g.report(), nil
+}
+
+func prepare(ctx context.Context, o Options) (*generator, profile, error) {
 	i := slices.IndexFunc(profiles, func(p profile) bool { return p.name == o.Profile })
 	if i < 0 {
-		return nil, fmt.Errorf("load: there is no profile %q; there are %s", o.Profile, strings.Join(Profiles(), ", "))
+		return nil, profile{}, fmt.Errorf("there is no profile %q; there are %s", o.Profile, strings.Join(Profiles(), ", "))
 	}
 	p := profiles[i]
 	switch {
 	case len(o.URLs) == 0:
-		return nil, errors.New("load: no tracker to load: name its URL")
+		return nil, p, errors.New("no tracker to load: name its URL")
 	case len(o.URLs) > 1 && p.name != "cluster":
-		return nil, fmt.Errorf("load: profile %s loads one tracker, not %d", p.name, len(o.URLs))
+		return nil, p, fmt.Errorf("profile %s loads one tracker, not %d", p.name, len(o.URLs))
 	}
 	if err := o.complete(p.defaults); err != nil {
-		return nil, err
+		return nil, p, err
 	}
 	g := newGenerator(o)
 	for _, u := range o.URLs {
 		t, err := parseTarget(ctx, u, o)
 		if err != nil {
-			return nil, err
+			return nil, p, err
 		}
 		if !slices.Contains(p.schemes, t.scheme) {
-			return nil, fmt.Errorf("load: %s: profile %s needs one of %s", u, p.name, strings.Join(p.schemes, "://, ")+"://")
+			return nil, p, fmt.Errorf("%s: profile %s needs one of %s", u, p.name, strings.Join(p.schemes, "://, ")+"://")
 		}
 		g.targets = append(g.targets, t)
 	}
 	for _, pid := range o.PIDs {
 		if _, err := readUsage(pid); err != nil {
-			return nil, fmt.Errorf("load: process %d: %w", pid, err)
+			return nil, p, fmt.Errorf("process %d: %w", pid, err)
 		}
 	}
-	if err := p.run(ctx, g); err != nil {
-		return nil, err
-	}
-	return g.report(), nil
+	return g, p, nil
 }
 
 // complete fills in the defaults and checks the values.
@@ -145,7 +116,7 @@ func (o *Options) complete(d Options) error {
 			*f.v = f.d
 		}
 		if *f.v > f.high || *f.v < 0 && f.v != &o.Offers {
-			return fmt.Errorf("load: %s %d: choose from 0 to %d", f.name, *f.v, f.high)
+			return fmt.Errorf("%s %d: choose from 0 to %d", f.name, *f.v, f.high)
 		}
 	}
 	o.Offers = max(o.Offers, 0)
@@ -160,26 +131,26 @@ func (o *Options) complete(d Options) error {
 			*f.v = f.d
 		}
 		if *f.v < 0 {
-			return fmt.Errorf("load: %s %s is negative", f.name, *f.v)
+			return fmt.Errorf("%s %s is negative", f.name, *f.v)
 		}
 	}
 	if o.RateScale == 0 {
 		o.RateScale = 1
 	}
 	if o.RateScale < 0 {
-		return fmt.Errorf("load: rate scale %g is negative", o.RateScale)
+		return fmt.Errorf("rate scale %g is negative", o.RateScale)
 	}
 	if o.SwarmMean == 0 {
 		o.SwarmMean = d.SwarmMean
 	}
 	if o.SwarmMean < 0 || o.SwarmMean > 0 && o.SwarmMean < 1 {
-		return fmt.Errorf("load: %g peers in a swarm on average: 1 is the least", o.SwarmMean)
+		return fmt.Errorf("%g peers in a swarm on average: 1 is the least", o.SwarmMean)
 	}
 	if o.AttackRate == 0 {
 		o.AttackRate = d.AttackRate
 	}
 	if o.AttackRate < 0 {
-		return fmt.Errorf("load: attack rate %g is negative", o.AttackRate)
+		return fmt.Errorf("attack rate %g is negative", o.AttackRate)
 	}
 	o.Interval = time.Duration(float64(o.Interval) / o.RateScale)
 	if o.Seed == 0 {
@@ -208,7 +179,7 @@ func (o *Options) openFiles(conns int) error {
 		o.Conns = limit - spare
 		o.Log(fmt.Sprintf("%d connections instead of %d: this process may open %d files (ulimit -n)", o.Conns, want, limit))
 	default:
-		return fmt.Errorf("load: %d connections need %d open files, but the limit is %d: raise it with ulimit -n, or ask for fewer connections", want, want+spare, limit)
+		return fmt.Errorf("%d connections need %d open files, but the limit is %d: raise it with ulimit -n, or ask for fewer connections", want, want+spare, limit)
 	}
 	return nil
 }

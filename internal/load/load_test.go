@@ -173,8 +173,18 @@ func TestNonsense(t *testing.T) {
 		{"duration -1s is negative", Options{Profile: "heavy", URLs: url, Duration: -time.Second}},
 		{"rate scale -1 is negative", Options{Profile: "heavy", URLs: url, RateScale: -1}},
 	} {
-		if _, err := Run(t.Context(), tc.o); err == nil || !strings.Contains(err.Error(), tc.want) {
+		_, err := Run(t.Context(), tc.o)
+		if err == nil || !strings.HasPrefix(err.Error(), "load: ") || !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%+v: %v, want %q", tc.o, err, tc.want)
+		}
+		// The first was tried.
+		if wrong := new(OptionError); errors.As(err, &wrong) == (tc.want == "failure reason") {
+			t.Errorf("%+v: %v is of type %T", tc.o, err, err)
+		}
+	}
+	for _, name := range Profiles() {
+		if Describe(name) == "" {
+			t.Errorf("profile %s does nothing", name)
 		}
 	}
 	// Nobody is there.

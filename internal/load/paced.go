@@ -75,7 +75,7 @@ func (g *generator) open(ctx context.Context, size int, enter func(n int) *conn)
 		for kind := range g.errs.all() {
 			err = errors.New(kind)
 		}
-		return nil, fmt.Errorf("load: no connection to %s: %w", g.targets[0].addr, err)
+		return nil, fmt.Errorf("no connection to %s: %w", g.targets[0].addr, err)
 	}
 	g.logf("%d connections opened in %.1f s", len(all), time.Since(start).Seconds())
 	return all, nil
@@ -107,7 +107,7 @@ func (g *generator) paced(ctx context.Context, beside func(ctx context.Context))
 	}
 	defer g.closeAll()
 	if g.Interval <= 0 {
-		return fmt.Errorf("load: the interval is %s", g.Interval)
+		return fmt.Errorf("the interval is %s", g.Interval)
 	}
 	// Neighbours in a swarm announce at unrelated times.
 	r := rand.New(rand.NewPCG(g.Seed, 3))

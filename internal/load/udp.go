@@ -75,7 +75,7 @@ func runUDP(ctx context.Context, g *generator) error {
 	for n := range g.Conns {
 		conn, err := dialUDP(g.targets[0].addr, n)
 		if err != nil {
-			return fmt.Errorf("load: UDP socket %d to %s: %w", n, g.targets[0].addr, err)
+			return fmt.Errorf("UDP socket %d to %s: %w", n, g.targets[0].addr, err)
 		}
 		s := &udpSocket{g: g, n: n, b: udpio.New(conn), conn: conn,
 			peers: make([]byte, 0, 20*peersPerSocket), swarm: make([]int32, peersPerSocket)}
@@ -99,7 +99,7 @@ func runUDP(ctx context.Context, g *generator) error {
 	stop()
 	wg.Wait()
 	if g.counts.connected.Load() == 0 {
-		return fmt.Errorf("load: no reply from %s", g.targets[0].addr)
+		return fmt.Errorf("no reply from %s", g.targets[0].addr)
 	}
 	return nil
 }
