@@ -78,6 +78,26 @@ func TestTrackerGuide(t *testing.T) {
 			t.Errorf("docs/tracker.md links to #%s, which is no heading", m[1])
 		}
 	}
+	// Messages that it explains are those of the program.
+	var sources strings.Builder
+	for _, pattern := range []string{"tracker/*.go", "cmd/shoal/tracker*.go"} {
+		files, err := filepath.Glob(rig.Path(filepath.FromSlash(pattern)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, file := range files {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			sources.Write(text)
+		}
+	}
+	for _, m := range regexp.MustCompile("`(t(?:oo|racker) [^`]+)`").FindAllStringSubmatch(guide, -1) {
+		if !strings.Contains(sources.String(), m[1]) && m[1] != "tracker ready on …" {
+			t.Errorf("docs/tracker.md explains %q, which the tracker never says", m[1])
+		}
+	}
 	example, err := os.ReadFile(rig.Path("tracker", "example_test.go"))
 	if err != nil {
 		t.Fatal(err)
