@@ -277,8 +277,13 @@ func badJSON(ctx context.Context, a *attackers) {
 	})
 }
 
-// stormPause is between two storms.
-const stormPause = 5 * time.Second
+const (
+	// stormPause is between two storms.
+	stormPause = 5 * time.Second
+	// stormWorkers open connections at the same time. More would keep the honest peers, which live
+	// in this process too, waiting for it.
+	stormWorkers = 128
+)
 
 // storm opens all connections as fast as the rate says, each of which announces; then it drops all and
 // does it again: what a tracker sees after an outage.
@@ -287,15 +292,23 @@ func storm(ctx context.Context, a *attackers) {
 	for ctx.Err() == nil {
 		var wg sync.WaitGroup
 		round, drop := context.WithCancel(ctx)
+		work := make(chan int)
+		for range stormWorkers {
+			wg.Go(func() {
+				for n := range work {
+					a.rejoin(round, n, tmpl)
+				}
+			})
+		}
 		start, next := time.Now(), 0
 		pulse(ctx, a.g.AttackRate, func(due int) bool {
 			for ; due > 0 && next < a.g.AttackConns; due-- {
-				n := next
-				wg.Go(func() { a.rejoin(round, n, tmpl) })
+				work <- next
 				next++
 			}
 			return next < a.g.AttackConns
 		})
+		close(work)
 		wg.Wait()
 		if ctx.Err() == nil {
 			a.storm.Store(max(a.storm.Load(), int64(time.Since(start))))

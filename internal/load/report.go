@@ -69,13 +69,13 @@ func (g *generator) report() *Report {
 	}
 	if len(g.PIDs) > 0 {
 		r.CPU = w.cpu.Seconds() / s
-		// A few heartbeats say nothing.
-		if n := w.in + w.out; n >= 1000 {
+		// A few heartbeats say nothing, and what an attack costs is not the peers' doing.
+		if n := w.in + w.out; n >= 1000 && g.attack == nil {
 			r.CPUPerMessage = float64(w.cpu/time.Nanosecond) / 1e3 / float64(n)
 		}
 		r.RSSBefore, r.RSS, r.RSSPeak = float64(g.empty.rss)/mib, float64(g.full.rss)/mib, float64(g.full.peak)/mib
 		// A tracker that was busy before may have less now.
-		if n := r.Conns - r.Lost; n > 0 && g.full.rss > g.empty.rss {
+		if n := r.Conns - r.Lost; n > 0 && g.attack == nil && g.full.rss > g.empty.rss {
 			r.KiBPerConn = float64(g.full.rss-g.empty.rss) / 1024 / float64(n)
 		}
 	}
