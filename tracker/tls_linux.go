@@ -34,7 +34,7 @@ func (s *socket) Read(b []byte) (int, error) {
 		return s.Conn.Read(b)
 	}
 	for {
-		switch n, err := unix.Read(s.fd, b); {
+		switch n, err := rawRead(s.fd, b); {
 		case err == unix.EINTR:
 		case err == unix.EAGAIN:
 			return 0, errNotYet
@@ -54,7 +54,7 @@ func (s *socket) Write(b []byte) (int, error) {
 	}
 	all := len(b)
 	for len(s.out) == 0 && len(b) > 0 {
-		n, err := unix.Write(s.fd, b)
+		n, err := rawWrite(s.fd, b)
 		if err == unix.EAGAIN {
 			break
 		}
