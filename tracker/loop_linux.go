@@ -48,10 +48,10 @@ const (
 	flushAfter = time.Millisecond
 	// maxRounds is how often one connection is read from in a row.
 	maxRounds = 32
-	// A loop that found busy events or more rests for busyPause: then it wakes once for what
-	// would otherwise wake it many times, as network cards do with their interrupts.
-	busy      = 8
-	busyPause = 500 * time.Microsecond
+	// rest is how long a loop that had something to do waits before it looks again: then it
+	// wakes once for what would otherwise wake it many times, as network cards do with their
+	// interrupts. Making a WebRTC connection takes a hundred times as long.
+	rest = 2 * time.Millisecond
 )
 
 // startLoops starts one loop for each processor.
@@ -109,9 +109,8 @@ func (l *loop) run() {
 		}
 		// As long as more comes in at once, it is handled before anything is written: what
 		// goes to one connection then goes in one piece.
-		handled := 0
+		handled := n > 0
 		for start := time.Now(); n > 0; {
-			handled += n
 			for i := range events[:n] {
 				l.event(&events[i])
 			}
@@ -120,8 +119,8 @@ func (l *loop) run() {
 			}
 		}
 		l.batch.flush()
-		if handled >= busy {
-			time.Sleep(busyPause)
+		if handled {
+			time.Sleep(rest)
 		}
 		select {
 		case <-l.t.done:
