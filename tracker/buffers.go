@@ -18,13 +18,20 @@ type buffers struct {
 const (
 	minBufferLog = 9  // 512 bytes
 	maxBufferLog = 20 // 1 MiB, more than any queue or message here
+	// largeLog is the largest that an honest announce needs. Larger ones get half of the
+	// memory, so that whoever sends or piles up the largest cannot keep out everybody.
+	largeLog = 15
 )
 
 // get returns an empty slice with room for n bytes, or nil when all the memory set aside is
 // lent.
 func (p *buffers) get(n int) []byte {
 	log := max(minBufferLog, bits.Len(uint(max(n, 1)-1)))
-	if log > maxBufferLog || p.used.Add(1<<log) > p.max {
+	most := p.max
+	if log > largeLog {
+		most /= 2
+	}
+	if log > maxBufferLog || p.used.Add(1<<log) > most {
 		if log <= maxBufferLog {
 			p.used.Add(-1 << log)
 		}
