@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strconv"
 	"strings"
 	"time"
@@ -93,11 +94,11 @@ func (b *bench) tracker() {
 			lockTheirs.take(b.load(b.jsTracker(), load.Options{Profile: "lockstep"}), perResponse)
 		})
 		b.round("UDP: shoal", func() {
-			udp.take(b.load(b.shoalTracker().as("udp"), load.Options{Profile: "udp"}), perResponse)
+			udp.take(b.oneCore(b.shoalTracker().as("udp"), load.Options{Profile: "udp", Conns: 16}), perResponse)
 		})
 		if _, err := exec.LookPath("opentracker"); err == nil {
 			b.round("UDP: opentracker", func() {
-				udpTheirs.take(b.load(b.opentracker(), load.Options{Profile: "udp"}), perResponse)
+				udpTheirs.take(b.oneCore(b.opentracker(), load.Options{Profile: "udp", Conns: 16}), perResponse)
 			})
 		}
 	}
@@ -130,7 +131,7 @@ func (b *bench) tracker() {
 func (b *bench) hostile() {
 	for _, attack := range []string{"slowloris", "bigframes", "hashes", "badjson", "udpspoof", "storm"} {
 		var m measured
-		b.round(attack, func() { m.take(b.load(b.shoalTracker(), load.Options{Profile: attack}), slowest) })
+		b.round(attack, func() { m.take(b.load(b.shoalTracker("--limits-exempt", "none"), load.Options{Profile: attack}), slowest) })
 		b.rows = append(b.rows, mark(in(m.of(slowest), 200) && m.of(undelivered) == 0, row{
 			what:  "99 % of honest peers' replies and offers beside `" + attack + "` come within",
 			ours:  m.text("%.1f ms", slowest) + m.text(", %.0f MiB resident at most", func(r *load.Report) float64 { return r.RSSPeak }),
@@ -202,6 +203,20 @@ func (b *bench) load(t tracked, o load.Options) *load.Report {
 		o.Conns = b.idleConns
 	}
 	return b.run(o)
+}
+
+// oneCore is load with the tracker on one processor and the generator on another.
+func (b *bench) oneCore(t tracked, o load.Options) *load.Report {
+	bind := func(pid int, cores string) {
+		if out, err := exec.Command("taskset", "-a", "-c", "-p", cores, strconv.Itoa(pid)).CombinedOutput(); err != nil {
+			b.Fatalf("taskset: %v: %s", err, out)
+		}
+	}
+	all := "0-" + strconv.Itoa(runtime.NumCPU()-1)
+	bind(t.PID(), "0")
+	bind(os.Getpid(), "1")
+	defer bind(os.Getpid(), all)
+	return b.load(t, o)
 }
 
 func (b *bench) run(o load.Options) *load.Report {
