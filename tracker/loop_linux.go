@@ -385,7 +385,7 @@ func (k *fdLink) write(b *[]byte) (done bool, err error) {
 }
 
 // rawRead and rawWrite are read and write on sockets that do not block. unix.Read and unix.Write
-// give the processor away for their duration, and take it back: a third of the CPU under load.
+// give the processor away for their duration, and take it back: an eighth of the CPU under load.
 
 func rawRead(fd int, b []byte) (int, error) {
 	return rawIO(unix.SYS_READ, fd, b)
