@@ -132,7 +132,9 @@ func (b *bench) tracker() {
 func (b *bench) hostile() {
 	for _, attack := range []string{"slowloris", "bigframes", "hashes", "badjson", "udpspoof", "storm"} {
 		var m measured
-		b.round(attack, func() { m.take(b.load(b.shoalTracker("--limits-exempt", "none"), load.Options{Profile: attack}), slowest) })
+		b.round(attack, func() {
+			m.take(b.load(b.shoalTracker("--limits-exempt", "none"), load.Options{Profile: attack}), slowest)
+		})
 		b.rows = append(b.rows, mark(in(m.of(slowest), 200) && m.of(undelivered) == 0, row{
 			what:  "99 % of honest peers' replies and offers beside `" + attack + "` come within",
 			ours:  m.text("%.1f ms", slowest) + m.text(", %.0f MiB resident at most", func(r *load.Report) float64 { return r.RSSPeak }),
