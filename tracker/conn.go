@@ -47,16 +47,15 @@ type conn struct {
 
 	// The owner's:
 
-	in      []byte // a frame that has begun and not ended, lent by buffers
-	parts   []byte // a message in parts that has not ended, lent by buffers
-	peers   []membership
-	rate    limit.Bucket // of announces
-	offers  limit.Bucket
-	slots   connSlots
-	errors  uint8
-	home    int8 // the loop where its first swarm is, -1 = not known
-	flags   connFlags
-	partsOp wsframe.Op
+	in     []byte // a frame that has begun and not ended, lent by buffers
+	parts  []byte // a message in parts that has not ended, lent by buffers
+	peers  []membership
+	rate   limit.Bucket // of announces
+	offers limit.Bucket
+	slots  connSlots
+	errors uint8
+	home   int8 // the loop where its first swarm is, -1 = not known
+	flags  connFlags
 
 	mu      sync.Mutex
 	out     []byte // frames to be written, lent by buffers

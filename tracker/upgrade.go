@@ -62,79 +62,61 @@ func offersDeflate(extensions []byte) bool {
 	return false
 }
 
-// upgrade makes a visit a WebSocket connection; n is the length of its request.
-func (v *visit) upgrade(h *httphead.Head, c *Client, n int) {
-	t := v.t
-	refuse := func(status int, why string) {
-		v.conn.Write([]byte("HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) +
-			"\r\nConnection: close\r\nSec-WebSocket-Version: 13\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: " + strconv.Itoa(len(why)+1) + "\r\n\r\n" + why + "\n"))
-	}
+// invite decides about an upgrade and counts the connection in, unless slots says that it has
+// been. Without a response, status and why say how to refuse; the caller gives the slots back.
+func (t *Tracker) invite(c *Client, h *httphead.Head, slots *connSlots) (resp []byte, deflate bool, status int, why string) {
 	if t.stopped() {
-		refuse(http.StatusServiceUnavailable, reasonShutdown)
-		return
+		return nil, false, http.StatusServiceUnavailable, reasonShutdown
 	}
-	if !v.slots.taken {
+	if !slots.taken {
 		var err error
-		if v.slots, err = t.take(c.Addr); err != nil {
+		if *slots, err = t.take(c.Addr); err != nil {
 			t.shared.limited.Add(1)
-			refuse(statusOf(err), err.Error())
-			return
+			if errors.Is(err, errFull) {
+				return nil, false, http.StatusServiceUnavailable, err.Error()
+			}
+			return nil, false, http.StatusTooManyRequests, err.Error()
 		}
 	}
 	if f := t.cfg.AllowClient; f != nil {
 		if err := f(c); err != nil {
 			t.shared.refused.Add(1)
-			refuse(http.StatusForbidden, err.Error())
-			return
+			return nil, false, http.StatusForbidden, err.Error()
 		}
 	}
-	resp, deflate, status := t.handshake(nil, h)
+	if resp, deflate, status = t.handshake(nil, h); status != 0 {
+		return nil, false, status, "not a WebSocket handshake"
+	}
+	return resp, deflate, 0, ""
+}
+
+// upgrade makes a visit a WebSocket connection; n is the length of its request.
+func (v *visit) upgrade(h *httphead.Head, c *Client, n int) {
+	resp, deflate, status, why := v.t.invite(c, h, &v.slots)
 	if status != 0 {
-		refuse(status, "not a WebSocket handshake")
+		v.conn.Write([]byte("HTTP/1.1 " + strconv.Itoa(status) + " " + http.StatusText(status) +
+			"\r\nConnection: close\r\nSec-WebSocket-Version: 13\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: " +
+			strconv.Itoa(len(why)+1) + "\r\n\r\n" + why + "\n"))
 		return
 	}
 	if _, err := v.conn.Write(resp); err != nil {
 		return
 	}
 	v.kept = true
-	t.welcome(c, v.slots, deflate, v.conn, v.buf[n:])
-}
-
-func statusOf(err error) int {
-	if errors.Is(err, errFull) {
-		return http.StatusServiceUnavailable
-	}
-	return http.StatusTooManyRequests
+	v.t.welcome(c, v.slots, deflate, v.conn, v.buf[n:])
 }
 
 // upgradeHTTP makes a request to somebody's http.Server a WebSocket connection.
 func (t *Tracker) upgradeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &Client{Door: WebSocket, Addr: t.clientIP(r), Origin: r.Header.Get("Origin"), Query: r.URL.RawQuery}
-	if t.stopped() {
-		http.Error(w, reasonShutdown, http.StatusServiceUnavailable)
-		return
-	}
-	slots, err := t.take(c.Addr)
-	if err != nil {
-		t.shared.limited.Add(1)
-		http.Error(w, err.Error(), statusOf(err))
-		return
-	}
-	if f := t.cfg.AllowClient; f != nil {
-		if err := f(c); err != nil {
-			t.shared.refused.Add(1)
-			t.release(&slots)
-			http.Error(w, err.Error(), http.StatusForbidden)
-			return
-		}
-	}
 	get := func(name string) []byte { return []byte(r.Header.Get(name)) }
-	resp, deflate, status := t.handshake(nil, &httphead.Head{Upgrade: get("Upgrade"), Connection: get("Connection"),
-		Key: get("Sec-WebSocket-Key"), Version: get("Sec-WebSocket-Version"), Extensions: get("Sec-WebSocket-Extensions")})
+	var slots connSlots
+	resp, deflate, status, why := t.invite(c, &httphead.Head{Upgrade: get("Upgrade"), Connection: get("Connection"),
+		Key: get("Sec-WebSocket-Key"), Version: get("Sec-WebSocket-Version"), Extensions: get("Sec-WebSocket-Extensions")}, &slots)
 	if status != 0 {
 		t.release(&slots)
 		w.Header().Set("Sec-WebSocket-Version", "13")
-		http.Error(w, "not a WebSocket handshake", status)
+		http.Error(w, why, status)
 		return
 	}
 	nc, rw, err := http.NewResponseController(w).Hijack()
@@ -161,8 +143,7 @@ func (t *Tracker) upgradeHTTP(w http.ResponseWriter, r *http.Request) {
 // welcome begins to serve a WebSocket connection; where no loop takes it, it blocks until the
 // connection ends.
 func (t *Tracker) welcome(c *Client, slots connSlots, deflate bool, nc net.Conn, buffered []byte) {
-	kept := *c
-	w := &conn{t: t, client: &kept, slots: slots, home: -1, place: t.place(c.Addr)}
+	w := &conn{t: t, client: c, slots: slots, home: -1, place: t.place(c.Addr)}
 	if deflate {
 		w.flags |= flagDeflate
 		w.deflates = t.cfg.Compression == CompressBoth

@@ -40,9 +40,8 @@ func terminal(f *os.File) bool { return term.IsTerminal(int(f.Fd())) }
 
 // bar is a progress bar in bytes on a terminal's stderr; elsewhere it is silent.
 type bar struct {
-	mu   sync.Mutex
-	b    *progressbar.ProgressBar
-	last time.Time
+	mu sync.Mutex
+	b  *progressbar.ProgressBar
 }
 
 func newBar(what string, quiet bool) *bar {
