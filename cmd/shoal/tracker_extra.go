@@ -201,7 +201,7 @@ func (p *trackerPlan) adminHandler(t *tracker.Tracker, r *relay.Server, nodes *c
 	if r != nil {
 		c.Relay = func() admin.Relay {
 			s := r.Stats()
-			return admin.Relay{Sessions: s.Sessions, Bytes: s.BytesToPeers + s.BytesToClients, Refused: s.Refused + s.Unauthorized}
+			return admin.Relay{Sessions: s.Sessions, Opened: s.Opened, Bytes: s.BytesToPeers + s.BytesToClients, Refused: s.Refused + s.Unauthorized}
 		}
 	}
 	if nodes != nil {

@@ -92,6 +92,7 @@ type Cluster struct {
 // Relay counts what a TURN server holds and has done.
 type Relay struct {
 	Sessions int    `json:"sessions"` // allocations open now
+	Opened   uint64 `json:"opened"`   // allocations made so far
 	Bytes    uint64 `json:"bytes"`    // relayed, either way
 	Refused  uint64 `json:"refused"`  // allocations refused: credentials, limits
 }

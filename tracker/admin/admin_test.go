@@ -165,7 +165,7 @@ func TestStatsJSON(t *testing.T) {
 	h := open(t, Config{
 		Tracker: busy(), Version: "1.2.3",
 		Cluster: func() Cluster { return Cluster{Connected: true, Nodes: 3, Directory: 44, OffersIn: 5, AnswersOut: 6} },
-		Relay:   func() Relay { return Relay{Sessions: 2, Bytes: 99, Refused: 1} },
+		Relay:   func() Relay { return Relay{Sessions: 2, Opened: 5, Bytes: 99, Refused: 1} },
 	})
 	got := decode[map[string]any](t, ask(h, "GET", "/stats.json"))
 	if _, err := time.Parse(time.RFC3339, got["started"].(string)); err != nil {
@@ -209,7 +209,7 @@ func TestStatsJSON(t *testing.T) {
 	if c := got["cluster"].(map[string]any); c["connected"] != true || c["nodes"] != 3.0 || c["directory"] != 44.0 || c["offers_in"] != 5.0 || c["answers_out"] != 6.0 || len(c) != 13 {
 		t.Errorf("cluster: %v", c)
 	}
-	if r := got["relay"].(map[string]any); r["sessions"] != 2.0 || r["bytes"] != 99.0 || r["refused"] != 1.0 {
+	if r := got["relay"].(map[string]any); r["sessions"] != 2.0 || r["opened"] != 5.0 || r["bytes"] != 99.0 || r["refused"] != 1.0 {
 		t.Errorf("relay: %v", r)
 	}
 	alone := decode[map[string]any](t, ask(open(t, Config{Tracker: busy()}), "GET", "/stats.json"))
@@ -351,7 +351,7 @@ func TestMetrics(t *testing.T) {
 		Cluster: func() Cluster {
 			return Cluster{Connected: true, Nodes: 3, MessagesIn: 5, BytesOut: 6, OffersOut: 8, Undelivered: 9}
 		},
-		Relay: func() Relay { return Relay{Sessions: 2, Bytes: 99} },
+		Relay: func() Relay { return Relay{Sessions: 2, Opened: 5, Bytes: 99} },
 	})
 	r := ask(h, "GET", "/metrics")
 	body := text(t, r)
@@ -379,7 +379,7 @@ func TestMetrics(t *testing.T) {
 		`shoal_tracker_build_info{version="1.2.3"} 1`,
 		`shoal_tracker_cluster_connected 1`, `shoal_tracker_cluster_nodes 3`, `shoal_tracker_cluster_messages_total{direction="in"} 5`, `shoal_tracker_cluster_bytes_total{direction="out"} 6`,
 		`shoal_tracker_cluster_offers_total{direction="out"} 8`, `shoal_tracker_cluster_undelivered_total 9`,
-		`shoal_tracker_relay_sessions 2`, `shoal_tracker_relay_bytes_total 99`,
+		`shoal_tracker_relay_sessions 2`, `shoal_tracker_relay_opened_total 5`, `shoal_tracker_relay_bytes_total 99`,
 	} {
 		if !strings.Contains(body, "\n"+want+"\n") {
 			t.Errorf("no line %q", want)

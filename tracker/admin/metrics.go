@@ -34,7 +34,7 @@ type collector struct {
 	clusterConnected, clusterNodes, clusterDirectory, clusterOffers, clusterAnswers,
 	clusterUndelivered, clusterDropped, clusterMessages, clusterBytes *prometheus.Desc
 
-	relaySessions, relayBytes, relayRefused *prometheus.Desc
+	relaySessions, relayOpened, relayBytes, relayRefused *prometheus.Desc
 }
 
 func newCollector(cfg *Config) *collector {
@@ -71,6 +71,7 @@ func newCollector(cfg *Config) *collector {
 	}
 	if cfg.Relay != nil {
 		c.relaySessions = desc("relay_sessions", "TURN allocations open now.")
+		c.relayOpened = desc("relay_opened_total", "TURN allocations made.")
 		c.relayBytes = desc("relay_bytes_total", "Bytes relayed by TURN, either way.")
 		c.relayRefused = desc("relay_refused_total", "TURN allocations refused.")
 	}
@@ -129,6 +130,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	if c.cfg.Relay != nil {
 		st := c.cfg.Relay()
 		set(c.relaySessions, float64(st.Sessions))
+		count(c.relayOpened, st.Opened)
 		count(c.relayBytes, st.Bytes)
 		count(c.relayRefused, st.Refused)
 	}
