@@ -36,10 +36,9 @@ func (p *pool) put(b []byte) {
 	p.held += len(b)
 }
 
-// pieceBuffer receives one piece. Several connections may write different
-// blocks of it at the same time; whoever claims a block first writes it. The
-// memory goes back to the pool when the piece was dropped and nobody writes any
-// more.
+// pieceBuffer receives one piece. Several connections may have blocks of it, even
+// the same block; whoever has a block whole first writes it. The memory goes back
+// to the pool when the piece was dropped and nobody hashes or stores it any more.
 type pieceBuffer struct {
 	pool   *pool
 	index  int
@@ -47,7 +46,7 @@ type pieceBuffer struct {
 
 	mu      sync.Mutex
 	data    []byte
-	claimed []bool
+	written []bool // by block
 	users   int
 	dropped bool
 }
@@ -55,34 +54,25 @@ type pieceBuffer struct {
 func newPieceBuffer(p *pool, index, size int, number uint32) *pieceBuffer {
 	return &pieceBuffer{
 		pool: p, index: index, number: number, data: p.get(size),
-		claimed: make([]bool, (size+blockSize-1)/blockSize),
+		written: make([]bool, (size+blockSize-1)/blockSize),
 	}
 }
 
-// claim reserves a block for the caller, who must call release afterwards.
-func (b *pieceBuffer) claim(begin, length uint32) ([]byte, bool) {
+// write puts a whole block in its place. It reports false if that is not where the
+// block belongs, or another copy is there.
+func (b *pieceBuffer) write(begin uint32, block []byte) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	k := int(begin / blockSize)
-	if b.dropped || begin%blockSize != 0 || k >= len(b.claimed) || b.claimed[k] {
-		return nil, false
+	if b.dropped || begin%blockSize != 0 || k >= len(b.written) || b.written[k] {
+		return false
 	}
-	if int(length) != min(blockSize, len(b.data)-int(begin)) {
-		return nil, false // not the block that was asked for
+	if len(block) != min(blockSize, len(b.data)-int(begin)) {
+		return false // not the block that was asked for
 	}
-	b.claimed[k] = true
-	b.users++
-	return b.data[begin : begin+length], true
-}
-
-// release ends a claim. A block that did not arrive whole may be claimed again.
-func (b *pieceBuffer) release(begin uint32, whole bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if !whole {
-		b.claimed[begin/blockSize] = false
-	}
-	b.unuse()
+	b.written[k] = true
+	copy(b.data[begin:], block)
+	return true
 }
 
 // use keeps the memory while a worker hashes and stores the piece.

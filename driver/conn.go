@@ -1,7 +1,6 @@
 package driver
 
 import (
-	"errors"
 	"io"
 	"sync"
 	"time"
@@ -14,7 +13,7 @@ import (
 const (
 	blockSize = engine.BlockSize
 
-	minReadBuffer = 16 << 10
+	minReadBuffer = wire.PieceHeaderLen + blockSize // a whole block
 	writeTimeout  = 2 * time.Minute
 )
 
@@ -103,100 +102,105 @@ func (c *conn) readLoop() {
 		c.close()
 		c.t.post(engine.PeerLeft{Peer: c.key})
 	}()
+	in := input{from: c.c, most: c.t.s.cfg.ReadBuffer, buf: make([]byte, minReadBuffer)}
 	var dec wire.Decoder
-	buf := make([]byte, minReadBuffer)
-	r, w := 0, 0
 	var items []engine.Item
-	flush := func() {
+	// more posts what there is before it waits for need bytes.
+	more := func(need int) bool {
 		if len(items) > 0 {
 			c.t.post(engine.Received{Peer: c.key, Items: items})
 			items = nil
 		}
+		return in.fill(need) == nil
 	}
 	for {
-		m, n, err := dec.Next(buf[r:w])
+		m, n, err := dec.Next(in.ready())
 		if err != nil {
-			flush()
-			return
+			break
 		}
-		if n > 0 {
-			r += n
-			if m.ID == wire.Piece && !m.KeepAlive {
-				number, used, err := c.payload(&m, buf[r:w], flush)
-				if err != nil {
-					flush()
-					return
-				}
-				r += used
-				items = append(items, engine.Item{Message: m, Buffer: number})
-				continue
+		if n == 0 {
+			need, err := dec.Need(in.ready())
+			if err != nil || !more(need) {
+				break
 			}
-			if m.Payload != nil {
-				m.Payload = append([]byte(nil), m.Payload...)
-			}
-			items = append(items, engine.Item{Message: m})
 			continue
 		}
-		flush()
-		need, err := dec.Need(buf[r:w])
-		if err != nil {
-			return
+		in.skip(n)
+		item := engine.Item{Message: m}
+		if m.ID == wire.Piece && !m.KeepAlive {
+			var ok bool
+			if item.Buffer, ok = c.payload(&m, &in, more); !ok {
+				break
+			}
+		} else if m.Payload != nil {
+			item.Payload = append([]byte(nil), m.Payload...)
 		}
-		copy(buf, buf[r:w])
-		r, w = 0, w-r
-		if need > len(buf) {
-			buf = append(buf, make([]byte, need-len(buf))...)
-		}
-		k, err := c.c.Read(buf[w:])
-		w += k
-		if err != nil && k == 0 {
-			return
-		}
-		if w == len(buf) && len(buf) < c.t.s.cfg.ReadBuffer {
-			buf = append(buf, make([]byte, len(buf))...) // a busy peer earns a larger buffer
-		}
+		items = append(items, item)
+	}
+	if len(items) > 0 {
+		c.t.post(engine.Received{Peer: c.key, Items: items})
 	}
 }
 
-var errShortBlock = errors.New("stream ended inside a block")
-
-// payload takes the bytes of a piece message, first from what was read already,
-// the rest from the stream, into the piece's buffer. Bytes that nobody wants
-// are thrown away. It returns the number of the buffer, 0 for none, and how much
-// of head was used.
-func (c *conn) payload(m *wire.Message, head []byte, flush func()) (number uint32, used int, err error) {
+// payload takes the bytes of a piece message, into the piece's buffer once all of
+// them are here: a peer that stops in the middle of a block, or sends it drop by
+// drop, must not keep the same block of another peer out. Bytes that nobody wants
+// are thrown away. It returns the number of the buffer, 0 for none.
+func (c *conn) payload(m *wire.Message, in *input, more func(need int) bool) (number uint32, ok bool) {
 	key := blockKey{m.Index, m.Begin}
 	c.mu.Lock()
 	b := c.expect[key]
 	delete(c.expect, key)
 	c.mu.Unlock()
 	total := int(m.Length)
-	used = min(total, len(head))
-	var dst []byte
-	ok := false
-	if b != nil {
-		dst, ok = b.claim(m.Begin, m.Length)
-	}
-	if ok {
-		copy(dst, head[:used])
-		if used < total {
-			flush()
-			if _, err = io.ReadFull(c.c, dst[used:]); err != nil {
-				err = errShortBlock
-			}
+	if b != nil && total <= blockSize {
+		if total > len(in.ready()) && !more(total) {
+			return 0, false
 		}
-		b.release(m.Begin, err == nil)
-		return b.number, used, err
+		if b.write(m.Begin, in.ready()[:total]) {
+			number = b.number
+		}
+		in.skip(total)
+		return number, true
 	}
-	if used < total {
-		flush()
-		var waste [4096]byte
-		for left := total - used; left > 0; {
-			n, err := c.c.Read(waste[:min(left, len(waste))])
-			if left -= n; err != nil && left > 0 {
-				return 0, used, errShortBlock
-			}
+	for total > 0 {
+		n := min(total, len(in.ready()))
+		in.skip(n)
+		if total -= n; total > 0 && !more(1) {
+			return 0, false
 		}
 	}
-	return 0, used, nil
+	return 0, true
+}
+
+// input is what was read of a stream and not used yet.
+type input struct {
+	from io.Reader
+	buf  []byte
+	r, w int // buf[r:w] is ready
+	most int // bytes that buf grows to by itself
+}
+
+func (in *input) ready() []byte { return in.buf[in.r:in.w] }
+
+func (in *input) skip(n int) { in.r += n }
+
+// fill reads until at least need bytes are ready.
+func (in *input) fill(need int) error {
+	copy(in.buf, in.buf[in.r:in.w])
+	in.r, in.w = 0, in.w-in.r
+	if need > len(in.buf) {
+		in.buf = append(in.buf, make([]byte, need-len(in.buf))...)
+	}
+	for in.w < need {
+		n, err := in.from.Read(in.buf[in.w:])
+		in.w += n
+		if err != nil && in.w < need {
+			return err
+		}
+	}
+	if in.w == len(in.buf) && len(in.buf) < in.most {
+		in.buf = append(in.buf, make([]byte, len(in.buf))...) // a busy peer earns a larger buffer
+	}
+	return nil
 }

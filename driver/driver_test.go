@@ -7,10 +7,12 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/netip"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/shoal-p2p/shoal/driver"
+	"github.com/shoal-p2p/shoal/engine"
 	"github.com/shoal-p2p/shoal/engine/bits"
 	"github.com/shoal-p2p/shoal/metainfo"
 	"github.com/shoal-p2p/shoal/storage"
@@ -42,11 +44,16 @@ func makeTorrent(t testing.TB, size int, v1, v2 bool) (*metainfo.Torrent, []byte
 	return tor, data
 }
 
+func dial(ctx context.Context, a netip.AddrPort) (transport.Conn, error) { return tcp.Dial(ctx, a) }
+
 func newSession(t testing.TB) (*driver.Session, netip.AddrPort) {
 	t.Helper()
-	s := driver.NewSession(driver.Config{Dial: func(ctx context.Context, a netip.AddrPort) (transport.Conn, error) {
-		return tcp.Dial(ctx, a)
-	}})
+	return newSessionThat(t, dial)
+}
+
+func newSessionThat(t testing.TB, dials func(context.Context, netip.AddrPort) (transport.Conn, error)) (*driver.Session, netip.AddrPort) {
+	t.Helper()
+	s := driver.NewSession(driver.Config{Dial: dials})
 	l, err := tcp.Listen(netip.MustParseAddrPort("127.0.0.1:0"), tcp.ListenConfig{})
 	if err != nil {
 		t.Fatal(err)
@@ -128,4 +135,59 @@ func TestDownloadOverTCP(t *testing.T) {
 			wait(t, "completion", got.Done())
 		})
 	}
+}
+
+// stalled is a connection that delivers some bytes and then nothing, and stays open.
+type stalled struct {
+	transport.Conn
+	left  int
+	ended chan struct{}
+	once  sync.Once
+}
+
+func (c *stalled) Read(b []byte) (int, error) {
+	if c.left == 0 {
+		<-c.ended
+		return 0, io.EOF
+	}
+	n, err := c.Conn.Read(b[:min(len(b), c.left)])
+	c.left -= n
+	return n, err
+}
+
+func (c *stalled) Close() error {
+	c.once.Do(func() { close(c.ended) })
+	return c.Conn.Close()
+}
+
+// A peer that stops in the middle of a block, as one does that is switched off, must
+// not keep the same block of another peer out.
+func TestHalfABlockDoesNotHoldUpThePiece(t *testing.T) {
+	tor, data := makeTorrent(t, 3<<20, true, false)
+	var seeds [2]netip.AddrPort
+	for i := range seeds {
+		s, addr := newSession(t)
+		if _, err := s.Add(driver.Options{Info: tor.Info, Open: memory(tor, data)}); err != nil {
+			t.Fatal(err)
+		}
+		seeds[i] = addr
+	}
+	const stop = 5<<14 + 9000 // in a block, wherever the first one began
+	leech, _ := newSessionThat(t, func(ctx context.Context, a netip.AddrPort) (transport.Conn, error) {
+		c, err := tcp.Dial(ctx, a)
+		if err != nil || a != seeds[0] {
+			return c, err
+		}
+		return &stalled{Conn: c, left: stop, ended: make(chan struct{})}, nil
+	})
+	got, err := leech.Add(driver.Options{Info: tor.Info, Open: memory(tor, nil)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got.AddPeers(seeds[:1], true)
+	for got.Stats().Downloaded < 4*engine.BlockSize {
+		time.Sleep(time.Millisecond)
+	}
+	got.AddPeers(seeds[1:], true)
+	wait(t, "completion", got.Done())
 }

@@ -78,12 +78,13 @@ func TestGetFromTab(t *testing.T) {
 // The swarm outlives whoever started it.
 func TestTabToTabWithoutTheSharingProcess(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "one.bin")
-	rig.Payload(t, file, 48<<20, 54)
+	rig.Payload(t, file, 24<<20, 54)
 	n := rig.Share(t, file)
 	first := rig.OpenTab(rig.StartBrowser(t, rig.BrowserConfig{}), n)
 	first.Add(n.Link)
 	first.WaitDone(120 * time.Second)
 	second := rig.OpenTab(rig.StartBrowser(t, rig.BrowserConfig{}), n)
+	second.Throttle(8 << 20) // so that it is not complete when the node goes
 	second.Add(n.Link)
 	// Both have joined: the second has a connection to the node and one to the first tab.
 	second.WaitFor(60*time.Second, "torrent.stats.peers >= 2 && torrent.stats.progress > 0")
