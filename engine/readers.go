@@ -161,7 +161,7 @@ func (m *Machine) expected(p *peer) float64 {
 	case p.down.Total() == 0:
 		return 1 + float64(len(p.requests))/startWindow // nobody knows
 	}
-	return float64((len(p.requests)+1)*BlockSize) / max(p.pace, p.down.Rate(m.now), 1<<10)
+	return float64((len(p.requests)+1)*BlockSize) / m.speed(p)
 }
 
 // tooSlowFor reports whether p would deliver piece i too late and another peer
@@ -189,10 +189,7 @@ func (m *Machine) overdueBlock(p *peer, pc *piece) (int, bool) {
 		if q == p {
 			continue
 		}
-		rate := max(q.down.Rate(m.now), 1<<10)
-		if q.snubbed {
-			rate = 1
-		}
+		rate := m.speed(q)
 		for k, r := range q.requests {
 			if int(r.index) != pc.index || m.now.Sub(r.at) < limit ||
 				float64((k+1)*BlockSize)/rate < 2*mine || p.hasRequest(r.index, r.begin) {

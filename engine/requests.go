@@ -3,6 +3,7 @@ package engine
 import (
 	"math"
 	"slices"
+	"sort"
 	"time"
 
 	"github.com/shoal-p2p/shoal/wire"
@@ -86,10 +87,34 @@ func (m *Machine) crowded() bool {
 	return m.asked > crowd && float64((m.asked-crowd)*BlockSize) > m.down.Rate(m.now)*crowdTime.Seconds()
 }
 
+// tardy is the age at which a request has fallen far behind the others.
+func (l *latency) tardy() time.Duration {
+	return l.overdue() + time.Duration(l.dev*1.5*float64(time.Second))
+}
+
 // busy reports whether what is requested will keep our line busy for a while. To
-// ask for it again would only make the line busier.
+// ask for it again would only make the line busier. What has fallen far behind is
+// not on its way, so it does not count.
 func (m *Machine) busy() bool {
-	return float64(m.asked*BlockSize) > m.line.Rate(m.now)*endGameTime.Seconds()
+	coming, limit := 0, m.blockTime.tardy()
+	for _, p := range m.peers {
+		coming += len(p.requests) - sort.Search(len(p.requests), func(k int) bool { return m.now.Sub(p.requests[k].at) < limit })
+	}
+	return float64(coming*BlockSize) > m.line.Rate(m.now)*endGameTime.Seconds()
+}
+
+// speed is how many bytes a second p can be expected to send. Its rate takes
+// seconds to fall, so a peer that owes a block counts for no more than its silence
+// allows: it may have gone without a word.
+func (m *Machine) speed(p *peer) float64 {
+	if p.snubbed {
+		return 1
+	}
+	s := max(p.pace, p.down.Rate(m.now))
+	if len(p.requests) > 0 {
+		s = min(s, BlockSize/max(m.now.Sub(p.lastBlock).Seconds(), 1e-9))
+	}
+	return max(s, 1<<10)
 }
 
 func (m *Machine) fillAll() {
@@ -265,16 +290,13 @@ func (m *Machine) endGame(p *peer) (*piece, int, bool) {
 	}
 	var best *piece
 	at := 0
-	limit := m.blockTime.overdue() + time.Duration(m.blockTime.dev*1.5*float64(time.Second))
-	longest := 0.5 + 4*float64((len(p.requests)+1)*BlockSize)/max(p.pace, p.down.Rate(m.now), 1<<10)
+	limit := m.blockTime.tardy()
+	longest := 0.5 + 4*float64((len(p.requests)+1)*BlockSize)/m.speed(p)
 	for _, v := range m.peers {
 		if v == p || len(v.requests) == 0 {
 			continue
 		}
-		rate := max(v.down.Rate(m.now), 1<<10)
-		if v.snubbed {
-			rate = 1
-		}
+		rate := m.speed(v)
 		for k := len(v.requests) - 1; k >= 0 && float64((k+1)*BlockSize)/rate > longest; k-- {
 			r := v.requests[k]
 			pc := m.openAt[r.index]
