@@ -185,8 +185,10 @@ func TestHalfABlockDoesNotHoldUpThePiece(t *testing.T) {
 		t.Fatal(err)
 	}
 	got.AddPeers(seeds[:1], true)
-	for got.Stats().Downloaded < 4*engine.BlockSize {
-		time.Sleep(time.Millisecond)
+	for end := time.Now().Add(20 * time.Second); got.Stats().Downloaded < 4*engine.BlockSize; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("four blocks have not come after 20 s")
+		}
 	}
 	got.AddPeers(seeds[1:], true)
 	wait(t, "completion", got.Done())

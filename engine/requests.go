@@ -97,6 +97,7 @@ func (l *latency) tardy() time.Duration {
 // not on its way, so it does not count.
 func (m *Machine) busy() bool {
 	coming, limit := 0, m.blockTime.tardy()
+	// A peer's requests are in the order they were made.
 	for _, p := range m.peers {
 		coming += len(p.requests) - sort.Search(len(p.requests), func(k int) bool { return m.now.Sub(p.requests[k].at) < limit })
 	}

@@ -58,7 +58,7 @@ func unescape(b []byte) (r rune, n int) {
 	return 0, 0
 }
 
-// hex4 returns the number of a \uXXXX at the start of b, or -1.
+// hex4 returns the number in an escape of \u and four digits at the start of b, or -1.
 func hex4(b []byte) rune {
 	if len(b) < 6 || b[0] != '\\' || b[1] != 'u' {
 		return -1
