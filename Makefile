@@ -24,22 +24,22 @@ build: web ## write bin/shoal
 	$(GO) build -trimpath -ldflags '-s -w' -o $(BINARY) ./cmd/shoal
 
 web: ## build the web assets and the WebAssembly engine
-	$(GO) run ./internal/webbuild
+	$(GO) run ./internal/dev/webbuild
 
 setup: ## install what the tests need, or say what is missing
-	$(GO) run ./internal/setup
+	$(GO) run ./internal/dev/setup
 
 test: setup build ## run everything: formatting, vet, all platforms, unit, browser and foreign-client tests
-	$(GO) run ./internal/testsum
+	$(GO) run ./internal/dev/testsum
 
 test-go: web ## run the tests that need nothing but Go and, for the client, Node
-	$(GO) run ./internal/testsum fmt vet go web
+	$(GO) run ./internal/dev/testsum fmt vet go web
 
 test-browser: setup build ## run the end-to-end tests: browser and foreign clients (RUN=regexp picks some)
-	$(GO) run ./internal/testsum -run '$(RUN)' e2e
+	$(GO) run ./internal/dev/testsum -run '$(RUN)' e2e
 
 bench: setup build ## measure, side by side with the rivals, and print a table
-	$(GO) run ./internal/bench $(ARGS)
+	$(GO) run ./internal/dev/bench $(ARGS)
 
 fmt: ## format the Go sources
 	gofmt -l -w $$(git ls-files --cached --others --exclude-standard '*.go')
@@ -48,10 +48,10 @@ vet: web ## run go vet
 	$(GO) vet ./...
 
 fuzz: ## fuzz every parser for a while (TIME=30s each)
-	$(GO) run ./internal/testsum -fuzztime '$(or $(TIME),30s)' fuzz
+	$(GO) run ./internal/dev/testsum -fuzztime '$(or $(TIME),30s)' fuzz
 
 cross: web ## compile for every platform
-	$(GO) run ./internal/testsum cross
+	$(GO) run ./internal/dev/testsum cross
 
 clean: ## remove what the build and the tests wrote
 	rm -rf bin test/out test/node_modules

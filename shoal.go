@@ -22,8 +22,8 @@ import (
 	"io"
 	"strings"
 
-	"github.com/shoal-p2p/shoal/driver"
-	"github.com/shoal-p2p/shoal/driver/native"
+	"github.com/shoal-p2p/shoal/internal/driver"
+	"github.com/shoal-p2p/shoal/internal/driver/native"
 	"github.com/shoal-p2p/shoal/internal/maketorrent"
 	"github.com/shoal-p2p/shoal/magnet"
 	"github.com/shoal-p2p/shoal/metainfo"

@@ -4,7 +4,7 @@ import (
 	"slices"
 	"strconv"
 
-	"github.com/shoal-p2p/shoal/bencode"
+	"github.com/shoal-p2p/shoal/internal/bencode"
 )
 
 // BuildOptions say what torrent to make.

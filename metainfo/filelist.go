@@ -4,7 +4,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/shoal-p2p/shoal/bencode"
+	"github.com/shoal-p2p/shoal/internal/bencode"
 )
 
 // fileList gathers files in piece-space order.

@@ -3,7 +3,7 @@ package metainfo
 import (
 	"strconv"
 
-	"github.com/shoal-p2p/shoal/bencode"
+	"github.com/shoal-p2p/shoal/internal/bencode"
 	"github.com/shoal-p2p/shoal/internal/sha"
 )
 

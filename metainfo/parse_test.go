@@ -8,7 +8,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/shoal-p2p/shoal/bencode"
+	"github.com/shoal-p2p/shoal/internal/bencode"
 )
 
 // dict is for writing torrents by hand, wrong ones too.

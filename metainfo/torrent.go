@@ -6,7 +6,7 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/shoal-p2p/shoal/bencode"
+	"github.com/shoal-p2p/shoal/internal/bencode"
 )
 
 // Bounds on what a .torrent file says besides its info dictionary; what goes

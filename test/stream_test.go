@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal"
-	"github.com/shoal-p2p/shoal/internal/httpd"
+	"github.com/shoal-p2p/shoal/internal/node"
 	"github.com/shoal-p2p/shoal/metainfo"
 	"github.com/shoal-p2p/shoal/test/rig"
 )
@@ -161,7 +161,7 @@ func TestStreamWhileDownloading(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := httpd.New(client, nil, "")
+	node := node.New(client, nil, "")
 	node.Add(torrent)
 	server := httptest.NewServer(node)
 	t.Cleanup(server.Close)

@@ -11,8 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/tracker/token"
 	"github.com/shoal-p2p/shoal/test/rig"
-	"github.com/shoal-p2p/shoal/tracker/token"
 )
 
 // The programs in docs/tokens.md make tokens that are good, for a day.

@@ -15,9 +15,9 @@ import (
 
 	"github.com/coder/websocket"
 
+	"github.com/shoal-p2p/shoal/internal/tracker/admin"
 	"github.com/shoal-p2p/shoal/test/rig"
 	"github.com/shoal-p2p/shoal/tracker"
-	"github.com/shoal-p2p/shoal/tracker/admin"
 )
 
 // plot is an expression for a plot of the dashboard, by its title.

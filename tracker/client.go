@@ -4,7 +4,7 @@ import (
 	"errors"
 	"net/netip"
 
-	"github.com/shoal-p2p/shoal/tracker/swarm"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 )
 
 // A Door is a way to speak to the tracker.

@@ -6,10 +6,10 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/shoal-p2p/shoal/signal"
-	"github.com/shoal-p2p/shoal/tracker/limit"
-	"github.com/shoal-p2p/shoal/tracker/swarm"
-	"github.com/shoal-p2p/shoal/tracker/wsframe"
+	"github.com/shoal-p2p/shoal/internal/signal"
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
+	"github.com/shoal-p2p/shoal/internal/tracker/wsframe"
 )
 
 const (

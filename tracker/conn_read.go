@@ -3,7 +3,7 @@ package tracker
 import (
 	"errors"
 
-	"github.com/shoal-p2p/shoal/tracker/wsframe"
+	"github.com/shoal-p2p/shoal/internal/tracker/wsframe"
 )
 
 // errNoBuffer reports that Limits.Buffers is used up.

@@ -16,8 +16,8 @@ import (
 	"github.com/coder/websocket"
 	"github.com/klauspost/compress/flate"
 
-	"github.com/shoal-p2p/shoal/tracker/wsframe"
-	"github.com/shoal-p2p/shoal/trackerclient/httpwire"
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/httpwire"
+	"github.com/shoal-p2p/shoal/internal/tracker/wsframe"
 )
 
 // certificate is that of httptest's servers.

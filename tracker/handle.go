@@ -4,9 +4,9 @@ import (
 	"errors"
 	"slices"
 
-	"github.com/shoal-p2p/shoal/signal"
-	"github.com/shoal-p2p/shoal/tracker/swarm"
-	"github.com/shoal-p2p/shoal/tracker/wsframe"
+	"github.com/shoal-p2p/shoal/internal/signal"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
+	"github.com/shoal-p2p/shoal/internal/tracker/wsframe"
 )
 
 var errTooManyPeers = errors.New("too many peers on one connection")

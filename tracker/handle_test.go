@@ -7,8 +7,8 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/shoal-p2p/shoal/signal"
-	"github.com/shoal-p2p/shoal/tracker/wsframe"
+	"github.com/shoal-p2p/shoal/internal/signal"
+	"github.com/shoal-p2p/shoal/internal/tracker/wsframe"
 )
 
 // memLink takes everything at once and checks that it is frames of JSON objects.

@@ -10,8 +10,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/shoal-p2p/shoal/tracker/swarm"
-	"github.com/shoal-p2p/shoal/trackerclient/httpwire"
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/httpwire"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 )
 
 const (

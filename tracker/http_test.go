@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shoal-p2p/shoal/trackerclient/httpwire"
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/httpwire"
 )
 
 func raw20(name string) (b [20]byte) {

@@ -6,8 +6,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/shoal-p2p/shoal/signal"
-	"github.com/shoal-p2p/shoal/tracker/limit"
+	"github.com/shoal-p2p/shoal/internal/signal"
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 )
 
 // limitTable is how many addresses or prefixes a rate limit tells apart at once: 16 bytes each.

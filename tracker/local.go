@@ -1,8 +1,8 @@
 package tracker
 
 import (
-	"github.com/shoal-p2p/shoal/signal"
-	"github.com/shoal-p2p/shoal/tracker/swarm"
+	"github.com/shoal-p2p/shoal/internal/signal"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 )
 
 // bridge is the part of the offers that goes to other nodes although there are peers here, so

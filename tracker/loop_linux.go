@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"github.com/shoal-p2p/shoal/tracker/wsframe"
+	"github.com/shoal-p2p/shoal/internal/tracker/wsframe"
 )
 
 // The loops read from all WebSocket connections by epoll. A connection that waits costs its

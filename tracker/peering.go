@@ -1,7 +1,7 @@
 package tracker
 
 import (
-	"github.com/shoal-p2p/shoal/tracker/swarm"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 )
 
 // Peering makes one tracker of several processes; package tracker/cluster does it

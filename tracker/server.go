@@ -15,7 +15,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/shoal-p2p/shoal/tracker/httphead"
+	"github.com/shoal-p2p/shoal/internal/tracker/httphead"
 )
 
 const (

@@ -19,9 +19,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/shoal-p2p/shoal/tracker/limit"
-	"github.com/shoal-p2p/shoal/tracker/swarm"
-	"github.com/shoal-p2p/shoal/tracker/wsframe"
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
+	"github.com/shoal-p2p/shoal/internal/tracker/wsframe"
 )
 
 // Config says how a Tracker behaves. The zero value is usable.

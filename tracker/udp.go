@@ -12,10 +12,10 @@ import (
 	"runtime"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/compact"
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/udpwire"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 	"github.com/shoal-p2p/shoal/internal/udpio"
-	"github.com/shoal-p2p/shoal/tracker/swarm"
-	"github.com/shoal-p2p/shoal/trackerclient/compact"
-	"github.com/shoal-p2p/shoal/trackerclient/udpwire"
 )
 
 // maxUDPReply keeps replies below the IPv6 minimum MTU, so that none is fragmented.

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"testing"
 
-	"github.com/shoal-p2p/shoal/trackerclient/udpwire"
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/udpwire"
 )
 
 // What an announce costs without the network: 64,000 peers in swarms of 20 take turns.

@@ -9,8 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/udpwire"
 	"github.com/shoal-p2p/shoal/internal/udpio"
-	"github.com/shoal-p2p/shoal/trackerclient/udpwire"
 )
 
 // serveUDP serves on conns until the test ends. The channel gets what ServeUDP returns.

@@ -6,9 +6,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shoal-p2p/shoal/tracker/swarm"
-	"github.com/shoal-p2p/shoal/trackerclient/compact"
-	"github.com/shoal-p2p/shoal/trackerclient/udpwire"
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/compact"
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/udpwire"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 )
 
 // A udpPeer talks to the tracker without a network, from an address of its choice.

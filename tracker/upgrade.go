@@ -10,7 +10,7 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/shoal-p2p/shoal/tracker/httphead"
+	"github.com/shoal-p2p/shoal/internal/tracker/httphead"
 )
 
 // handshake answers an upgrade, RFC 6455 section 4.2.2: with the whole response, and whether

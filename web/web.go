@@ -13,7 +13,7 @@ import (
 	"sync"
 )
 
-// dist is filled by `go run ./internal/webbuild`; a fresh clone has only the
+// dist is filled by `go run ./internal/dev/webbuild`; a fresh clone has only the
 // placeholder in it.
 //
 //go:embed all:dist

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"time"
 
-	"github.com/shoal-p2p/shoal/internal/load"
+	"github.com/shoal-p2p/shoal/internal/tracker/load"
 )
 
 type benchCmd struct {

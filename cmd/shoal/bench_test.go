@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/shoal-p2p/shoal/internal/load"
+	"github.com/shoal-p2p/shoal/internal/tracker/load"
 )
 
 func TestBenchTracker(t *testing.T) {

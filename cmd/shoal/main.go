@@ -14,7 +14,7 @@ import (
 	"github.com/alecthomas/kong"
 
 	"github.com/shoal-p2p/shoal"
-	"github.com/shoal-p2p/shoal/internal/load"
+	"github.com/shoal-p2p/shoal/internal/tracker/load"
 )
 
 type cli struct {

@@ -16,7 +16,7 @@ import (
 	"github.com/mdp/qrterminal/v3"
 
 	"github.com/shoal-p2p/shoal"
-	"github.com/shoal-p2p/shoal/internal/httpd"
+	"github.com/shoal-p2p/shoal/internal/node"
 	"github.com/shoal-p2p/shoal/magnet"
 	"github.com/shoal-p2p/shoal/tracker"
 )
@@ -101,7 +101,7 @@ type sharing struct {
 	client  *shoal.Client
 	tracker *tracker.Tracker
 	ln      net.Listener
-	web     *httpd.Server
+	web     *node.Server
 	http    *http.Server
 	host    string // under which others reach us
 }
@@ -156,7 +156,7 @@ func (n network) start() (*sharing, error) {
 		return nil, err
 	}
 	s.host = reachableHost(n.Listen)
-	s.web = httpd.New(s.client, s.tracker, s.base())
+	s.web = node.New(s.client, s.tracker, s.base())
 	s.http = &http.Server{Handler: s.web, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	go s.http.Serve(ln)
 	return s, nil
@@ -252,7 +252,7 @@ func (s *sharing) serve(ctx context.Context, t *shoal.Torrent) error {
 	ready := readyEvent{
 		Event: "ready", InfoHash: t.Key().String(), Name: info.Name, Bytes: info.TotalSize(),
 		Link:       base + "/#" + t.Key().String(),
-		TorrentURL: base + httpd.TorrentPath(info.Name),
+		TorrentURL: base + node.TorrentPath(info.Name),
 		HTTP:       loopbackAddr(s.Listen, s.port()), Peer: loopbackAddr(s.PeerListen, peerPort),
 	}
 	if info.HasV2 {

@@ -8,8 +8,8 @@ import (
 	"os"
 	"strings"
 
-	"github.com/shoal-p2p/shoal/tracker/cluster"
-	"github.com/shoal-p2p/shoal/tracker/cluster/embedded"
+	"github.com/shoal-p2p/shoal/internal/tracker/cluster"
+	"github.com/shoal-p2p/shoal/internal/tracker/cluster/embedded"
 )
 
 // A clusterPlan says how to be one tracker with others.

@@ -11,13 +11,13 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal"
+	"github.com/shoal-p2p/shoal/internal/tracker/admin"
+	"github.com/shoal-p2p/shoal/internal/tracker/cluster"
+	"github.com/shoal-p2p/shoal/internal/tracker/place"
+	"github.com/shoal-p2p/shoal/internal/tracker/relay"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
+	"github.com/shoal-p2p/shoal/internal/tracker/token"
 	"github.com/shoal-p2p/shoal/tracker"
-	"github.com/shoal-p2p/shoal/tracker/admin"
-	"github.com/shoal-p2p/shoal/tracker/cluster"
-	"github.com/shoal-p2p/shoal/tracker/place"
-	"github.com/shoal-p2p/shoal/tracker/relay"
-	"github.com/shoal-p2p/shoal/tracker/swarm"
-	"github.com/shoal-p2p/shoal/tracker/token"
 )
 
 // nearness reads the settings of locality. Files alone are of use, too: they tell the

@@ -18,12 +18,12 @@ import (
 	"golang.org/x/crypto/acme/autocert"
 
 	"github.com/shoal-p2p/shoal/internal/openfiles"
+	"github.com/shoal-p2p/shoal/internal/tracker/access"
+	"github.com/shoal-p2p/shoal/internal/tracker/admin"
+	"github.com/shoal-p2p/shoal/internal/tracker/cluster"
+	"github.com/shoal-p2p/shoal/internal/tracker/relay"
+	"github.com/shoal-p2p/shoal/internal/tracker/token"
 	"github.com/shoal-p2p/shoal/tracker"
-	"github.com/shoal-p2p/shoal/tracker/access"
-	"github.com/shoal-p2p/shoal/tracker/admin"
-	"github.com/shoal-p2p/shoal/tracker/cluster"
-	"github.com/shoal-p2p/shoal/tracker/relay"
-	"github.com/shoal-p2p/shoal/tracker/token"
 )
 
 // A trackerPlan is what the settings mean: all that is needed to run.

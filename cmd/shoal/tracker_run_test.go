@@ -23,8 +23,8 @@ import (
 
 	"github.com/coder/websocket"
 
-	"github.com/shoal-p2p/shoal/tracker/token"
-	"github.com/shoal-p2p/shoal/trackerclient/udpwire"
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/udpwire"
+	"github.com/shoal-p2p/shoal/internal/tracker/token"
 )
 
 // patience bounds every wait of these tests; nothing takes so long.

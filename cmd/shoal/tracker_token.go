@@ -6,7 +6,7 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/shoal-p2p/shoal/tracker/token"
+	"github.com/shoal-p2p/shoal/internal/tracker/token"
 )
 
 type trackerTokenCmd struct {

@@ -11,7 +11,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/shoal-p2p/shoal/trackerclient/httpwire"
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/httpwire"
 )
 
 // Announcer is a Node process with clients of bittorrent-tracker in it. What

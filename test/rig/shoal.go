@@ -34,7 +34,7 @@ func Binary(t T) string {
 			return err == nil
 		}
 		// Without its web page the product says so where it is asked for it.
-		if _, err := os.Stat(Path("web", "dist", "shoal.wasm")); err != nil && !run("run", "./internal/webbuild") {
+		if _, err := os.Stat(Path("web", "dist", "shoal.wasm")); err != nil && !run("run", "./internal/dev/webbuild") {
 			t.Logf("%s", product.err)
 		}
 		path := Path("test", "out", "shoal")

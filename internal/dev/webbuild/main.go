@@ -1,0 +1,77 @@
+// Command webbuild builds the browser client into web/dist.
+//
+// It needs the Go tool chain alone: esbuild is used through its Go API.
+//
+//	go run ./internal/dev/webbuild        build
+//	go run ./internal/dev/webbuild test   run web/test/*.test.ts with node --test
+package main
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+)
+
+func main() {
+	out := flag.String("o", "", "folder to write; default web/dist of the module")
+	noWasm := flag.Bool("no-wasm", false, "leave the engine as it is and skip the size check, for work on the page alone")
+	flag.Parse()
+	root, err := moduleRoot()
+	if err == nil {
+		switch {
+		case flag.NArg() == 0:
+			if *out == "" {
+				*out = filepath.Join(root, "web", "dist")
+			}
+			err = build(root, *out, !*noWasm)
+		case flag.NArg() == 1 && flag.Arg(0) == "test":
+			err = runTests(root)
+		default:
+			err = errors.New("unknown argument " + flag.Arg(0))
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "webbuild:", err)
+		os.Exit(1)
+	}
+}
+
+// moduleRoot is the folder of the module's go.mod.
+func moduleRoot() (string, error) {
+	b, err := exec.Command("go", "env", "GOMOD").Output()
+	if err != nil {
+		return "", fmt.Errorf("go env GOMOD: %w", err)
+	}
+	mod := strings.TrimSpace(string(b))
+	if filepath.Base(mod) != "go.mod" {
+		return "", errors.New("not inside the module")
+	}
+	return filepath.Dir(mod), nil
+}
+
+// build makes every asset, writes what changed together with its compressed
+// forms, removes what is no longer made and checks the size of the code.
+func build(root, out string, withWasm bool) error {
+	assets, err := bundle(root)
+	if err != nil {
+		return err
+	}
+	if withWasm {
+		engine, err := buildWasm(root)
+		if err != nil {
+			return err
+		}
+		assets["shoal.wasm"] = engine
+	} else if old, err := os.ReadFile(filepath.Join(out, "shoal.wasm")); err == nil {
+		assets["shoal.wasm"] = old
+	}
+	sizes, err := writeAll(out, assets)
+	if err != nil {
+		return err
+	}
+	return report(os.Stdout, sizes, withWasm)
+}

@@ -1,0 +1,250 @@
+package trackerclient
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+	"unicode/utf8"
+
+	"github.com/shoal-p2p/shoal/internal/transport"
+	"github.com/shoal-p2p/shoal/internal/transport/webrtc"
+	"github.com/shoal-p2p/shoal/metainfo"
+)
+
+// A Sink takes what a Client finds. Its methods are called by many goroutines and
+// must not block.
+type Sink interface {
+	// PeersFound gives addresses that listen on TCP. source is the tracker's URL.
+	PeersFound(key metainfo.Hash, addrs []netip.AddrPort, source string)
+	// ConnReady gives a WebRTC stream that has opened; the receiver owns it.
+	// outgoing says that we made the offer.
+	ConnReady(key metainfo.Hash, c transport.Conn, outgoing bool)
+	// TrackerStatus reports the outcome of an announce.
+	TrackerStatus(key metainfo.Hash, url string, st Status)
+}
+
+// Status is what is known of one torrent at one tracker.
+type Status struct {
+	Seeders, Leechers int           // as the tracker says, this peer included; -1 = unknown
+	Err               error         // why the last announce failed; nil when it succeeded
+	Warning           string        // what the tracker wants its user to read
+	NextAnnounce      time.Time     // zero when none is planned
+	Interval          time.Duration // asked for by the tracker, clamped
+}
+
+// Stats is what an announce reports, in bytes.
+type Stats struct {
+	Uploaded, Downloaded int64
+	Left                 int64 // -1 = unknown
+}
+
+// An Announcement is one swarm to announce.
+type Announcement struct {
+	Key    metainfo.Hash
+	PeerID [20]byte
+	// Port is the TCP port of this peer. 0 means that it takes no TCP connections;
+	// HTTP and UDP trackers, which know no word for that, are told port 1.
+	Port int
+	// Trackers are announce URLs by tiers. Schemes other than ws, wss and, natively,
+	// http, https and udp are reported to the Sink as ErrUnsupported.
+	Trackers [][]string
+	// Stats is asked before each announce. It must not block. nil means unknown.
+	Stats func() Stats
+	// WantPeers says how many more WebRTC peers are wanted now; 0 makes no
+	// offers. It must not block. nil means 0. Offers of others are answered regardless.
+	WantPeers func() int
+}
+
+// Config says how a Client behaves. Sink is required; the zero value of
+// everything else is usable.
+type Config struct {
+	Sink Sink
+	// WebRTC makes connections. nil means that WebSocket trackers are not used.
+	WebRTC *webrtc.Host
+	// NoHandedServers uses no STUN and TURN servers but those of WebRTC's own
+	// configuration. Off, WebSocket trackers are asked for theirs.
+	NoHandedServers bool
+	// UserAgent is sent to HTTP and WebSocket trackers. "" means "Shoal".
+	UserAgent string
+	// MaxOffers bounds the offers in one announce. 0 means 5.
+	MaxOffers int
+	// MaxAnswers bounds the offers of others that one torrent is answering at a
+	// time. 0 means 16 natively, 5 in a browser.
+	MaxAnswers int
+	// MaxInterval bounds the interval that a tracker may ask for. 0 means 1 hour.
+	MaxInterval time.Duration
+	// Timeout bounds an HTTP announce, and the opening of a WebSocket. 0 means 20 s.
+	Timeout time.Duration
+	// Seed makes the order of trackers, the jitter and the offer ids repeatable, for
+	// tests. 0 takes a random seed.
+	Seed uint64
+
+	rtc        rtcHost       // replaces WebRTC in tests
+	retryMin   time.Duration // first wait after a failure, 5 s; shorter in tests
+	relayHurry time.Duration // see relayKnown, 5 s; shorter in tests
+}
+
+// Errors that a Status may carry, besides *Refusal and errors of the network.
+var (
+	// ErrUnsupported reports a tracker URL that cannot be used here.
+	ErrUnsupported = errors.New("tracker: this kind of address is not supported here")
+	// ErrNoReply reports a tracker that did not answer in time.
+	ErrNoReply = errors.New("tracker: no reply in time")
+	// ErrTooLarge reports a reply beyond all reason.
+	ErrTooLarge = errors.New("tracker: reply is too large")
+	// ErrClosed reports a connection that was closed on purpose.
+	ErrClosed = errors.New("tracker: closed")
+)
+
+// A Refusal is a failure that the tracker reported.
+type Refusal struct {
+	Reason string
+	// RetryIn is when it wants to be asked again; 0 = not said, negative = never.
+	RetryIn time.Duration
+}
+
+func (e *Refusal) Error() string { return "tracker: refused: " + e.Reason }
+
+func refusal(reason string, retryIn time.Duration) *Refusal {
+	return &Refusal{Reason: printable(reason), RetryIn: retryIn}
+}
+
+// printable takes from a tracker's text what could do harm in a terminal.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError {
+			return '?'
+		}
+		return r
+	}, s)
+}
+
+// A Client announces torrents. Its methods may be called by any goroutine.
+type Client struct {
+	cfg Config
+	rtc rtcHost
+	key uint32 // tells trackers that it is still us when our address changes
+	ctx context.Context
+	end context.CancelFunc
+	tcp tcpAnnouncer
+
+	mu      sync.Mutex
+	rng     *rand.Rand // seeds the sources of torrents and sockets
+	sockets map[string]*socket
+}
+
+// New returns a Client that announces nothing yet.
+func New(cfg Config) *Client {
+	def(&cfg.MaxOffers, 5)
+	def(&cfg.MaxAnswers, defaultMaxAnswers)
+	def(&cfg.MaxInterval, time.Hour)
+	def(&cfg.Timeout, 20*time.Second)
+	def(&cfg.retryMin, 5*time.Second)
+	def(&cfg.relayHurry, 5*time.Second)
+	if cfg.UserAgent == "" {
+		cfg.UserAgent = "Shoal"
+	}
+	if cfg.Seed == 0 {
+		cfg.Seed = rand.Uint64()
+	}
+	c := &Client{cfg: cfg, rtc: cfg.rtc, rng: rand.New(rand.NewPCG(cfg.Seed, 0)), sockets: make(map[string]*socket)}
+	if c.rtc == nil && cfg.WebRTC != nil {
+		c.rtc = hostAdapter{cfg.WebRTC}
+	}
+	c.key = c.rng.Uint32()
+	c.ctx, c.end = context.WithCancel(context.Background())
+	c.tcp.init(c)
+	return c
+}
+
+func def[T int | time.Duration](p *T, v T) {
+	if *p <= 0 {
+		*p = v
+	}
+}
+
+// source returns a source of randomness for one goroutine.
+func (c *Client) source() *rand.Rand {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return rand.New(rand.NewPCG(c.rng.Uint64(), c.rng.Uint64()))
+}
+
+// Start announces a swarm until the Handle is stopped.
+func (c *Client) Start(a Announcement) *Handle {
+	t := newTorrent(c, a)
+	go t.run()
+	return &Handle{t}
+}
+
+// Close stops every announcement at once, without telling the trackers. It may be
+// called any number of times.
+func (c *Client) Close() error {
+	c.end()
+	return nil
+}
+
+// A Handle is a running announcement. Its methods may be called by any goroutine.
+type Handle struct{ t *torrent }
+
+// Completed tells the trackers, once, that the download has finished here. Do not
+// call it for a torrent that was complete when it was started.
+func (h *Handle) Completed() { h.t.post((*torrent).complete) }
+
+// Update asks for an announce as soon as the trackers allow one: call it when
+// more peers are wanted.
+func (h *Handle) Update() { h.t.post((*torrent).update) }
+
+// Stop ends the announcement: it tells the trackers that were told of the start,
+// waits for them until ctx is done, but not longer than 10 s, and
+// gives up the connections that are not open yet.
+func (h *Handle) Stop(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	h.t.post(func(t *torrent, now time.Time) { t.stop(ctx) })
+	select {
+	case <-h.t.stopped:
+	case <-h.t.done: // the Client was closed
+	case <-ctx.Done():
+	}
+	h.t.end()
+	<-h.t.done
+}
+
+// rtcHost and rtcPending are what is needed of a *webrtc.Host.
+type rtcHost interface {
+	SetServers(servers []string)
+	Offer(ctx context.Context) (rtcPending, error)
+	Answer(ctx context.Context, offerSDP string) (rtcPending, error)
+}
+
+type rtcPending interface {
+	SDP() string
+	Accept(answerSDP string) error
+	Conn(ctx context.Context) (transport.Conn, error)
+	Close()
+}
+
+type hostAdapter struct{ h *webrtc.Host }
+
+func (a hostAdapter) SetServers(servers []string) { a.h.SetServers(servers) }
+
+func (a hostAdapter) Offer(ctx context.Context) (rtcPending, error) {
+	p, err := a.h.Offer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}
+
+func (a hostAdapter) Answer(ctx context.Context, sdp string) (rtcPending, error) {
+	p, err := a.h.Answer(ctx, sdp)
+	if err != nil {
+		return nil, err
+	}
+	return p, nil
+}

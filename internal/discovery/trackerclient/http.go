@@ -1,0 +1,207 @@
+//go:build !js
+
+package trackerclient
+
+import (
+	"compress/gzip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/netip"
+	"net/url"
+	"path"
+	"strings"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/httpwire"
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/schedule"
+)
+
+var (
+	errRedirects = errors.New("tracker: too many redirects")
+	errScheme    = errors.New("tracker: redirected to something else than http or https")
+	errInward    = errors.New("tracker: a public tracker redirected to a private address")
+	errLoopback  = errors.New("tracker: this address of the own machine is no announce address")
+)
+
+// checkRedirect follows a few redirects between http and https. coder/websocket
+// turns ws and wss into these before it asks.
+func checkRedirect(r *http.Request, via []*http.Request) error {
+	if r.URL.Scheme != "http" && r.URL.Scheme != "https" {
+		return errScheme
+	}
+	if len(via) > maxRedirects {
+		return errRedirects
+	}
+	if t, ok := r.Context().Value(trailKey{}).(*trail); ok {
+		t.redirected.Store(true)
+		t.announce.Store(isAnnounce(r.URL))
+	}
+	return nil
+}
+
+// A trail follows one announce through its redirects. Trackers come out of
+// torrents, which anybody makes; they must not make us send requests of their
+// choice to services of our machine or network.
+type trail struct {
+	redirected atomic.Bool // to where we are now
+	announce   atomic.Bool // the path is one of an announce
+	public     atomic.Bool // it began at a public address
+}
+
+type trailKey struct{}
+
+func isAnnounce(u *url.URL) bool { return strings.HasPrefix(path.Base(u.Path), "announce") }
+
+// checkDial is called with each address before a connection to it.
+func checkDial(ctx context.Context, _, address string, _ syscall.RawConn) error {
+	t, ok := ctx.Value(trailKey{}).(*trail)
+	ap, err := netip.ParseAddrPort(address)
+	if !ok || err != nil {
+		return nil
+	}
+	ip := ap.Addr().Unmap()
+	inside := ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()
+	switch {
+	case ip.IsLoopback() && !t.announce.Load():
+		return errLoopback
+	case inside && t.redirected.Load() && t.public.Load():
+		return errInward
+	case !inside && !t.redirected.Load():
+		t.public.Store(true)
+	}
+	return nil
+}
+
+func newHTTPClient() *http.Client {
+	dialer := &net.Dialer{Timeout: 15 * time.Second, ControlContext: checkDial}
+	return &http.Client{
+		CheckRedirect: checkRedirect,
+		Transport: &http.Transport{
+			DialContext:            dialer.DialContext,
+			TLSHandshakeTimeout:    15 * time.Second,
+			MaxResponseHeaderBytes: 64 << 10,
+			DisableCompression:     true, // done here, with a limit
+			DisableKeepAlives:      true, // the next announce is half an hour away
+		},
+	}
+}
+
+func (t *tcpAnnouncer) announceHTTP(ctx context.Context, announce string, r *tcpRequest) (tcpReply, error) {
+	u, err := url.Parse(announce)
+	if err != nil {
+		return tcpReply{}, err
+	}
+	a := httpwire.Announce{
+		InfoHash: r.a.Key, PeerID: r.a.PeerID, Port: r.port(),
+		Uploaded: r.stats.Uploaded, Downloaded: r.stats.Downloaded, Left: r.stats.Left,
+		Event: r.event.String(), NumWant: numWant, Key: string(t.c.keyText()), TrackerID: r.trackerID,
+	}
+	if r.event == schedule.Stopped {
+		a.NumWant = 0
+	}
+	query := []byte(u.RawQuery)
+	if len(query) > 0 {
+		query = append(query, '&')
+	}
+	u.RawQuery = string(httpwire.AppendQuery(query, &a))
+	u.Fragment = ""
+	body, err := t.get(ctx, u)
+	if err != nil {
+		return tcpReply{}, err
+	}
+	reply, err := httpwire.ParseReply(body)
+	if err != nil {
+		return tcpReply{}, err
+	}
+	if reply.Failure != "" {
+		return tcpReply{}, refusal(reply.Failure, retryIn(reply.RetryIn))
+	}
+	out := tcpReply{
+		interval: seconds(reply.Interval), least: seconds(reply.MinInterval),
+		seeders: count(reply.Complete), leechers: count(reply.Incomplete),
+		warning: printable(reply.Warning), trackerID: reply.TrackerID,
+	}
+	for _, p := range reply.Peers {
+		out.peers = append(out.peers, p.Addr)
+	}
+	return out, nil
+}
+
+func retryIn(minutes int64) time.Duration {
+	if minutes < 0 {
+		return -1
+	}
+	return seconds(60 * min(minutes, 1e6))
+}
+
+func count(n int64) int { return int(min(n, 1<<30)) }
+
+// get returns the body of a reply, decompressed and not longer than
+// httpwire.MaxReply.
+func (t *tcpAnnouncer) get(ctx context.Context, u *url.URL) ([]byte, error) {
+	trail := new(trail)
+	trail.announce.Store(isAnnounce(u))
+	ctx, cancel := context.WithTimeout(context.WithValue(ctx, trailKey{}, trail), t.c.cfg.Timeout)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("User-Agent", t.c.cfg.UserAgent)
+	req.Header.Set("Accept-Encoding", "gzip")
+	resp, err := t.http.Do(req)
+	if err != nil {
+		return nil, plain(err)
+	}
+	defer resp.Body.Close()
+	if resp.ContentLength > httpwire.MaxReply {
+		return nil, ErrTooLarge
+	}
+	body, err := readBody(resp)
+	if err != nil {
+		return nil, plain(err)
+	}
+	if resp.StatusCode != http.StatusOK {
+		// Some trackers put a failure reason behind another status.
+		if r, err := httpwire.ParseReply(body); err == nil && r.Failure != "" {
+			return body, nil
+		}
+		return nil, fmt.Errorf("tracker: HTTP status %d", resp.StatusCode)
+	}
+	return body, nil
+}
+
+func readBody(resp *http.Response) ([]byte, error) {
+	var r io.Reader = io.LimitReader(resp.Body, httpwire.MaxReply+1)
+	if strings.EqualFold(resp.Header.Get("Content-Encoding"), "gzip") {
+		gz, err := gzip.NewReader(r)
+		if err != nil {
+			return nil, err
+		}
+		r = io.LimitReader(gz, httpwire.MaxReply+1)
+	}
+	body, err := io.ReadAll(r)
+	if len(body) > httpwire.MaxReply {
+		return nil, ErrTooLarge
+	}
+	return body, err
+}
+
+// plain drops the URL from an error of net/http: it is long, and may hold a
+// passkey.
+func plain(err error) error {
+	var u *url.Error
+	switch {
+	case errors.As(err, &u) && u.Timeout():
+		return ErrNoReply
+	case errors.As(err, &u):
+		return u.Err
+	}
+	return err
+}

@@ -1,0 +1,320 @@
+package trackerclient
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/schedule"
+	"github.com/shoal-p2p/shoal/internal/signal"
+)
+
+// maxMessage bounds what a WebSocket tracker may send at once, in bytes.
+const maxMessage = 128 << 10
+
+const (
+	pingInterval = 50 * time.Second
+	pingTimeout  = 20 * time.Second
+	replyTimeout = 45 * time.Second
+	writeTimeout = 15 * time.Second
+)
+
+// errNoPing reports a WebSocket that cannot ping.
+var errNoPing = errors.New("tracker: no ping")
+
+// A wsConn is an open WebSocket. Read is called by one goroutine; the others may be
+// called by any. Close does not block, loses nothing that Write has returned
+// for, and in the end makes Read fail.
+type wsConn interface {
+	Read() ([]byte, error)
+	Write(ctx context.Context, b []byte) error
+	Ping(ctx context.Context) error
+	Close()
+}
+
+// A socket is the one connection to a WebSocket tracker, shared by all torrents
+// that announce there. It is opened again when it breaks, as long as
+// somebody uses it.
+type socket struct {
+	c   *Client
+	url string
+	ctx context.Context
+	end context.CancelFunc
+
+	servers []string // that the tracker handed out; guarded by c.mu
+
+	mu    sync.Mutex
+	users []socketUser
+	up    bool
+	queue []outgoing
+	asked time.Time // when the oldest unanswered announce was sent
+	iceAt time.Time // when this connection was last asked for STUN and TURN servers
+	wake  chan struct{}
+	retry chan struct{} // a new user does not wait for the end of a backoff
+}
+
+type socketUser struct {
+	t *torrent
+	w *wsTracker
+}
+
+type outgoing struct {
+	b    []byte
+	done func() // called when b is written, or never will be; may be nil
+}
+
+// join makes t a user of the socket to w.url. The torrent leaves in the end.
+func (c *Client) join(t *torrent, w *wsTracker) *socket {
+	c.mu.Lock()
+	s := c.sockets[w.url]
+	if s == nil {
+		s = &socket{c: c, url: w.url, wake: make(chan struct{}, 1), retry: make(chan struct{}, 1)}
+		s.ctx, s.end = context.WithCancel(c.ctx)
+		c.sockets[w.url] = s
+		defer func() { go s.run() }()
+	}
+	s.mu.Lock()
+	c.mu.Unlock()
+	defer s.mu.Unlock()
+	s.users = append(s.users, socketUser{t, w})
+	if s.up {
+		t.post(func(t *torrent, now time.Time) { t.online(now, w) })
+	}
+	select {
+	case s.retry <- struct{}{}:
+	default:
+	}
+	return s
+}
+
+// leave ends the use of the socket by t; without users it is closed.
+func (s *socket) leave(t *torrent) {
+	s.c.mu.Lock()
+	defer s.c.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for i, u := range s.users {
+		if u.t == t {
+			s.users = append(s.users[:i], s.users[i+1:]...)
+			break
+		}
+	}
+	s.iceAt = time.Time{} // t may have asked for servers, and hears of none
+	if len(s.users) == 0 && s.c.sockets[s.url] == s {
+		delete(s.c.sockets, s.url)
+		s.c.hand(s, nil)
+		s.end()
+	}
+}
+
+// ask is send for a message that gets a reply.
+func (s *socket) ask(b []byte) {
+	s.mu.Lock()
+	if s.asked.IsZero() {
+		s.asked = time.Now()
+	}
+	s.mu.Unlock()
+	s.send(b, nil)
+}
+
+// send queues a message. What is sent while the socket is down is lost: a
+// torrent announces anew when it comes up. done may be nil.
+func (s *socket) send(b []byte, done func()) {
+	s.mu.Lock()
+	if !s.up {
+		s.mu.Unlock()
+		if done != nil {
+			done()
+		}
+		return
+	}
+	s.queue = append(s.queue, outgoing{b, done})
+	s.mu.Unlock()
+	select {
+	case s.wake <- struct{}{}:
+	default:
+	}
+}
+
+// run keeps the socket open.
+func (s *socket) run() {
+	rng := s.c.source()
+	backoff := schedule.Backoff{Min: s.c.cfg.retryMin, Max: time.Hour}
+	defer func() { s.down(ErrClosed, time.Time{}) }()
+	for s.ctx.Err() == nil {
+		began := time.Now()
+		err := s.session(&backoff)
+		if s.ctx.Err() != nil {
+			return
+		}
+		if time.Since(began) > time.Minute {
+			backoff.Reset()
+		}
+		wait := backoff.Next(rng)
+		s.down(err, time.Now().Add(wait))
+		s.sleep(wait)
+	}
+}
+
+// sleep waits, at least the shortest backoff, and longer only until a new user comes.
+func (s *socket) sleep(wait time.Duration) {
+	least := min(wait, s.c.cfg.retryMin)
+	pause := func(d time.Duration, retry <-chan struct{}) bool {
+		timer := time.NewTimer(d)
+		defer timer.Stop()
+		select {
+		case <-s.ctx.Done():
+			return false
+		case <-retry:
+			return false
+		case <-timer.C:
+			return true
+		}
+	}
+	select {
+	case <-s.retry: // of users that came before
+	default:
+	}
+	if pause(least, nil) {
+		pause(wait-least, s.retry)
+	}
+}
+
+// session is one connection, from its opening to its end.
+func (s *socket) session(backoff *schedule.Backoff) error {
+	ctx, cancel := context.WithTimeout(s.ctx, s.c.cfg.Timeout)
+	conn, err := dialWS(ctx, s.url, s.c.cfg.UserAgent)
+	cancel()
+	if err != nil {
+		return err
+	}
+	ctx, cancel = context.WithCancel(s.ctx)
+	// Not by a canceled Read: that would break the connection off instead of
+	// closing it.
+	context.AfterFunc(ctx, conn.Close)
+	var wg sync.WaitGroup
+	wg.Add(2)
+	go func() { defer wg.Done(); s.write(ctx, conn); cancel() }()
+	go func() { defer wg.Done(); s.keepAlive(ctx, conn); cancel() }()
+	s.setUp()
+	err = s.read(conn, backoff)
+	cancel()
+	wg.Wait()
+	return err
+}
+
+func (s *socket) read(conn wsConn, backoff *schedule.Backoff) error {
+	for {
+		b, err := conn.Read()
+		if err != nil {
+			return err
+		}
+		m := new(signal.Reply)
+		if m.Parse(b, signal.Limits{MaxMessage: maxMessage}) != nil || m.Action != signal.ActionAnnounce || !m.HasInfoHash {
+			continue // Not for us to judge: the next one may be good.
+		}
+		backoff.Reset()
+		limit := maxWaiting
+		if len(m.Offer) > 0 {
+			limit = maxOffersWaiting
+		}
+		s.mu.Lock()
+		s.asked = time.Time{}
+		for _, u := range s.users {
+			if u.t.a.Key == m.InfoHash {
+				u.t.postUpTo(limit, func(t *torrent, now time.Time) { t.relay(now, u.w, m) })
+			}
+		}
+		s.mu.Unlock()
+	}
+}
+
+func (s *socket) write(ctx context.Context, conn wsConn) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.wake:
+		}
+		s.mu.Lock()
+		queue := s.queue
+		s.queue = nil
+		s.mu.Unlock()
+		var err error
+		for _, m := range queue {
+			if err == nil {
+				wctx, cancel := context.WithTimeout(ctx, writeTimeout)
+				err = conn.Write(wctx, m.b)
+				cancel()
+			}
+			if m.done != nil {
+				m.done()
+			}
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// keepAlive returns when the other end is gone without a word: it answers no
+// ping, or, where we cannot ping, no announce.
+func (s *socket) keepAlive(ctx context.Context, conn wsConn) {
+	tick := time.NewTicker(pingInterval)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		pctx, cancel := context.WithTimeout(ctx, pingTimeout)
+		err := conn.Ping(pctx)
+		cancel()
+		if err == errNoPing && !s.overdue(time.Now()) {
+			err = nil
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+func (s *socket) overdue(now time.Time) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.asked.IsZero() && now.Sub(s.asked) > replyTimeout
+}
+
+func (s *socket) setUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.up, s.asked, s.iceAt = true, time.Time{}, time.Time{}
+	for _, u := range s.users {
+		u.t.post(func(t *torrent, now time.Time) { t.online(now, u.w) })
+	}
+}
+
+// down tells the users that there is no connection until next.
+func (s *socket) down(err error, next time.Time) {
+	s.mu.Lock()
+	s.up = false
+	queue := s.queue
+	s.queue = nil
+	for _, u := range s.users {
+		u.t.post(func(t *torrent, _ time.Time) { t.offline(u.w, err, next) })
+	}
+	s.mu.Unlock()
+	for _, m := range queue {
+		if m.done != nil {
+			m.done()
+		}
+	}
+}
+
+// keyText is the Client's key as trackers read it: 8 hexadecimal digits.
+func (c *Client) keyText() []byte {
+	return strconv.AppendUint(nil, uint64(c.key)|1<<32, 16)[1:]
+}

@@ -1,0 +1,291 @@
+package trackerclient
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/offers"
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/schedule"
+	"github.com/shoal-p2p/shoal/internal/signal"
+)
+
+const (
+	// firstOffers is how many offers the first announce carries: as long as the
+	// size of the swarm is unknown, more would mostly be made for nobody.
+	firstOffers = 2
+	// hurry is when a second announce follows if the swarm turns out larger.
+	hurry = time.Second
+	// offerWait is how long an announce waits for its offers.
+	offerWait = 3 * time.Second
+	// makeTimeout bounds the making of an offer or an answer.
+	makeTimeout = 10 * time.Second
+	// openTimeout bounds the opening of a channel after that.
+	openTimeout = 40 * time.Second
+)
+
+// A wsTracker is this torrent at one WebSocket tracker.
+type wsTracker struct {
+	url  string
+	sock *socket
+	m    *schedule.Machine
+
+	due       *schedule.Announce // waits for its offers
+	waitUntil time.Time
+	want      int // offers it should carry
+
+	asksICE   bool // the announce under way asks for STUN and TURN servers
+	sent      int  // offers that the last announce carried
+	others    int  // peers in the swarm besides us; -1 = unknown
+	trackerID string
+}
+
+// An openOffer waits for its answer.
+type openOffer struct {
+	p   rtcPending
+	sdp signal.SDP
+}
+
+// A relayID names an offer of somebody else.
+type relayID struct{ peer, offer [20]byte }
+
+func (t *torrent) startWS(urls []string) {
+	if t.c.rtc == nil {
+		return
+	}
+	seen := make(map[string]bool)
+	for _, url := range urls {
+		if seen[url] {
+			continue
+		}
+		seen[url] = true
+		w := &wsTracker{url: url, others: -1, m: schedule.New(schedule.Config{
+			DefaultInterval: 2 * time.Minute, MinInterval: min(15*time.Second, t.c.cfg.MaxInterval), MaxInterval: t.c.cfg.MaxInterval,
+			RetryMin: t.c.cfg.retryMin, RetryMax: time.Hour, ReplyTimeout: 30 * time.Second,
+		}, [][]string{{url}}, t.rng)}
+		w.m.Offline()
+		t.ws = append(t.ws, w)
+		w.sock = t.c.join(t, w)
+	}
+}
+
+// online and offline are posted by the socket.
+
+func (t *torrent) online(now time.Time, w *wsTracker) {
+	w.due, w.others = nil, -1
+	w.m.Online(now)
+}
+
+func (t *torrent) offline(w *wsTracker, err error, next time.Time) {
+	w.due = nil
+	w.m.Offline()
+	if !t.stopping {
+		t.c.cfg.Sink.TrackerStatus(t.a.Key, w.url, Status{Seeders: -1, Leechers: -1, Err: err, NextAnnounce: next})
+	}
+}
+
+func (t *torrent) stepWS(now time.Time, w *wsTracker) {
+	if w.due == nil {
+		due, ok := w.m.Next(now)
+		if !ok {
+			return
+		}
+		w.due, w.waitUntil = &due, now.Add(offerWait)
+		w.want = t.offersFor(w)
+		for range t.pool.Want(now, w.want) {
+			go t.makeOffer()
+		}
+	}
+	if t.pool.Ready(now, w.want) || !now.Before(w.waitUntil) {
+		t.sendAnnounce(now, w)
+	}
+}
+
+// offersFor says how many offers an announce should carry.
+func (t *torrent) offersFor(w *wsTracker) int {
+	if t.a.WantPeers == nil {
+		return 0
+	}
+	n := firstOffers
+	if w.others >= 0 {
+		n = max(w.others, 1) // somebody may have come since
+	}
+	return max(min(n, t.a.WantPeers(), t.c.cfg.MaxOffers), 0)
+}
+
+// makeOffer runs on a goroutine of its own.
+func (t *torrent) makeOffer() {
+	ctx, cancel := context.WithTimeout(t.ctx, makeTimeout)
+	defer cancel()
+	p, err := t.c.rtc.Offer(ctx)
+	var sdp signal.SDP
+	if err == nil {
+		sdp = signal.NewSDP(p.SDP())
+	}
+	posted := t.post(func(t *torrent, now time.Time) {
+		switch {
+		case err != nil:
+			t.pool.Lost()
+		case t.stopping:
+			p.Close()
+		default:
+			t.open[t.pool.Made(now)] = &openOffer{p, sdp}
+		}
+	})
+	if !posted && err == nil {
+		p.Close()
+	}
+}
+
+func (t *torrent) dropOffer(id offers.ID) {
+	if o := t.open[id]; o != nil {
+		delete(t.open, id)
+		o.p.Close()
+	}
+}
+
+func (t *torrent) message(w *wsTracker, ev schedule.Event) signal.Announce {
+	st := t.stats()
+	return signal.Announce{
+		InfoHash: t.a.Key, PeerID: t.a.PeerID, Event: signal.Event(ev.String()),
+		Uploaded: st.Uploaded, Downloaded: st.Downloaded, Left: st.Left, TrackerID: w.trackerID,
+		Key: t.c.keyText(),
+	}
+}
+
+func (t *torrent) sendAnnounce(now time.Time, w *wsTracker) {
+	a := t.message(w, w.due.Event)
+	w.due = nil
+	for _, id := range t.pool.Take(now, w.want, nil) {
+		a.Offers = append(a.Offers, signal.Offer{SDP: t.open[id].sdp, ID: id, HasID: true})
+	}
+	a.NumWant = len(a.Offers)
+	w.sent = len(a.Offers)
+	a.WantsICE = w.sock.needsServers(now)
+	w.asksICE = a.WantsICE
+	w.sock.ask(a.Append(nil))
+}
+
+// relay takes what a tracker sent for this torrent. m aliases memory that is not
+// used again.
+func (t *torrent) relay(now time.Time, w *wsTracker, m *signal.Reply) {
+	switch {
+	case t.stopping:
+	case m.FailureReason != "":
+		if w.asksICE {
+			w.sock.askAgain()
+		}
+		w.m.Failed(now, 0)
+		t.status(w.m, w.url, Status{Seeders: -1, Leechers: -1, Err: refusal(m.FailureReason, 0)})
+	case len(m.Offer) > 0:
+		t.takeOffer(w, m)
+	case len(m.Answer) > 0:
+		t.takeAnswer(now, m)
+	default:
+		t.takeReply(now, w, m)
+	}
+}
+
+func (t *torrent) takeReply(now time.Time, w *wsTracker, m *signal.Reply) {
+	if m.TrackerID != "" {
+		w.trackerID = m.TrackerID
+	}
+	first := w.others < 0
+	if m.Complete >= 0 && m.Incomplete >= 0 {
+		w.others = max(m.Complete+m.Incomplete-1, 0)
+	}
+	if w.asksICE {
+		w.asksICE = false
+		w.sock.takeServers(m.ICEServers)
+	}
+	w.m.Succeeded(now, seconds(int64(m.Interval)), seconds(int64(m.MinInterval)))
+	if first && w.others > w.sent && t.offersFor(w) > w.sent {
+		w.m.Hurry(now, hurry)
+	}
+	t.status(w.m, w.url, Status{Seeders: m.Complete, Leechers: m.Incomplete, Warning: printable(m.WarningMessage)})
+}
+
+// takeOffer answers somebody's offer.
+func (t *torrent) takeOffer(w *wsTracker, m *signal.Reply) {
+	id := relayID{m.PeerID, m.OfferID}
+	_, twice := t.answering[id.peer]
+	if m.PeerID == t.a.PeerID || twice || len(t.answering) >= t.c.cfg.MaxAnswers || t.seen(id) {
+		return
+	}
+	t.answering[id.peer] = struct{}{}
+	sdp := m.Offer.String()
+	go func() {
+		defer t.post(func(t *torrent, _ time.Time) { delete(t.answering, id.peer) })
+		ctx, cancel := context.WithTimeout(t.ctx, makeTimeout)
+		p, err := t.c.rtc.Answer(ctx, sdp)
+		cancel()
+		if err != nil {
+			return
+		}
+		a := signal.Announce{
+			InfoHash: t.a.Key, PeerID: t.a.PeerID, ToPeerID: id.peer, OfferID: id.offer,
+			HasAnswer: true, Answer: signal.NewSDP(p.SDP()),
+		}
+		w.sock.send(a.Append(nil), nil)
+		t.connect(p, false)
+	}()
+}
+
+// seen remembers an offer. Several trackers may bring the same one.
+func (t *torrent) seen(id relayID) bool {
+	for i := range t.recent {
+		if t.recent[i] == id {
+			return true
+		}
+	}
+	t.recent[t.recentAt] = id
+	t.recentAt = (t.recentAt + 1) % len(t.recent)
+	return false
+}
+
+// takeAnswer completes one of our offers.
+func (t *torrent) takeAnswer(now time.Time, m *signal.Reply) {
+	if !t.pool.Answered(now, m.OfferID) {
+		t.dropOffer(m.OfferID)
+		return
+	}
+	p := t.open[m.OfferID].p
+	delete(t.open, m.OfferID)
+	sdp := m.Answer.String()
+	go func() {
+		if p.Accept(sdp) != nil {
+			p.Close()
+			return
+		}
+		t.connect(p, true)
+	}()
+}
+
+// connect waits for the channel to open and gives it to the Sink. It runs on a
+// goroutine of its own.
+func (t *torrent) connect(p rtcPending, outgoing bool) {
+	ctx, cancel := context.WithTimeout(t.ctx, openTimeout)
+	defer cancel()
+	c, err := p.Conn(ctx)
+	switch {
+	case err != nil:
+		p.Close()
+	case t.ctx.Err() != nil:
+		c.Close()
+	default:
+		t.c.cfg.Sink.ConnReady(t.a.Key, c, outgoing)
+	}
+}
+
+// stopWS tells the trackers; some never answer that, so it counts as told when it
+// is written.
+func (t *torrent) stopWS(wg *sync.WaitGroup) {
+	for _, w := range t.ws {
+		if len(w.m.Stop()) == 0 {
+			continue
+		}
+		a := t.message(w, schedule.Stopped)
+		wg.Add(1)
+		w.sock.send(a.Append(nil), wg.Done)
+	}
+}

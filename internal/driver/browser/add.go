@@ -1,0 +1,237 @@
+//go:build js
+
+package browser
+
+import (
+	"errors"
+	"strings"
+	"syscall/js"
+
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient"
+	"github.com/shoal-p2p/shoal/internal/driver"
+	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/magnet"
+	"github.com/shoal-p2p/shoal/metainfo"
+	"github.com/shoal-p2p/shoal/storage"
+)
+
+// add joins a swarm by the bytes of a .torrent, a magnet link or an info hash.
+func (c *Client) add(arg js.Value) (any, error) {
+	var opt driver.Options
+	t := &tabTorrent{trackers: stringsOf(arg.Get("trackers")), unwanted: map[int]bool{}}
+	if source := arg.Get("source"); source.Type() == js.TypeString {
+		s := source.String()
+		if _, err := metainfo.ParseHash(s); err == nil {
+			s = "magnet:?xt=urn:btih:" + s
+		}
+		m, err := magnet.Parse(s)
+		if err != nil {
+			return nil, err
+		}
+		opt.Key, opt.HashV2 = m.Key(), m.HashV2
+		t.trackers = append(t.trackers, m.Trackers...)
+	} else if source.InstanceOf(uint8Array) {
+		if source.Length() > metainfo.MaxTorrentSize {
+			return nil, errors.New("the .torrent is too large")
+		}
+		b := make([]byte, source.Length())
+		js.CopyBytesToGo(b, source)
+		meta, err := metainfo.Parse(b)
+		if err != nil {
+			return nil, err
+		}
+		t.meta, opt.Info, opt.Key = meta, meta.Info, meta.Info.Key()
+		for _, tier := range meta.Announce {
+			t.trackers = append(t.trackers, tier...)
+		}
+	} else {
+		return nil, errors.New("neither a link nor a .torrent")
+	}
+	t.id = opt.Key.String()
+	return map[string]any{"id": t.id}, c.start(t, opt, func(info *metainfo.Info) (driver.Content, error) {
+		return c.content(t, info)
+	})
+}
+
+// start adds a torrent to the session and announces it. A torrent that is there
+// already is no error.
+func (c *Client) start(t *tabTorrent, opt driver.Options, open func(*metainfo.Info) (driver.Content, error)) error {
+	c.mu.Lock()
+	if c.torrents[t.id] != nil {
+		c.mu.Unlock()
+		return nil
+	}
+	c.torrents[t.id] = t
+	c.mu.Unlock()
+	forget := func(err error) error {
+		c.mu.Lock()
+		delete(c.torrents, t.id)
+		c.mu.Unlock()
+		return err
+	}
+	if opt.Info == nil && !c.memory {
+		// A previous visit may have left the info dictionary behind.
+		if o, err := storage.OpenOPFS(opt.Key); err == nil {
+			t.opfs = o
+			opt.Info = o.Info()
+		}
+	}
+	opt.Open = open
+	dt, err := c.session.Add(opt)
+	if err != nil {
+		if t.opfs != nil {
+			t.opfs.Close()
+		}
+		return forget(err)
+	}
+	t.Torrent = dt
+	t.announce = c.trackers.Start(trackerclient.Announcement{
+		Key: opt.Key, PeerID: c.session.PeerID(), Trackers: webSockets(t.trackers),
+		Stats: func() trackerclient.Stats {
+			down, up, left := dt.Totals()
+			return trackerclient.Stats{Downloaded: down, Uploaded: up, Left: left}
+		},
+		WantPeers: func() int {
+			want := wantPeers
+			if isDone(dt.Done()) {
+				want = seedPeers
+			}
+			return max(0, want-dt.NumPeers())
+		},
+	})
+	go t.watch()
+	return nil
+}
+
+func isDone(ch <-chan struct{}) bool {
+	select {
+	case <-ch:
+		return true
+	default:
+		return false
+	}
+}
+
+// webSockets keeps the trackers that a tab can reach, all in one tier each.
+func webSockets(urls []string) (tiers [][]string) {
+	seen := map[string]bool{}
+	for _, u := range urls {
+		if (strings.HasPrefix(u, "ws://") || strings.HasPrefix(u, "wss://")) && !seen[u] {
+			seen[u] = true
+			tiers = append(tiers, []string{u})
+		}
+	}
+	return tiers
+}
+
+// content opens the store of a torrent to be downloaded.
+func (c *Client) content(t *tabTorrent, info *metainfo.Info) (driver.Content, error) {
+	content := driver.Content{}
+	if t.meta != nil {
+		content.Layers = t.meta.Layers()
+	}
+	if !c.memory {
+		var err error
+		if t.opfs == nil {
+			t.opfs, err = storage.OpenOPFS(info.Key())
+		}
+		if err == nil {
+			if err = t.opfs.SetInfo(info); err == nil {
+				t.store, content.Store = t.opfs, t.opfs
+				have := bits.New(info.NumPieces())
+				for i, kept := 0, t.opfs.Have(); i < have.Len(); i++ {
+					if kept.Has(i) {
+						have.Set(i)
+					}
+				}
+				content.Have = &have
+				content.Stored = func(i int) { t.opfs.MarkHave(i) }
+				return content, nil
+			}
+			t.opfs.Close()
+		}
+		// Another tab has it open, or the browser refuses: memory will do.
+		t.opfs = nil
+	}
+	m := storage.NewMemory(info, storage.MemoryOptions{})
+	t.store, content.Store = m, m
+	return content, nil
+}
+
+// watch reports what becomes of a torrent.
+func (t *tabTorrent) watch() {
+	for !isDone(t.Learned()) {
+		changed := t.Changed()
+		if err := t.Err(); err != nil {
+			t.fail(err)
+			return
+		}
+		select {
+		case <-t.Learned():
+		case <-changed:
+		}
+	}
+	t.sendMetadata()
+	completed := isDone(t.Done())
+	if completed {
+		event(map[string]any{"type": "done", "id": t.id})
+	}
+	for {
+		changed := t.Changed()
+		if err := t.Err(); err != nil {
+			if err != driver.ErrNotRunning {
+				t.fail(err)
+			}
+			return
+		}
+		if !completed && isDone(t.Done()) {
+			completed = true
+			t.announce.Completed()
+			event(map[string]any{"type": "done", "id": t.id})
+		}
+		<-changed
+	}
+}
+
+func (t *tabTorrent) sendMetadata() {
+	info := t.Info()
+	meta := t.meta
+	if meta == nil {
+		meta = &metainfo.Torrent{Info: info}
+		for _, tr := range t.trackers {
+			meta.Announce = append(meta.Announce, []string{tr})
+		}
+	}
+	var file js.Value
+	if t.meta != nil || !info.HasV2 {
+		file = toJS(meta.Marshal())
+	} else {
+		file = toJS(nil) // its piece layers are not known yet
+	}
+	m := magnet.Of(meta)
+	m.Trackers = nil
+	for _, tier := range webSockets(t.trackers) {
+		m.Trackers = append(m.Trackers, tier...)
+	}
+	files := []any{}
+	for i, f := range realFiles(info) {
+		files = append(files, map[string]any{
+			"index": i, "path": toArray(f.Path), "length": f.Length, "offset": f.Offset,
+		})
+	}
+	event(map[string]any{
+		"type": "metadata", "id": t.id, "name": info.Name, "length": info.TotalSize(),
+		"pieceLength": info.PieceLength, "pieces": info.NumPieces(), "files": files,
+		"magnet": m.String(), "torrent": file,
+	})
+}
+
+// realFiles are the files without padding.
+func realFiles(info *metainfo.Info) (list []*metainfo.File) {
+	for i := range info.Files {
+		if !info.Files[i].Pad {
+			list = append(list, &info.Files[i])
+		}
+	}
+	return list
+}

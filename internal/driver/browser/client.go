@@ -1,0 +1,177 @@
+//go:build js
+
+// Package browser runs a session inside a tab's worker for the page.
+package browser
+
+import (
+	"errors"
+	"net/netip"
+	"sync"
+	"syscall/js"
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient"
+	"github.com/shoal-p2p/shoal/internal/driver"
+	"github.com/shoal-p2p/shoal/internal/engine/torrent"
+	"github.com/shoal-p2p/shoal/internal/engine/verify"
+	"github.com/shoal-p2p/shoal/internal/transport"
+	"github.com/shoal-p2p/shoal/internal/transport/webrtc"
+	"github.com/shoal-p2p/shoal/metainfo"
+	"github.com/shoal-p2p/shoal/storage"
+)
+
+// Limits of a tab, which shares its machine with the page it is in.
+const (
+	bufferBytes  = 32 << 20
+	uploadWindow = 512 << 10
+	readBuffer   = 128 << 10
+	wantPeers    = 12 // over WebRTC, while downloading
+	seedPeers    = 4
+	statsEvery   = 250 * time.Millisecond
+)
+
+// Client is the engine of one tab. Its state is guarded by mu; calls of the page
+// run in goroutines of their own.
+type Client struct {
+	session  *driver.Session
+	rtc      *webrtc.Host
+	trackers *trackerclient.Client
+	hasher   verify.Hasher // nil: Go's
+	memory   bool
+
+	mu       sync.Mutex
+	torrents map[string]*tabTorrent // by id
+}
+
+type tabTorrent struct {
+	*driver.Torrent
+	id       string
+	trackers []string
+	meta     *metainfo.Torrent // nil when it came by a magnet link
+	announce *trackerclient.Handle
+	opfs     *storage.OPFS // nil: in memory, or dropped files
+	store    storage.Store
+	lastSent string // fingerprint of the last stats event
+	unwanted map[int]bool
+}
+
+var errNotReady = errors.New("the engine has not been initialised")
+
+// Serve registers the engine with the worker and never returns.
+func Serve() {
+	c := &Client{torrents: map[string]*tabTorrent{}}
+	js.Global().Set("shoalCall", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		method, arg, reply := args[0].String(), args[1], args[2]
+		go func() {
+			result, err := c.call(method, arg)
+			if err != nil {
+				reply.Invoke(err.Error(), js.Null())
+				return
+			}
+			reply.Invoke(js.Null(), result)
+		}()
+		return nil
+	}))
+	for range time.Tick(statsEvery) {
+		c.sendStats()
+	}
+}
+
+func (c *Client) call(method string, arg js.Value) (any, error) {
+	if method != "init" && c.session == nil {
+		return nil, errNotReady
+	}
+	switch method {
+	case "init":
+		return c.init(arg)
+	case "add":
+		return c.add(arg)
+	case "seed":
+		return c.seed(arg)
+	case "remove":
+		return c.remove(arg)
+	case "read":
+		return c.read(arg)
+	case "select":
+		return c.selectFile(arg)
+	}
+	return nil, errors.New("the engine has no method " + method)
+}
+
+func (c *Client) init(arg js.Value) (any, error) {
+	if c.session == nil {
+		maxPeers := 40
+		if v := arg.Get("maxPeers"); v.Type() == js.TypeNumber && v.Int() > 0 {
+			maxPeers = v.Int()
+		}
+		if w := newWebCrypto(); w != nil {
+			c.hasher = w
+		}
+		cfg := driver.Config{
+			ReadBuffer: readBuffer, Workers: 2, Hasher: c.hasher,
+			Machine: torrent.Config{MaxPeers: maxPeers, BufferBytes: bufferBytes, UploadWindow: uploadWindow},
+		}
+		rtc, err := webrtc.NewHost(webrtc.Config{
+			ICEServers: stringsOf(arg.Get("iceServers")), Loopback: truthy(arg.Get("loopback")), MaxOpen: maxPeers,
+		})
+		if err != nil {
+			return nil, err
+		}
+		c.rtc = rtc
+		c.session = driver.NewSession(cfg)
+		c.trackers = trackerclient.New(trackerclient.Config{Sink: c, WebRTC: rtc})
+		c.memory = stringOf(arg.Get("storage")) == "memory" || !storage.OPFSAvailable()
+	}
+	kind := "opfs"
+	if c.memory {
+		kind = "memory"
+	}
+	return map[string]any{"version": driver.Version, "storage": kind}, nil
+}
+
+// PeersFound implements trackerclient.Sink: a tab cannot dial addresses.
+func (c *Client) PeersFound(metainfo.Hash, []netip.AddrPort, string) {}
+
+// ConnReady implements trackerclient.Sink.
+func (c *Client) ConnReady(key metainfo.Hash, conn transport.Conn, outgoing bool) {
+	c.session.Join(key, conn, outgoing)
+}
+
+// TrackerStatus implements trackerclient.Sink.
+func (c *Client) TrackerStatus(metainfo.Hash, string, trackerclient.Status) {}
+
+func (c *Client) byID(arg js.Value) (*tabTorrent, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t := c.torrents[stringOf(arg.Get("id"))]; t != nil {
+		return t, nil
+	}
+	return nil, errors.New("there is no such torrent here")
+}
+
+func event(fields map[string]any) { js.Global().Call("shoalEvent", fields) }
+
+func (t *tabTorrent) fail(err error) {
+	event(map[string]any{"type": "error", "id": t.id, "message": err.Error()})
+}
+
+func (c *Client) remove(arg js.Value) (any, error) {
+	t, err := c.byID(arg)
+	if err != nil {
+		return nil, err
+	}
+	c.mu.Lock()
+	delete(c.torrents, t.id)
+	c.mu.Unlock()
+	if t.announce != nil {
+		t.announce.Stop(timeout(2 * time.Second))
+	}
+	t.Close()
+	switch {
+	case t.opfs != nil && truthy(arg.Get("deleteData")):
+		err = t.opfs.Delete()
+	case t.store != nil:
+		err = t.store.Close()
+	}
+	return nil, err
+}

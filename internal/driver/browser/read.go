@@ -1,0 +1,120 @@
+//go:build js
+
+package browser
+
+import (
+	"errors"
+	"io"
+	"syscall/js"
+
+	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/metainfo"
+)
+
+// maxChunk is the largest piece of a stream that is handed to the page at once.
+const maxChunk = 256 << 10
+
+// fileOf finds the torrent and the file that a call names.
+func (c *Client) fileOf(arg js.Value) (t *tabTorrent, files []*metainfo.File, index int, err error) {
+	if t, err = c.byID(arg); err != nil {
+		return nil, nil, 0, err
+	}
+	info := t.Info()
+	if info == nil {
+		return nil, nil, 0, errors.New("the torrent's file list is not known yet")
+	}
+	files, index = realFiles(info), arg.Get("file").Int()
+	if index < 0 || index >= len(files) {
+		return nil, nil, 0, errors.New("the torrent has no such file")
+	}
+	return t, files, index, nil
+}
+
+// read streams a range of a file through a MessagePort: the receiver pulls with
+// true and cancels with false.
+func (c *Client) read(arg js.Value) (any, error) {
+	t, files, index, err := c.fileOf(arg)
+	if err != nil {
+		return nil, err
+	}
+	f := files[index]
+	start, end := int64(arg.Get("start").Float()), int64(arg.Get("end").Float())
+	if start < 0 || end > f.Length || start > end {
+		return nil, errors.New("the range lies outside the file")
+	}
+	go stream(arg.Get("port"), t.NewReader(f.Offset+start, end-start, start == 0 && end == f.Length))
+	return map[string]any{}, nil
+}
+
+type streamReader interface {
+	io.Reader
+	io.Closer
+}
+
+// stream answers the pulls of one port until its end.
+func stream(port js.Value, r streamReader) {
+	pulls := make(chan bool, 64)
+	onmessage := js.FuncOf(func(_ js.Value, args []js.Value) any {
+		if !args[0].Get("data").Truthy() {
+			r.Close() // a read that waits for a piece ends
+			select {
+			case pulls <- false:
+			default:
+			}
+			return nil
+		}
+		select {
+		case pulls <- true:
+		default: // more pulls than anybody needs
+		}
+		return nil
+	})
+	port.Set("onmessage", onmessage)
+	defer func() {
+		port.Set("onmessage", js.Null())
+		port.Call("close")
+		onmessage.Release()
+		r.Close()
+	}()
+	buf := make([]byte, maxChunk)
+	for more := range pulls {
+		if !more {
+			return
+		}
+		n, err := r.Read(buf)
+		switch {
+		case n > 0:
+			a := toJS(buf[:n])
+			port.Call("postMessage", a, []any{a.Get("buffer")})
+		case err == io.EOF:
+			port.Call("postMessage", js.Null())
+			return
+		case err != nil:
+			port.Call("postMessage", map[string]any{"error": err.Error()})
+			return
+		}
+	}
+}
+
+// selectFile chooses whether a file is to be downloaded.
+func (c *Client) selectFile(arg js.Value) (any, error) {
+	t, files, index, err := c.fileOf(arg)
+	if err != nil {
+		return nil, err
+	}
+	info := t.Info()
+	c.mu.Lock()
+	t.unwanted[index] = !truthy(arg.Get("on"))
+	want := bits.New(info.NumPieces())
+	for i, f := range files {
+		if t.unwanted[i] || f.Length == 0 {
+			continue
+		}
+		for p := f.Offset / info.PieceLength; p*info.PieceLength < f.End(); p++ {
+			want.Set(int(p))
+		}
+	}
+	c.mu.Unlock()
+	t.Want(&want)
+	return nil, nil
+}

@@ -1,0 +1,110 @@
+//go:build js
+
+package browser
+
+import (
+	"errors"
+	"syscall/js"
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/driver"
+	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/metainfo"
+	"github.com/shoal-p2p/shoal/storage"
+)
+
+// seed makes a torrent of dropped files and shares them. The files are read from
+// where they are, now to hash them and later piece by piece.
+func (c *Client) seed(arg js.Value) (any, error) {
+	list := arg.Get("files")
+	if list.Type() != js.TypeObject || list.Length() == 0 {
+		return nil, errors.New("there are no files to share")
+	}
+	opt := metainfo.BuildOptions{Name: stringOf(arg.Get("name")), V1: true, V2: true, CreatedBy: "Shoal/" + driver.Version}
+	var blobs []storage.Blob
+	for i := range list.Length() {
+		f := list.Index(i)
+		b := storage.Blob{File: f.Get("file"), Path: stringsOf(f.Get("path"))}
+		blobs = append(blobs, b)
+		opt.Files = append(opt.Files, metainfo.BuildFile{Path: b.Path, Length: b.Size()})
+	}
+	trackers := stringsOf(arg.Get("trackers"))
+	for _, tr := range trackers {
+		opt.Announce = append(opt.Announce, []string{tr})
+	}
+	meta, err := c.build(opt, blobs)
+	if err != nil {
+		return nil, err
+	}
+	store, err := storage.NewBlobs(meta.Info, blobs)
+	if err != nil {
+		return nil, err
+	}
+	t := &tabTorrent{id: meta.Info.Key().String(), meta: meta, trackers: trackers, store: store, unwanted: map[int]bool{}}
+	have := bits.New(meta.Info.NumPieces())
+	have.Fill()
+	err = c.start(t, driver.Options{Info: meta.Info, Key: meta.Info.Key()}, func(*metainfo.Info) (driver.Content, error) {
+		return driver.Content{Store: store, Layers: meta.Layers(), Have: &have}, nil
+	})
+	return map[string]any{"id": t.id, "torrent": toJS(meta.Marshal())}, err
+}
+
+// build hashes the files, reading one piece ahead of the hash.
+func (c *Client) build(opt metainfo.BuildOptions, blobs []storage.Blob) (*metainfo.Torrent, error) {
+	b, err := metainfo.NewBuilder(opt)
+	if err != nil {
+		return nil, err
+	}
+	total, done := b.TotalSize(), int64(0)
+	var reported time.Time
+	type read struct {
+		data []byte
+		err  error
+	}
+	next := func(i int) <-chan read {
+		ch := make(chan read, 1)
+		go func() {
+			data := make([]byte, b.PieceSize(i))
+			ch <- read{data, readPiece(b, blobs, i, data)}
+		}()
+		return ch
+	}
+	ahead := next(0)
+	for i := range b.NumPieces() {
+		r := <-ahead
+		if i+1 < b.NumPieces() {
+			ahead = next(i + 1)
+		}
+		if r.err != nil {
+			return nil, r.err
+		}
+		if c.hasher == nil {
+			b.SetPiece(i, b.HashPiece(i, r.data))
+		} else {
+			v1, leaves := c.hasher.Hash(r.data, true, int(b.TreeBytes(i)))
+			b.SetPiece(i, metainfo.PieceHashes{V1: v1, V2: b.TreeRootOf(i, leaves)})
+		}
+		done += int64(len(r.data))
+		if now := time.Now(); now.Sub(reported) > 100*time.Millisecond {
+			reported = now
+			event(map[string]any{"type": "hashing", "name": opt.Name, "done": min(done, total), "total": total})
+		}
+		yield()
+	}
+	event(map[string]any{"type": "hashing", "name": opt.Name, "done": total, "total": total})
+	return b.Finish()
+}
+
+// yield lets the worker's events run between two pieces.
+func yield() { time.Sleep(0) }
+
+// readPiece fills one piece from the files it covers; what no range covers is
+// padding, and data is zero already.
+func readPiece(b *metainfo.Builder, blobs []storage.Blob, index int, data []byte) error {
+	for _, r := range b.AppendRanges(nil, index) {
+		if _, err := blobs[r.File].ReadAt(data[r.Offset:r.Offset+r.Length], r.FileOffset); err != nil {
+			return err
+		}
+	}
+	return nil
+}

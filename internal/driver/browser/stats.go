@@ -1,0 +1,80 @@
+//go:build js
+
+package browser
+
+import (
+	"strconv"
+
+	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/metainfo"
+)
+
+// sendStats tells the page about every torrent that changed.
+func (c *Client) sendStats() {
+	c.mu.Lock()
+	list := make([]*tabTorrent, 0, len(c.torrents))
+	for _, t := range c.torrents {
+		if t.Torrent != nil {
+			list = append(list, t)
+		}
+	}
+	c.mu.Unlock()
+	for _, t := range list {
+		t.sendStats()
+	}
+}
+
+func (t *tabTorrent) sendStats() {
+	s := t.Stats()
+	info := t.Info()
+	state, progress := "metadata", 0.0
+	files := []any{}
+	if info != nil {
+		have := t.Have()
+		state = "downloading"
+		if isDone(t.Done()) {
+			state = "seeding"
+		}
+		if wanted := s.Missing + s.Have; wanted > 0 {
+			progress = float64(s.Have) / float64(wanted)
+		}
+		for _, f := range realFiles(info) {
+			files = append(files, verified(info, &have, f))
+		}
+	}
+	if t.Err() != nil {
+		state = "error"
+	}
+	peers := []any{}
+	print := state + strconv.Itoa(s.Have) + "/" + strconv.FormatInt(s.Downloaded, 10) + "/" + strconv.FormatInt(s.Uploaded, 10) +
+		"/" + strconv.Itoa(int(s.DownRate)>>8) + "/" + strconv.Itoa(int(s.UpRate)>>8)
+	for _, p := range s.Peers {
+		peers = append(peers, map[string]any{
+			"addr": p.Addr, "client": p.Client, "kind": p.Kind.String(),
+			"down": p.Down, "up": p.Up, "progress": p.Progress,
+		})
+		print += "|" + p.Addr + p.Client + strconv.Itoa(int(p.Progress*100))
+	}
+	if print == t.lastSent {
+		return
+	}
+	t.lastSent = print
+	event(map[string]any{
+		"type": "stats", "id": t.id, "state": state, "progress": progress, "have": s.Have,
+		"downloaded": s.Downloaded, "uploaded": s.Uploaded, "downSpeed": s.DownRate, "upSpeed": s.UpRate,
+		"peers": len(s.Peers), "seeds": s.Seeds, "files": files, "fromPeers": s.Downloaded, "peerList": peers,
+	})
+}
+
+// verified counts the bytes of a file that lie in stored pieces.
+func verified(info *metainfo.Info, have *bits.Set, f *metainfo.File) (n int64) {
+	for at := f.Offset; at < f.End(); {
+		i := at / info.PieceLength
+		end := min(f.End(), (i+1)*info.PieceLength)
+		if have.Has(int(i)) {
+			n += end - at
+		}
+		at = end
+	}
+	return n
+}

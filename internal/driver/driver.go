@@ -1,0 +1,218 @@
+// Package driver runs engine machines on real streams, stores and clocks.
+//
+// One goroutine per torrent owns its machine; two per connection move bytes. The
+// same code runs natively and in a browser's worker: what differs, dialling,
+// listening and discovery, is given to it.
+package driver
+
+import (
+	"context"
+	"errors"
+	"io"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"sync"
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/engine/torrent"
+	"github.com/shoal-p2p/shoal/internal/engine/verify"
+	"github.com/shoal-p2p/shoal/internal/transport"
+	"github.com/shoal-p2p/shoal/internal/wire"
+	"github.com/shoal-p2p/shoal/metainfo"
+)
+
+// Version is what peers and users are told.
+const Version = "0.1.0"
+
+const (
+	handshakeTimeout = 20 * time.Second
+	dialTimeout      = 10 * time.Second
+)
+
+// Config says how a session behaves. The zero value works without dialling.
+type Config struct {
+	PeerID [20]byte // zero: random with our prefix
+	// Dial opens a stream to an address; nil: addresses are not dialled.
+	Dial func(ctx context.Context, addr netip.AddrPort) (transport.Conn, error)
+	// Hasher replaces Go's hashes where the platform has faster ones; nil: Go's.
+	Hasher verify.Hasher
+	// Workers is the number of pieces hashed at a time; 0: one per core.
+	Workers int
+	// ReadBuffer is the largest read buffer per connection in bytes; 0: 256 KiB.
+	ReadBuffer int
+	// Machine is the template of every torrent's machine: limits only.
+	Machine torrent.Config
+}
+
+// Session is a set of torrents that share an identity and incoming streams.
+type Session struct {
+	cfg     Config
+	pool    *pool
+	workers chan struct{}
+	ctx     context.Context
+	cancel  context.CancelFunc
+	wg      sync.WaitGroup
+
+	mu       sync.Mutex
+	torrents map[metainfo.Hash]*Torrent // under every key of its swarms
+	banned   map[netip.Addr]bool
+	closed   bool
+}
+
+// NewPeerID returns a random peer id with our prefix (BEP 20).
+func NewPeerID() (id [20]byte) {
+	copy(id[:], "-SH0001-")
+	const chars = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+	for i := 8; i < len(id); i++ {
+		id[i] = chars[rand.IntN(len(chars))]
+	}
+	return id
+}
+
+// NewSession returns a session without torrents.
+func NewSession(cfg Config) *Session {
+	if cfg.PeerID == ([20]byte{}) {
+		cfg.PeerID = NewPeerID()
+	}
+	if cfg.Workers == 0 {
+		cfg.Workers = runtime.GOMAXPROCS(0)
+	}
+	if cfg.ReadBuffer == 0 {
+		cfg.ReadBuffer = 256 << 10
+	}
+	if cfg.Machine.BufferBytes == 0 {
+		cfg.Machine.BufferBytes = 64 << 20
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Session{
+		cfg: cfg, ctx: ctx, cancel: cancel,
+		pool:     &pool{max: int(cfg.Machine.BufferBytes)},
+		workers:  make(chan struct{}, cfg.Workers),
+		torrents: map[metainfo.Hash]*Torrent{},
+		banned:   map[netip.Addr]bool{},
+	}
+}
+
+// PeerID is our identity in handshakes and announces.
+func (s *Session) PeerID() [20]byte { return s.cfg.PeerID }
+
+// newRand seeds a machine's random source from the runtime's own, which the
+// system seeds. crypto/rand would add 300 kB of big numbers to the tab's engine.
+func newRand() *rand.Rand { return rand.New(rand.NewPCG(rand.Uint64(), rand.Uint64())) }
+
+// Torrent returns the torrent with that key, nil if there is none.
+func (s *Session) Torrent(key metainfo.Hash) *Torrent {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.torrents[key]
+}
+
+// Torrents returns all torrents, each once, in no particular order.
+func (s *Session) Torrents() []*Torrent {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var list []*Torrent
+	for key, t := range s.torrents {
+		if key == t.key {
+			list = append(list, t)
+		}
+	}
+	return list
+}
+
+// Errors of a session.
+var (
+	ErrClosed = errors.New("the session is closed")
+	ErrExists = errors.New("the torrent is already there")
+)
+
+// Close ends every torrent and waits for its connections.
+func (s *Session) Close() {
+	s.mu.Lock()
+	s.closed = true
+	s.mu.Unlock()
+	for _, t := range s.Torrents() {
+		t.Close()
+	}
+	s.cancel()
+	s.wg.Wait()
+}
+
+// Accept takes an incoming stream of whatever torrent the other side names.
+func (s *Session) Accept(c transport.Conn) {
+	s.wg.Go(func() {
+		h, err := readHandshake(s.ctx, c)
+		if err != nil {
+			c.Close()
+			return
+		}
+		t := s.Torrent(h.InfoHash)
+		if t == nil || s.refused(c) {
+			c.Close()
+			return
+		}
+		mine := t.handshake(h.InfoHash)
+		if _, err := c.Write(mine.Append(nil)); err != nil {
+			c.Close()
+			return
+		}
+		if e, ok := c.(interface{ Established() }); ok {
+			e.Established() // it no longer counts as half-open
+		}
+		t.join(c, h, false)
+	})
+}
+
+// Join takes a stream that is known to belong to a torrent, as WebRTC streams
+// are. Both sides send their handshake at once.
+func (s *Session) Join(key metainfo.Hash, c transport.Conn, outgoing bool) {
+	t := s.Torrent(key)
+	if t == nil || s.refused(c) {
+		c.Close()
+		return
+	}
+	s.wg.Go(func() {
+		if err := t.introduce(s.ctx, c, key, outgoing); err != nil {
+			c.Close()
+		}
+	})
+}
+
+func (s *Session) refused(c transport.Conn) bool {
+	a, err := netip.ParseAddrPort(c.RemoteAddr())
+	if err != nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.banned[a.Addr()]
+}
+
+func (s *Session) ban(c transport.Conn) {
+	if a, err := netip.ParseAddrPort(c.RemoteAddr()); err == nil && !a.Addr().IsLoopback() {
+		s.mu.Lock()
+		s.banned[a.Addr()] = true
+		s.mu.Unlock()
+	}
+}
+
+// readHandshake reads 68 bytes and refuses a stranger at the first wrong one.
+func readHandshake(ctx context.Context, c transport.Conn) (wire.Handshake, error) {
+	c.SetReadDeadline(time.Now().Add(handshakeTimeout))
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	defer stop()
+	var buf [wire.HandshakeLen]byte
+	for n := 0; n < len(buf); {
+		k, err := c.Read(buf[n:])
+		n += k
+		if !wire.IsHandshakePrefix(buf[:n]) {
+			return wire.Handshake{}, wire.ErrHandshake
+		}
+		if err != nil && n < len(buf) {
+			return wire.Handshake{}, io.ErrUnexpectedEOF
+		}
+	}
+	c.SetReadDeadline(time.Time{})
+	return wire.ParseHandshake(buf[:])
+}

@@ -1,0 +1,197 @@
+package driver
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/engine/torrent"
+	"github.com/shoal-p2p/shoal/internal/engine/verify"
+	"github.com/shoal-p2p/shoal/internal/wire"
+	"github.com/shoal-p2p/shoal/metainfo"
+)
+
+// carryOut does what the machine decided. The loop calls it.
+func (t *Torrent) carryOut(effects []torrent.Effect) {
+	for _, e := range effects {
+		switch e := e.(type) {
+		case torrent.Send:
+			if c := t.conns[e.Peer]; c != nil {
+				c.send(e.Messages)
+			}
+		case torrent.Upload:
+			if c := t.conns[e.Peer]; c != nil {
+				c.upload(e)
+			}
+		case torrent.OpenPiece:
+			t.buffers[e.Index] = newPieceBuffer(t.s.pool, e.Index, e.Size, e.Buffer)
+		case torrent.DropPiece:
+			if b := t.buffers[e.Index]; b != nil {
+				delete(t.buffers, e.Index)
+				b.drop()
+			}
+		case torrent.Verify:
+			t.verify(e)
+		case torrent.Close:
+			if c := t.conns[e.Peer]; c != nil {
+				delete(t.conns, e.Peer)
+				if e.Ban {
+					t.s.ban(c.c)
+				}
+				c.close()
+			}
+		case torrent.Dial:
+			t.dial(e.Addr)
+		case torrent.Have:
+			t.gotPiece(e.Index)
+		case torrent.Learned:
+			t.learn(e.Info)
+		case torrent.Finished:
+			t.finish()
+		case torrent.Lost:
+			t.lost(e.Index)
+		case torrent.Stuck:
+			t.fail(e.Err)
+		}
+	}
+}
+
+// verify hashes a complete buffer and stores it if it is genuine.
+func (t *Torrent) verify(e torrent.Verify) {
+	b := t.buffers[e.Index]
+	info := t.info.Load()
+	b.use()
+	t.s.wg.Go(func() {
+		defer b.done()
+		t.s.workers <- struct{}{}
+		defer func() { <-t.s.workers }()
+		piece, ok := verify.Check(b.data, verify.Want{Info: info, Index: e.Index, V1: e.V1, V2: e.V2}, t.s.cfg.Hasher)
+		if !ok {
+			t.post(torrent.PieceForged{Index: e.Index, Sums: verify.Sums(b.data)})
+			return
+		}
+		if err := t.keep(piece); err != nil {
+			t.fail(err)
+			t.post(torrent.StoreFailed{Index: e.Index})
+			return
+		}
+		ev := torrent.PieceStored{Index: e.Index}
+		if e.Sums {
+			ev.Sums = verify.Sums(b.data)
+		}
+		t.post(ev)
+	})
+}
+
+// keep writes a genuine piece with one positioned write.
+func (t *Torrent) keep(p verify.Genuine) error {
+	off := int64(p.Index()) * t.info.Load().PieceLength
+	_, err := (*t.store.Load()).WriteAt(p.Bytes(), off)
+	return err
+}
+
+// readStore reads verified bytes.
+func (t *Torrent) readStore(p []byte, off int64) error {
+	_, err := (*t.store.Load()).ReadAt(p, off)
+	return err
+}
+
+func (t *Torrent) dial(addr netip.AddrPort) {
+	if t.s.cfg.Dial == nil {
+		t.s.wg.Go(func() { t.post(torrent.DialFailed{Addr: addr}) })
+		return
+	}
+	t.s.wg.Go(func() {
+		ctx, cancel := context.WithTimeout(t.s.ctx, dialTimeout)
+		defer cancel()
+		c, err := t.s.cfg.Dial(ctx, addr)
+		if err == nil && t.s.refused(c) { // banned meanwhile
+			c.Close()
+			err = wire.ErrHandshake
+		}
+		if err != nil {
+			t.post(torrent.DialFailed{Addr: addr})
+			return
+		}
+		if err := t.introduce(ctx, c, t.key, true); err != nil {
+			c.Close()
+			t.post(torrent.DialFailed{Addr: addr})
+		}
+	})
+}
+
+// gotPiece publishes a stored piece to readers.
+func (t *Torrent) gotPiece(index int) {
+	if t.content.Stored != nil {
+		t.content.Stored(index)
+	}
+	t.mu.Lock()
+	t.have.Set(index)
+	t.broadcast()
+	t.mu.Unlock()
+}
+
+// lost withdraws a piece that the store no longer has.
+func (t *Torrent) lost(index int) {
+	t.mu.Lock()
+	t.have.Clear(index)
+	if t.isDone {
+		t.isDone = false
+		t.done = make(chan struct{})
+	}
+	t.broadcast()
+	t.mu.Unlock()
+}
+
+// learn opens the content of a torrent whose info dictionary has just arrived.
+// Checking what is there already may take long, so it is done beside the loop.
+func (t *Torrent) learn(info *metainfo.Info) {
+	t.s.mu.Lock()
+	for _, k := range info.SwarmHashes() {
+		if t.s.torrents[k] == nil {
+			t.s.torrents[k] = t
+		}
+	}
+	t.s.mu.Unlock()
+	t.s.wg.Go(func() {
+		c, err := t.opt.Open(info)
+		if err != nil {
+			t.fail(err)
+			return
+		}
+		t.call(func() {
+			t.use(info, c)
+			effects := t.m.Step(time.Now(), torrent.ContentReady{Info: info, Layers: t.content.Layers, Have: c.Have})
+			t.opened()
+			t.carryOut(effects)
+		})
+	})
+}
+
+func (t *Torrent) finish() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if !t.isDone {
+		t.isDone = true
+		close(t.done)
+		t.broadcast()
+	}
+}
+
+// fail remembers why the torrent cannot go on.
+func (t *Torrent) fail(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.err == nil {
+		t.err = err
+		t.broadcast()
+	}
+}
+
+// storeProblem notes a read error while seeding; the piece is no longer offered.
+func (t *Torrent) storeProblem(err error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.warn = err
+	t.broadcast()
+}

@@ -1,0 +1,247 @@
+//go:build !js
+
+package native
+
+import (
+	"context"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+
+	"github.com/shoal-p2p/shoal/internal/driver"
+	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/metainfo"
+	"github.com/shoal-p2p/shoal/storage"
+)
+
+// Content is where the bytes of a torrent are. Make one with Download, Seed or
+// Sources.
+type Content interface {
+	// prepare is called first. It returns the info dictionary where it is known.
+	prepare(key metainfo.Hash, t *metainfo.Torrent) (*metainfo.Info, error)
+	open(ctx context.Context, info *metainfo.Info) (driver.Content, error)
+	close(complete bool)
+}
+
+// fromBits converts a verification's result.
+func fromBits(b storage.Bits, n int) *bits.Set {
+	set := bits.New(n)
+	for i := range n {
+		if b.Has(i) {
+			set.Set(i)
+		}
+	}
+	return &set
+}
+
+// Download keeps a torrent below a folder, with resume data beside it.
+func Download(dir string, progress storage.Progress) Content {
+	return &download{dir: dir, progress: progress}
+}
+
+type download struct {
+	dir      string
+	progress storage.Progress
+
+	torrent *metainfo.Torrent
+	mu      sync.Mutex
+	resume  *storage.Resume
+	files   *storage.File
+	err     error
+}
+
+func (d *download) prepare(key metainfo.Hash, t *metainfo.Torrent) (*metainfo.Info, error) {
+	r, err := storage.OpenResume(d.dir, key)
+	if err != nil {
+		return nil, err
+	}
+	d.resume, d.torrent = r, t
+	if t != nil {
+		return t.Info, nil
+	}
+	return r.Info(), nil
+}
+
+func (d *download) open(ctx context.Context, info *metainfo.Info) (c driver.Content, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	defer func() {
+		if err != nil {
+			d.shut(false)
+		}
+	}()
+	if d.resume.Info() == nil {
+		if err := d.resume.SetInfo(info); err != nil {
+			return c, err
+		}
+	}
+	if d.files, err = storage.OpenFiles(d.dir, info, storage.FileOptions{}); err != nil {
+		return c, err
+	}
+	have, doubtful, err := d.resume.Attach(d.files)
+	if err != nil {
+		return c, err
+	}
+	c.Store = d.files
+	c.Stored = d.stored
+	if d.torrent != nil {
+		c.Layers = d.torrent.Layers()
+	} else if info.HasV2 {
+		c.Layers = metainfo.NewLayers(info)
+	}
+	if doubtful.Count() > 0 {
+		found, err := storage.VerifyPieces(ctx, d.files, info, c.Layers, doubtful, d.progress)
+		if err != nil {
+			return c, err
+		}
+		var again []int
+		for i := range info.NumPieces() {
+			if found.Has(i) {
+				have.Set(i)
+				again = append(again, i)
+			}
+		}
+		if err := d.resume.MarkHave(again...); err != nil {
+			return c, err
+		}
+	}
+	c.Have = fromBits(have, info.NumPieces())
+	if c.Have.All() {
+		return c, d.files.Finish()
+	}
+	return c, nil
+}
+
+func (d *download) stored(index int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.resume != nil {
+		// A full disk shows itself at the next piece; this one is recorded with
+		// the next call that succeeds.
+		d.resume.MarkHave(index)
+	}
+}
+
+func (d *download) close(complete bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.shut(complete)
+}
+
+func (d *download) shut(complete bool) {
+	if d.files != nil && complete {
+		d.files.Finish()
+	}
+	if d.resume != nil {
+		if complete {
+			d.resume.Remove()
+		} else {
+			d.resume.Close()
+		}
+		d.resume = nil
+	}
+	if d.files != nil {
+		d.files.Close()
+		d.files = nil
+	}
+}
+
+// Complete ends the resume data of a finished download, so that nothing but the
+// content is left in the folder. Seeding goes on.
+func (d *download) complete() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.files == nil || d.resume == nil {
+		return nil
+	}
+	if err := d.files.Finish(); err != nil {
+		return err
+	}
+	err := d.resume.Remove()
+	d.resume = nil
+	return err
+}
+
+// Finish puts a finished download in its final state: empty files made, resume
+// data removed. It does nothing for content that was not downloaded.
+func (t *Torrent) Finish() error {
+	if d, ok := t.content.(*download); ok {
+		return d.complete()
+	}
+	return nil
+}
+
+// Seed serves files that were downloaded or made before; they are verified
+// first. A file that is missing or differs is an error.
+func Seed(dir string, progress storage.Progress) Content {
+	return &seed{progress: progress, openStore: func(info *metainfo.Info) (*storage.File, error) {
+		return storage.OpenFiles(dir, info, storage.FileOptions{ReadOnly: true})
+	}, check: true}
+}
+
+// Sources serves the paths from which the torrent has just been made; they are
+// not hashed again.
+func Sources(paths []string) Content {
+	return &seed{openStore: func(info *metainfo.Info) (*storage.File, error) {
+		return storage.OpenSources(info, paths)
+	}}
+}
+
+type seed struct {
+	openStore func(*metainfo.Info) (*storage.File, error)
+	progress  storage.Progress
+	check     bool
+	torrent   *metainfo.Torrent
+	files     *storage.File
+}
+
+func (s *seed) prepare(_ metainfo.Hash, t *metainfo.Torrent) (*metainfo.Info, error) {
+	s.torrent = t
+	return t.Info, nil
+}
+
+func (s *seed) open(ctx context.Context, info *metainfo.Info) (c driver.Content, err error) {
+	if s.files, err = s.openStore(info); err != nil {
+		return c, err
+	}
+	c.Store, c.Layers = s.files, s.torrent.Layers()
+	have := bits.New(info.NumPieces())
+	have.Fill()
+	if s.check {
+		found, err := storage.Verify(ctx, s.files, info, c.Layers, s.progress)
+		if err != nil {
+			s.files.Close()
+			return c, err
+		}
+		have = *fromBits(found, info.NumPieces())
+	}
+	c.Have = &have
+	return c, nil
+}
+
+func (s *seed) close(bool) {
+	if s.files != nil {
+		s.files.Close()
+	}
+}
+
+// lookup resolves host:port.
+func lookup(ctx context.Context, hostport string) (netip.AddrPort, error) {
+	if a, err := netip.ParseAddrPort(hostport); err == nil {
+		return a, nil
+	}
+	host, port, err := net.SplitHostPort(hostport)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+	if err != nil {
+		return netip.AddrPort{}, err
+	}
+	return netip.AddrPortFrom(ips[0].Unmap(), uint16(n)), nil
+}

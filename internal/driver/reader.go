@@ -1,0 +1,170 @@
+package driver
+
+import (
+	"errors"
+	"io"
+	"sync"
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/engine/torrent"
+)
+
+const (
+	minReadahead = 1 << 20
+	maxReadahead = 32 << 20
+	// The tail of a media file may hold its index; players ask for it right
+	// after the head.
+	tailReadahead = 512 << 10
+)
+
+// Reader streams a range of a torrent while it is being fetched: it blocks until
+// the pieces it needs are verified, and tells the machine what it will need
+// next. Read, Seek and Close may not run concurrently, except that Close may
+// interrupt a Read.
+type Reader struct {
+	t      *Torrent
+	base   int64 // of the range in the piece space
+	size   int64
+	pos    int64
+	id     int
+	ahead  int64 // grows while reading goes on in order
+	told   int   // piece that was last announced to the machine
+	toldAt int64 // position at that time
+	rate   float64
+	since  time.Time
+	closed chan struct{}
+	once   sync.Once
+}
+
+var errReaderClosed = errors.New("the reader is closed")
+
+// NewReader returns a reader of length bytes from offset base of the piece
+// space. The info dictionary must be known. With tail, the end of the range is
+// fetched early too.
+func (t *Torrent) NewReader(base, length int64, tail bool) *Reader {
+	t.mu.Lock()
+	t.readerID += 2
+	id := t.readerID
+	t.mu.Unlock()
+	r := &Reader{t: t, base: base, size: length, id: id, ahead: minReadahead, told: -1, closed: make(chan struct{})}
+	if info := t.info.Load(); tail && info != nil && length > 2*tailReadahead {
+		first := int((base + length - tailReadahead) / info.PieceLength)
+		last := int((base + length - 1) / info.PieceLength)
+		t.post(torrent.ReaderMoved{Reader: id + 1, First: first, Last: last, Urgent: 3 * time.Second})
+	}
+	return r
+}
+
+// Size is the length of the range in bytes.
+func (r *Reader) Size() int64 { return r.size }
+
+// Seek implements io.Seeker. It costs nothing until the next Read.
+func (r *Reader) Seek(offset int64, whence int) (int64, error) {
+	switch whence {
+	case io.SeekCurrent:
+		offset += r.pos
+	case io.SeekEnd:
+		offset += r.size
+	}
+	if offset < 0 {
+		return 0, errors.New("seek before the start of the file")
+	}
+	r.pos = offset
+	return offset, nil
+}
+
+// Read waits until the piece at the position is verified, then reads from the
+// store, at most to the end of what is verified without a gap.
+func (r *Reader) Read(p []byte) (int, error) {
+	if r.pos >= r.size {
+		return 0, io.EOF
+	}
+	if len(p) == 0 {
+		return 0, nil
+	}
+	if int64(len(p)) > r.size-r.pos {
+		p = p[:r.size-r.pos]
+	}
+	off := r.base + r.pos
+	pl := r.t.info.Load().PieceLength
+	index := int(off / pl)
+	r.announce(index)
+	end, err := r.wait(index)
+	if err != nil {
+		return 0, err
+	}
+	if n := end - off; int64(len(p)) > n {
+		p = p[:n]
+	}
+	if err := r.t.readStore(p, off); err != nil {
+		r.t.storeProblem(err)
+		return 0, err
+	}
+	r.pos += int64(len(p))
+	return len(p), nil
+}
+
+// wait blocks until a piece is stored, and returns the end of the run of stored
+// pieces that begins with it, within 1 MiB.
+func (r *Reader) wait(index int) (end int64, err error) {
+	t := r.t
+	pl := t.info.Load().PieceLength
+	for {
+		t.mu.Lock()
+		has, failed, changed := t.have.Has(index), t.err, t.changed
+		last := index
+		for has && int64(last+1-index)*pl < 1<<20 && t.have.Has(last+1) {
+			last++
+		}
+		t.mu.Unlock()
+		if has {
+			return int64(last+1) * pl, nil
+		}
+		if failed != nil {
+			return 0, failed
+		}
+		select {
+		case <-changed:
+		case <-r.closed:
+			return 0, errReaderClosed
+		case <-t.quit:
+			return 0, ErrNotRunning
+		}
+	}
+}
+
+// announce tells the machine what is needed next, once per piece.
+func (r *Reader) announce(index int) {
+	if index == r.told {
+		return
+	}
+	pl := r.t.info.Load().PieceLength
+	now := time.Now()
+	jump := r.told < 0 || index < r.told || index > r.told+1+int(r.ahead/pl)
+	if jump {
+		r.ahead = minReadahead
+		r.since, r.toldAt = now, r.pos
+	} else {
+		r.ahead = min(2*r.ahead, maxReadahead)
+		if dt := now.Sub(r.since).Seconds(); dt > 0.5 {
+			r.rate = float64(r.pos-r.toldAt) / dt
+		}
+	}
+	rate := max(r.rate, 128<<10)
+	last := int(min(r.base+r.size-1, r.base+r.pos+r.ahead) / pl)
+	r.told = index
+	r.t.post(torrent.ReaderMoved{
+		Reader: r.id, First: index, Last: last, Jump: jump,
+		Spacing: time.Duration(float64(pl) / rate * float64(time.Second)),
+	})
+}
+
+// Close ends the reader; what it waited for is no longer urgent.
+func (r *Reader) Close() error {
+	r.once.Do(func() {
+		close(r.closed)
+		r.t.post(torrent.ReaderClosed{Reader: r.id})
+		r.t.post(torrent.ReaderClosed{Reader: r.id + 1})
+	})
+	return nil
+}

@@ -1,0 +1,304 @@
+package torrent_test
+
+import (
+	"fmt"
+	"net/netip"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/engine/torrent"
+	"github.com/shoal-p2p/shoal/internal/wire"
+)
+
+func addr(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
+
+func (r *rig) dials() (list []netip.AddrPort) {
+	for _, d := range did[torrent.Dial](r) {
+		list = append(list, d.Addr)
+	}
+	return list
+}
+
+func crowdOf(n, net int) (list []netip.AddrPort) {
+	for i := range n {
+		list = append(list, addr(fmt.Sprintf("10.%d.%d.%d:6881", net, i>>8, i&255)))
+	}
+	return list
+}
+
+func TestDialsHalfOpenAtMostAndTheUsersPeersFirst(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { c.MaxHalfOpen = 3 })
+	r.step(torrent.PeersFound{Addrs: crowdOf(10, 1)})
+	first := r.dials()
+	if len(first) != 3 {
+		t.Fatalf("%d dials at once", len(first))
+	}
+	mine := addr("192.0.2.1:7000")
+	r.step(torrent.PeersFound{Addrs: []netip.AddrPort{mine}, Trusted: true})
+	r.step(torrent.DialFailed{Addr: first[0]})
+	if got := r.dials(); len(got) != 1 || got[0] != mine {
+		t.Fatalf("dials %v next", got)
+	}
+}
+
+func TestFailedDialsAreRepeatedLessAndLess(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), nil)
+	a := addr("10.0.0.1:6881")
+	r.step(torrent.PeersFound{Addrs: []netip.AddrPort{a}})
+	var at []time.Duration
+	began := r.now
+	for range 2000 {
+		for range r.dials() {
+			at = append(at, r.now.Sub(began))
+			r.step(torrent.DialFailed{Addr: a})
+		}
+		r.wait(time.Second)
+	}
+	if len(at) < 4 || len(at) > 8 {
+		t.Fatalf("%d dials in half an hour: %v", len(at), at)
+	}
+	for i := 2; i < len(at); i++ {
+		if at[i]-at[i-1] <= at[i-1]-at[i-2] {
+			t.Fatalf("pauses do not grow: %v", at)
+		}
+	}
+}
+
+// A peer that hangs up at once is not dialled every few seconds for ever.
+func TestPeerThatHangsUpIsPausedLikeAFailure(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), nil)
+	a := addr("10.0.0.1:6881")
+	r.step(torrent.PeersFound{Addrs: []netip.AddrPort{a}})
+	n := 0
+	for range 1800 {
+		for range r.dials() {
+			n++
+			key := r.join(joined{addr: a.String()})
+			r.step(torrent.PeerLeft{Peer: key})
+		}
+		r.wait(time.Second)
+	}
+	if n > 8 {
+		t.Fatalf("connected %d times in half an hour", n)
+	}
+}
+
+func TestAddressOfAConnectedPeerIsNotDialledInVain(t *testing.T) {
+	a := addr("10.0.0.1:6881")
+	for name, in := range map[string]joined{
+		"it told its port": {addr: "10.0.0.1:50000", incoming: true, port: 6881, id: "-XX0001-aaaaaaaaaaaa"},
+		"it did not":       {addr: "10.0.0.1:50000", incoming: true, id: "-XX0001-aaaaaaaaaaaa"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, testTorrent(t, true, false), nil)
+			r.join(in)
+			r.wait(time.Minute)
+			n := 0
+			r.step(torrent.PeersFound{Addrs: []netip.AddrPort{a}})
+			for range 1000 {
+				for range r.dials() {
+					n++
+					r.join(joined{addr: a.String(), id: in.id})
+				}
+				r.recv(1, wire.Message{KeepAlive: true})
+				r.wait(time.Second)
+			}
+			if n > 1 {
+				t.Fatalf("dialled %d times while connected", n)
+			}
+			r.step(torrent.PeerLeft{Peer: 1})
+			r.wait(time.Minute)
+			if got := r.dials(); len(got) != 1 {
+				t.Fatalf("%d dials after it left", len(got))
+			}
+		})
+	}
+}
+
+func TestOurselvesAreDialledOnce(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), nil)
+	a := addr("10.0.0.1:6881")
+	n := 0
+	for range 600 {
+		r.step(torrent.PeersFound{Addrs: []netip.AddrPort{a}})
+		for range r.dials() {
+			n++
+			key := r.join(joined{addr: a.String(), id: string(r.cfg.PeerID[:]), silent: true})
+			if r.closed[key].Err != torrent.ErrSelf {
+				t.Fatalf("closed with %v", r.closed[key].Err)
+			}
+		}
+		r.wait(time.Second)
+	}
+	if n != 1 {
+		t.Fatalf("dialled ourselves %d times", n)
+	}
+}
+
+// Both sides dialled at the same time. Each sees the two connections in its own
+// order, and both must keep the same one.
+func TestCrossingDialsKeepOneConnection(t *testing.T) {
+	tor := testTorrent(t, true, false)
+	low, high := "-XX0001-000000000000", "-XX0001-zzzzzzzzzzzz"
+	// survivors of the connections that low and high dialled, as seen by one side
+	side := func(own, other string, ownFirst bool) (keepsOwn, keepsOther bool) {
+		r := start(t, tor, func(c *torrent.Config) { copy(c.PeerID[:], own) })
+		dialled := joined{addr: "10.0.0.1:6881", id: other}
+		came := joined{addr: "10.0.0.1:50000", incoming: true, id: other}
+		r.step(torrent.PeersFound{Addrs: []netip.AddrPort{addr(dialled.addr)}})
+		order := []joined{dialled, came}
+		if !ownFirst {
+			slices.Reverse(order)
+		}
+		for _, j := range order {
+			r.join(j)
+			r.wait(100 * time.Millisecond)
+		}
+		for key := torrent.PeerKey(1); key <= 2; key++ {
+			if _, gone := r.closed[key]; !gone {
+				if order[key-1].incoming {
+					keepsOther = true
+				} else {
+					keepsOwn = true
+				}
+			}
+		}
+		return keepsOwn, keepsOther
+	}
+	for _, lowFirst := range []bool{true, false} {
+		for _, highFirst := range []bool{true, false} {
+			lowOwn, lowOther := side(low, high, lowFirst)
+			highOwn, highOther := side(high, low, highFirst)
+			if lowOwn == lowOther || highOwn == highOther {
+				t.Fatalf("low keeps %v %v, high keeps %v %v: want one connection each", lowOwn, lowOther, highOwn, highOther)
+			}
+			if lowOwn != highOther {
+				t.Fatal("they keep different connections")
+			}
+		}
+	}
+}
+
+func TestSecondConnectionLaterIsRefused(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { copy(c.PeerID[:], "-XX0001-zzzzzzzzzzzz") })
+	first := r.join(joined{addr: "10.0.0.1:6881", id: "-XX0001-000000000000"})
+	r.wait(30 * time.Second)
+	second := r.join(joined{addr: "10.9.9.9:50000", incoming: true, id: "-XX0001-000000000000", silent: true})
+	if _, gone := r.closed[first]; gone || r.closed[second].Err != torrent.ErrDuplicate {
+		t.Fatal("a peer id that is taken must not push out its owner")
+	}
+}
+
+// A flood of made-up addresses must not keep out what a tracker says.
+func TestHearsayDoesNotCrowdOutTheTracker(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { c.MaxHalfOpen = 10 })
+	pex := r.ourID(wire.ExtPEX)
+	enemy := r.join(joined{})
+	for i := range 10 {
+		var msg wire.PEX
+		for _, a := range crowdOf(wire.MaxPEXPeers, i) {
+			msg.Added = append(msg.Added, wire.PEXPeer{Addr: a})
+		}
+		r.recv(enemy, extended(pex, msg.Append(nil)))
+		r.wait(31 * time.Second)
+		for _, a := range r.dials() {
+			r.step(torrent.DialFailed{Addr: a})
+		}
+	}
+	if n := r.m.Stats(r.now).Known; n > 1000 {
+		t.Fatalf("remembers %d addresses on the word of one peer", n)
+	}
+	real := addr("192.0.2.1:6881")
+	r.step(torrent.PeersFound{Addrs: []netip.AddrPort{real}})
+	for range 3 {
+		for _, a := range r.dials() {
+			if a == real {
+				return
+			}
+			r.step(torrent.DialFailed{Addr: a})
+		}
+	}
+	t.Fatal("the tracker's address waits behind the flood")
+}
+
+func TestConnectionLimitRefusesTheNext(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { c.MaxPeers = 2 })
+	r.join(joined{})
+	r.join(joined{})
+	third := r.join(joined{silent: true})
+	if r.closed[third].Err != torrent.ErrFull || len(r.closed) != 1 {
+		t.Fatalf("closed %v", r.closed)
+	}
+}
+
+func TestPrivateTorrentExchangesNoPeers(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { c.Private = true })
+	a := r.join(joined{addr: "10.0.0.1:6881"})
+	b := r.join(joined{addr: "10.0.0.2:6881"})
+	for _, p := range r.ext(a, wire.ExtHandshakeID) {
+		if h, err := wire.ParseExtHandshake(p); err != nil {
+			t.Fatal(err)
+		} else if _, ok := h.ID(wire.ExtPEX); ok {
+			t.Fatal("offers peer exchange")
+		}
+	}
+	msg := wire.PEX{Added: []wire.PEXPeer{{Addr: addr("192.0.2.1:6881")}}}
+	r.recv(a, extended(2, msg.Append(nil)))
+	r.wait(3 * time.Minute)
+	if len(r.dials()) != 0 {
+		t.Fatal("dials what peer exchange said")
+	}
+	if len(r.ext(b, 12)) != 0 {
+		t.Fatal("tells of peers")
+	}
+}
+
+func TestPeerExchangeTellsWhoCameAndWent(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), nil)
+	listener := r.join(joined{addr: "10.0.0.9:6881"})
+	other := r.join(joined{addr: "10.0.0.1:50000", incoming: true, port: 7000})
+	r.join(joined{}) // over WebRTC: nobody could dial it
+	alive := func() {
+		for key := listener; key <= r.nextKey; key++ {
+			if key != other {
+				r.recv(key, wire.Message{KeepAlive: true})
+			}
+		}
+	}
+	told := func() (p wire.PEX) {
+		t.Helper()
+		alive()
+		r.wait(61 * time.Second)
+		got := r.ext(listener, 12)
+		if len(got) != 1 {
+			t.Fatalf("%d messages", len(got))
+		}
+		p, err := wire.ParsePEX(got[0])
+		if err != nil {
+			t.Fatal(err)
+		}
+		return p
+	}
+	if p := told(); len(p.Added) != 1 || p.Added[0].Addr != addr("10.0.0.1:7000") || len(p.Dropped) != 0 {
+		t.Fatalf("told %+v", p)
+	}
+	r.step(torrent.PeerLeft{Peer: other})
+	if p := told(); len(p.Added) != 0 || len(p.Dropped) != 1 {
+		t.Fatalf("told %+v", p)
+	}
+}
+
+func TestPeerThatTellsManyPortsKeepsNobodyBusy(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), nil)
+	key := r.join(joined{addr: "10.0.0.1:50000", incoming: true})
+	for port := range 300 {
+		h := wire.ExtHandshake{Port: 1000 + port}
+		r.recv(key, extended(wire.ExtHandshakeID, h.Append(nil)))
+		r.step(torrent.PeersFound{Addrs: []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("10.0.0.1"), uint16(1000+port))}})
+	}
+	r.wait(time.Minute)
+	if n := len(r.dials()); n != 0 {
+		t.Fatalf("%d dials to a peer that is connected", n)
+	}
+}

@@ -1,0 +1,82 @@
+package torrent
+
+import "slices"
+
+// forgery remembers who sent which block of a piece that failed its hash, and
+// what it was, so that the culprits are known once the piece is genuine.
+//
+// Only the first attempt can have several senders: after it the piece is fetched
+// from one peer alone, who is either a forger, found out at once, or brings the
+// bytes that convict the others. So nobody is banned for the company it kept.
+type forgery struct {
+	from []PeerKey  // per block
+	sums [][20]byte // likewise
+}
+
+func (m *Machine) pieceForged(ev PieceForged) {
+	pc := m.openAt[ev.Index]
+	if pc == nil {
+		return
+	}
+	m.wasted += int64(pc.size)
+	from := make([]PeerKey, len(pc.blocks))
+	for i, b := range pc.blocks {
+		from[i] = b.from
+	}
+	m.closePiece(pc)
+	if m.wanted.Has(pc.index) {
+		m.pick.Add(pc.index)
+	}
+	if len(ev.Sums) == len(from) && m.forged[ev.Index] == nil {
+		m.forged[ev.Index] = &forgery{from, ev.Sums}
+	}
+	if !slices.ContainsFunc(from, func(key PeerKey) bool { return key != from[0] }) {
+		if p := m.byKey[from[0]]; p != nil {
+			m.closePeer(p, ErrBadData, true)
+		}
+	}
+	m.touchAll()
+}
+
+// settle bans whoever sent a block that differs from the genuine one.
+func (m *Machine) settle(pc *piece, sums [][20]byte) {
+	f := m.forged[pc.index]
+	if f == nil {
+		return
+	}
+	delete(m.forged, pc.index)
+	if len(sums) != len(f.sums) {
+		return
+	}
+	for b, key := range f.from {
+		if p := m.byKey[key]; p != nil && f.sums[b] != sums[b] {
+			m.closePeer(p, ErrBadData, true)
+		}
+	}
+}
+
+// mayOwn reports whether p may fetch piece i for itself alone, if the piece was
+// forged before. A peer that does not send may only where nobody else can.
+func (m *Machine) mayOwn(p *peer, i int) bool {
+	if m.forged[i] == nil || !p.snubbed {
+		return true
+	}
+	return !slices.ContainsFunc(m.peers, func(q *peer) bool { return !q.snubbed && q.may(i) })
+}
+
+// takeOver begins a piece again that a much slower peer fetches alone.
+func (m *Machine) takeOver(p *peer, pc *piece) (*piece, bool) {
+	if !pc.alone || pc.owner == p.key || pc.verifying || p.snubbed || p.down.Total() == 0 || !p.may(pc.index) {
+		return nil, false
+	}
+	left := float64((len(pc.blocks) - pc.got) * BlockSize)
+	rate := 1.0
+	if o := m.byKey[pc.owner]; o != nil && !o.snubbed {
+		rate = max(rate, o.down.Rate(m.now))
+	}
+	if left/rate < 5+2*float64(pc.size)/max(1, p.down.Rate(m.now)) {
+		return nil, false
+	}
+	m.abandon(pc)
+	return m.openPiece(pc.index, p.key), true
+}

@@ -1,0 +1,146 @@
+package torrent
+
+import (
+	"slices"
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/wire"
+	"github.com/shoal-p2p/shoal/metainfo"
+)
+
+const (
+	hashTimeout = 8 * time.Second
+	hashPause   = 10 * time.Second // before a peer that had no hashes is asked again
+)
+
+// hashFetch asks peers for the v2 piece layers that a magnet link does not
+// bring (BEP 52, "hash request"). A piece of a v2-only torrent can be verified
+// only once its hash has been proved against the file's root.
+type hashFetch struct {
+	asked []hashAsk
+	avoid []hashAvoid
+}
+
+// hashAvoid is a peer that said no or nothing: it is not asked for a while.
+type hashAvoid struct {
+	peer  PeerKey
+	until time.Time
+}
+
+type hashAsk struct {
+	req  metainfo.HashRequest
+	from PeerKey
+	at   time.Time
+}
+
+func (h *hashFetch) peerLeft(key PeerKey) {
+	h.asked = slices.DeleteFunc(h.asked, func(a hashAsk) bool { return a.from == key })
+	h.avoid = slices.DeleteFunc(h.avoid, func(a hashAvoid) bool { return a.peer == key })
+}
+
+// sweep asks others where an answer is overdue, and asks at all where nobody
+// could be asked when a piece was complete.
+func (h *hashFetch) sweep(m *Machine) {
+	h.avoid = slices.DeleteFunc(h.avoid, func(a hashAvoid) bool { return !m.now.Before(a.until) })
+	h.asked = slices.DeleteFunc(h.asked, func(a hashAsk) bool {
+		if m.now.Sub(a.at) <= hashTimeout {
+			return false
+		}
+		h.shun(m, a.from)
+		return true
+	})
+	m.wantHashes()
+}
+
+func (h *hashFetch) shun(m *Machine, key PeerKey) {
+	h.avoid = append(h.avoid, hashAvoid{key, m.now.Add(hashPause)})
+}
+
+// want asks for the hash of a piece that is complete but cannot be verified yet.
+func (h *hashFetch) want(m *Machine, index int) {
+	req, ok := m.layers.Request(index)
+	if !ok || slices.ContainsFunc(h.asked, func(a hashAsk) bool { return a.req == req }) {
+		return
+	}
+	for _, p := range m.peers {
+		if !p.has.Has(index) || slices.ContainsFunc(h.avoid, func(a hashAvoid) bool { return a.peer == p.key }) {
+			continue
+		}
+		h.asked = append(h.asked, hashAsk{req, p.key, m.now})
+		m.send(p, wire.Message{ID: wire.HashRequest, Hash: toWire(req)})
+		return
+	}
+}
+
+// wantHashes asks again for every piece that waits for its hash.
+func (m *Machine) wantHashes() {
+	if m.layers == nil || m.layers.Complete() {
+		return
+	}
+	for _, pc := range m.open {
+		if pc.got == len(pc.blocks) && !pc.verifying {
+			m.hashes.want(m, pc.index)
+		}
+	}
+}
+
+func toWire(r metainfo.HashRequest) wire.HashRange {
+	return wire.HashRange{Root: r.Root, BaseLayer: r.Base, Index: r.Index, Length: r.Length, ProofLayers: r.ProofLayers}
+}
+
+func fromWire(r wire.HashRange) metainfo.HashRequest {
+	return metainfo.HashRequest{Root: r.Root, Base: r.BaseLayer, Index: r.Index, Length: r.Length, ProofLayers: r.ProofLayers}
+}
+
+func (m *Machine) gotHashMessage(p *peer, it *Item) error {
+	if m.info == nil {
+		return breach("hash message before the info dictionary")
+	}
+	if !m.info.HasV2 {
+		return breach("hash message for a torrent without v2 hashes")
+	}
+	req := fromWire(it.Hash)
+	switch it.ID {
+	case wire.HashRequest:
+		return m.serveHashes(p, req, it.Hash)
+	case wire.HashReject:
+		if m.hashes.take(req, p.key) {
+			m.hashes.shun(m, p.key)
+			m.wantHashes()
+		}
+	case wire.Hashes:
+		if !m.hashes.take(req, p.key) {
+			return nil // not asked for, or late
+		}
+		if err := m.layers.Add(req, it.Payload); err != nil {
+			return breach("sent hashes that do not prove themselves")
+		}
+		for _, pc := range m.open {
+			if pc.got == len(pc.blocks) && !pc.verifying {
+				m.verify(pc)
+			}
+		}
+	}
+	return nil
+}
+
+// take removes a request that was made to that peer.
+func (h *hashFetch) take(req metainfo.HashRequest, key PeerKey) bool {
+	n := len(h.asked)
+	h.asked = slices.DeleteFunc(h.asked, func(a hashAsk) bool { return a.req == req && a.from == key })
+	return len(h.asked) < n
+}
+
+// serveHashes answers from the piece layers. Block hashes would have to be read
+// from the store; nobody needs them to verify pieces, so they are refused.
+func (m *Machine) serveHashes(p *peer, req metainfo.HashRequest, raw wire.HashRange) error {
+	first, end, err := m.layers.Blocks(req)
+	if err == nil && first == end {
+		if b, err := m.layers.Answer(req, nil); err == nil {
+			m.send(p, wire.Message{ID: wire.Hashes, Hash: raw, Payload: b})
+			return m.charge(p, len(b))
+		}
+	}
+	m.send(p, wire.Message{ID: wire.HashReject, Hash: raw})
+	return m.charge(p, 0)
+}

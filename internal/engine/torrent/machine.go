@@ -1,0 +1,376 @@
+package torrent
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/internal/engine/choker"
+	"github.com/shoal-p2p/shoal/internal/engine/picker"
+	"github.com/shoal-p2p/shoal/internal/engine/rate"
+	"github.com/shoal-p2p/shoal/internal/wire"
+	"github.com/shoal-p2p/shoal/metainfo"
+)
+
+// Machine is the state of one torrent. It is not safe for concurrent use: one
+// loop owns it.
+type Machine struct {
+	cfg    Config
+	now    time.Time
+	info   *metainfo.Info
+	layers *metainfo.Layers
+
+	peers   []*peer // in the order they joined
+	byKey   map[PeerKey]*peer
+	byID    map[[20]byte]*peer
+	dirty   []*peer // requests may have room
+	buffers uint32  // buffers ever opened
+	paused  bool
+
+	have     bits.Set
+	wanted   bits.Set // pieces selected for fetching
+	missing  int      // wanted and not had
+	pick     *picker.Picker
+	open     []*piece // being fetched, in order of opening
+	openAt   []*piece // by index, nil when not open
+	openSize int64
+	free     int  // open pieces with unrequested blocks
+	stuck    bool // the store refused a write
+	finished bool
+
+	readers  []*reader
+	urgent   []int       // pieces readers wait for, most urgent first
+	urgentAt []time.Time // when each is needed
+
+	meta   metadata
+	hashes hashFetch
+	dials  dialer
+	choke  *choker.Choker
+	forged map[int]*forgery
+
+	blockTime  latency
+	down, line rate.Meter // from all peers: now, over the last twenty seconds
+	asked      int        // requests outstanding to all peers
+	rechokeAt  time.Time
+	slotsFree  bool // perhaps: somebody became interested, lost interest or left
+	sweepAt    time.Time
+	pexAt      time.Time
+	downloaded int64
+	uploaded   int64
+	wasted     int64
+
+	effects []Effect
+	scratch []byte
+}
+
+// New returns a machine for one torrent.
+func New(cfg Config) (*Machine, error) {
+	if err := cfg.fill(); err != nil {
+		return nil, err
+	}
+	m := &Machine{
+		cfg:    cfg,
+		byKey:  map[PeerKey]*peer{},
+		byID:   map[[20]byte]*peer{},
+		choke:  choker.New(cfg.UploadSlots, cfg.MaxSlots, cfg.Rand),
+		forged: map[int]*forgery{},
+		line:   rate.Meter{Tau: 20},
+	}
+	m.dials.init()
+	if cfg.Info != nil {
+		m.setInfo(cfg.Info)
+	}
+	return m, nil
+}
+
+// setInfo builds everything whose size depends on the torrent.
+func (m *Machine) setInfo(info *metainfo.Info) {
+	m.info = info
+	n := info.NumPieces()
+	m.layers = m.cfg.Layers
+	if m.layers == nil && info.HasV2 {
+		m.layers = metainfo.NewLayers(info)
+	}
+	m.have = bits.New(n)
+	if m.cfg.Have != nil && m.cfg.Have.Len() == n {
+		m.have = m.cfg.Have.Clone()
+	}
+	m.wanted = bits.New(n)
+	m.wanted.Fill()
+	m.openAt = make([]*piece, n)
+	m.pick = picker.New(n, m.cfg.Rand)
+	m.recount()
+	m.finished = m.missing == 0
+}
+
+// Step takes what has happened since the last call and returns what to do. The
+// effects, and the slices in them, are good until the next Step.
+func (m *Machine) Step(now time.Time, events ...Event) []Effect {
+	m.now = now
+	clear(m.effects)
+	m.effects = m.effects[:0]
+	for _, p := range m.peers {
+		p.out = p.out[:0]
+	}
+	for _, ev := range events {
+		m.handle(ev)
+	}
+	m.timers()
+	m.fillAll()
+	m.dial()
+	for _, p := range m.peers {
+		if len(p.out) > 0 {
+			p.lastSent = now
+			m.do(Send{Peer: p.key, Messages: p.out})
+		}
+	}
+	return m.effects
+}
+
+func (m *Machine) handle(ev Event) {
+	switch ev := ev.(type) {
+	case Received:
+		m.received(ev)
+	case Sent:
+		m.sent(ev)
+	case PieceStored:
+		m.pieceStored(ev)
+	case PieceForged:
+		m.pieceForged(ev)
+	case StoreFailed:
+		m.storeFailed(ev)
+	case ReadFailed:
+		m.readFailed(ev)
+	case PeerJoined:
+		m.peerJoined(ev)
+	case PeerLeft:
+		m.peerLeft(ev.Peer)
+	case DialFailed:
+		m.dials.failed(m.now, ev.Addr)
+	case PeersFound:
+		if ev.Trusted {
+			m.dials.add(ev.Addrs, trusted)
+		} else {
+			m.dials.add(ev.Addrs, found)
+		}
+	case ContentReady:
+		m.contentReady(ev)
+	case ReaderMoved:
+		m.readerMoved(ev)
+	case ReaderClosed:
+		m.readerClosed(ev.Reader)
+	case Wanted:
+		m.setWanted(ev.Pieces)
+	case Paused:
+		m.setPaused(ev.On)
+	}
+}
+
+func (m *Machine) do(e Effect) { m.effects = append(m.effects, e) }
+
+// timers runs whatever is due.
+func (m *Machine) timers() {
+	if len(m.peers) == 0 {
+		return
+	}
+	if !m.now.Before(m.rechokeAt) {
+		m.rechokeAt = m.now.Add(choker.Interval)
+		m.rechoke()
+		m.slotsFree = true
+	}
+	if m.slotsFree {
+		m.slotsFree = false
+		m.fillSlots()
+	}
+	if !m.now.Before(m.sweepAt) {
+		m.sweepAt = m.now.Add(sweepInterval)
+		m.sweep()
+	}
+	if !m.now.Before(m.pexAt) {
+		m.pexAt = m.now.Add(pexInterval)
+		m.sendPEX()
+	}
+}
+
+// Deadline is when Step wants to be called even if nothing happens; the zero
+// time means never.
+func (m *Machine) Deadline() time.Time {
+	var d time.Time
+	earliest := func(t time.Time) {
+		if !t.IsZero() && (d.IsZero() || t.Before(d)) {
+			d = t
+		}
+	}
+	if len(m.peers) > 0 {
+		earliest(m.rechokeAt)
+		earliest(m.sweepAt)
+		earliest(m.pexAt)
+	}
+	earliest(m.dials.deadline(m))
+	return d
+}
+
+// Complete reports whether every wanted piece is stored.
+func (m *Machine) Complete() bool { return m.info != nil && m.missing == 0 }
+
+// recount rebuilds the counts of missing pieces and what may be picked.
+func (m *Machine) recount() {
+	m.missing = 0
+	for i := range m.info.NumPieces() {
+		need := m.wanted.Has(i) && !m.have.Has(i)
+		if need {
+			m.missing++
+		}
+		if need && m.openAt[i] == nil {
+			m.pick.Add(i)
+		} else {
+			m.pick.Remove(i)
+		}
+	}
+}
+
+func (m *Machine) setWanted(set *bits.Set) {
+	if m.info == nil {
+		return
+	}
+	if set == nil {
+		m.wanted.Fill()
+	} else if set.Len() == m.info.NumPieces() {
+		m.wanted = set.Clone()
+	}
+	m.recount()
+	for _, pc := range append([]*piece(nil), m.open...) {
+		if !m.wanted.Has(pc.index) && !pc.verifying {
+			m.abandon(pc)
+		}
+	}
+	for _, p := range m.peers {
+		m.countUseful(p)
+		m.updateInterest(p)
+		m.touch(p)
+	}
+	m.finished = false
+	m.checkFinished()
+}
+
+func (m *Machine) checkFinished() {
+	if m.info == nil {
+		return
+	}
+	if m.missing > 0 {
+		m.finished = false
+		return
+	}
+	if m.finished {
+		return
+	}
+	m.finished = true
+	m.do(Finished{})
+	for _, p := range append([]*peer(nil), m.peers...) {
+		m.sendUploadOnly(p)
+		m.dropIfUseless(p)
+	}
+}
+
+func (m *Machine) setPaused(on bool) {
+	if m.paused == on && !m.stuck {
+		return
+	}
+	m.paused, m.stuck = on, false
+	for _, p := range m.peers {
+		if on {
+			m.releaseAll(p, true)
+			m.setChoke(p, true)
+		}
+		m.updateInterest(p)
+		m.touch(p)
+	}
+	if !on {
+		m.rechokeAt = m.now
+	}
+}
+
+// Stats is a snapshot of the machine.
+type Stats struct {
+	Pieces, Have          int
+	Missing               int // wanted pieces not stored yet
+	Downloaded, Uploaded  int64
+	Wasted                int64 // payload bytes that were not needed or not genuine
+	Peers, Seeds          int
+	HalfOpen, Known       int
+	DownRate, UpRate      float64
+	MetadataDone          bool
+	OpenPieces, Requested int
+}
+
+// PeerStats is a snapshot of one connection.
+type PeerStats struct {
+	Peer            PeerKey
+	Addr            netip.AddrPort
+	Client          string
+	Down, Up        float64 // bytes a second
+	TotalDown       int64
+	TotalUp         int64
+	Progress        float64 // 0 to 1
+	Choking, Choked bool
+	Interested      bool // we are, in it
+	Interesting     bool // it is, in us
+	Snubbed         bool
+	Requests        int
+}
+
+// Stats returns a snapshot at now.
+func (m *Machine) Stats(now time.Time) Stats {
+	s := Stats{
+		Have: m.have.Count(), Missing: m.missing, Downloaded: m.downloaded, Uploaded: m.uploaded,
+		Wasted: m.wasted, Peers: len(m.peers), HalfOpen: m.dials.half, Known: len(m.dials.known),
+		MetadataDone: m.info != nil, OpenPieces: len(m.open),
+	}
+	if m.info != nil {
+		s.Pieces = m.info.NumPieces()
+	}
+	for _, p := range m.peers {
+		s.DownRate += p.down.Rate(now)
+		s.UpRate += p.up.Rate(now)
+		s.Requested += len(p.requests)
+		if p.isSeed(m) {
+			s.Seeds++
+		}
+	}
+	return s
+}
+
+// PeerStats returns a snapshot of every connection at now.
+func (m *Machine) PeerStats(now time.Time) []PeerStats {
+	list := make([]PeerStats, 0, len(m.peers))
+	for _, p := range m.peers {
+		s := PeerStats{
+			Peer: p.key, Addr: p.addr, Client: p.client, Down: p.down.Rate(now), Up: p.up.Rate(now),
+			TotalDown: p.down.Total(), TotalUp: p.up.Total(), Choking: p.choking, Choked: p.choked,
+			Interested: p.interested, Interesting: p.interesting, Snubbed: p.snubbed, Requests: len(p.requests),
+		}
+		if n := p.has.Len(); n > 0 {
+			s.Progress = float64(p.has.Count()) / float64(n)
+		} else if p.allPending {
+			s.Progress = 1
+		}
+		list = append(list, s)
+	}
+	return list
+}
+
+// Totals returns payload bytes received that were wanted, payload bytes sent,
+// and bytes of wanted pieces not stored yet (-1 while that is not known).
+func (m *Machine) Totals() (down, up, left int64) {
+	if m.info == nil {
+		return m.downloaded, m.uploaded, -1
+	}
+	// The last piece may be shorter; trackers do not mind.
+	return m.downloaded, m.uploaded, int64(m.missing) * m.info.PieceLength
+}
+
+// HavePieces returns a copy of the set of stored pieces; it is empty before the
+// info dictionary is known.
+func (m *Machine) HavePieces() bits.Set { return m.have.Clone() }
+
+func (m *Machine) send(p *peer, msg wire.Message) { p.out = append(p.out, msg) }

@@ -1,0 +1,163 @@
+package torrent
+
+import (
+	"slices"
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/engine/choker"
+	"github.com/shoal-p2p/shoal/internal/wire"
+)
+
+// gotRequest queues a block that a peer asks for, or refuses it.
+func (m *Machine) gotRequest(p *peer, it *Item) error {
+	if m.info == nil {
+		return breach("request before we have the info dictionary")
+	}
+	i := int(it.Index)
+	if i >= m.info.NumPieces() {
+		return breach("request for a piece that does not exist")
+	}
+	if it.Length == 0 || it.Length > wire.DefaultMaxBlock {
+		return breach("request for nothing or for more than 128 KiB")
+	}
+	// Peers may ask for the padding behind a file's end (see Info.PieceSize).
+	if uint64(it.Begin)+uint64(it.Length) > uint64(m.info.PieceSpan(i)) {
+		return breach("request beyond the end of its piece")
+	}
+	refuse := p.choking || !m.have.Has(i) || m.paused
+	if !refuse && len(p.uploads) >= maxQueuedUploads {
+		if !p.fast {
+			return breach("flood of requests")
+		}
+		refuse = true
+	}
+	if refuse {
+		if p.fast {
+			m.send(p, wire.Message{ID: wire.Reject, Index: it.Index, Begin: it.Begin, Length: it.Length})
+			return m.charge(p, 0)
+		}
+		return nil
+	}
+	p.uploads = append(p.uploads, upload{it.Index, it.Begin, it.Length})
+	m.pump(p)
+	return nil
+}
+
+func (m *Machine) gotCancel(p *peer, it *Item) {
+	at := slices.Index(p.uploads, upload{it.Index, it.Begin, it.Length})
+	if at < 0 {
+		return // already on its way
+	}
+	p.uploads = slices.Delete(p.uploads, at, at+1)
+	if p.fast {
+		m.send(p, wire.Message{ID: wire.Reject, Index: it.Index, Begin: it.Begin, Length: it.Length})
+	}
+}
+
+// pump hands queued blocks to the driver while less than the upload window is
+// under way. What the driver has can no longer be cancelled, so a slow peer's
+// window is half a second of its rate.
+func (m *Machine) pump(p *peer) {
+	if len(p.uploads) == 0 {
+		return
+	}
+	window := min(m.cfg.UploadWindow, max(minUploadWindow, int(p.up.Rate(m.now)/2)))
+	for len(p.uploads) > 0 && p.inFlight < window {
+		u := p.uploads[0]
+		p.uploads = p.uploads[1:]
+		p.inFlight += int(u.length)
+		m.do(Upload{Peer: p.key, Index: u.index, Begin: u.begin, Length: u.length})
+	}
+}
+
+func (m *Machine) sent(ev Sent) {
+	m.uploaded += int64(ev.Bytes)
+	p := m.byKey[ev.Peer]
+	if p == nil {
+		return
+	}
+	p.inFlight -= ev.Bytes
+	p.up.Add(m.now, ev.Bytes)
+	p.lastSent = m.now
+	m.pump(p)
+}
+
+// setChoke chokes or unchokes a peer. Its queue is void when it is choked; with
+// the fast extension every request is refused by name (BEP 6).
+func (m *Machine) setChoke(p *peer, choke bool) {
+	if p.choking == choke {
+		return
+	}
+	p.choking = choke
+	if !choke {
+		m.send(p, wire.Message{ID: wire.Unchoke})
+		return
+	}
+	m.send(p, wire.Message{ID: wire.Choke})
+	m.refuseUploads(p, func(upload) bool { return true })
+}
+
+// refuseUploads takes requests off a peer's list, and tells it so where BEP 6
+// has a word for it.
+func (m *Machine) refuseUploads(p *peer, match func(upload) bool) {
+	p.uploads = slices.DeleteFunc(p.uploads, func(u upload) bool {
+		if !match(u) {
+			return false
+		}
+		if p.fast {
+			m.send(p, wire.Message{ID: wire.Reject, Index: u.index, Begin: u.begin, Length: u.length})
+		}
+		return true
+	})
+}
+
+// fillSlots unchokes whom the choker likes best while slots are free.
+func (m *Machine) fillSlots() {
+	if m.paused {
+		return
+	}
+	n := 0
+	for _, p := range m.peers {
+		if !p.choking {
+			n++
+		}
+	}
+	for m.choke.Free(n) {
+		key, ok := m.choke.Next(m.Complete(), m.candidates())
+		if !ok {
+			return
+		}
+		m.setChoke(m.byKey[PeerKey(key)], false)
+		n++
+	}
+}
+
+func (m *Machine) rechoke() {
+	if m.paused {
+		return
+	}
+	keys := m.choke.Rechoke(m.now, m.Complete(), m.candidates())
+	for _, p := range m.peers {
+		m.setChoke(p, !slices.Contains(keys, uint32(p.key)))
+	}
+}
+
+// candidates are the peers that want to download from us.
+func (m *Machine) candidates() []choker.Candidate {
+	var cands []choker.Candidate
+	for _, p := range m.peers {
+		if !p.interesting {
+			continue
+		}
+		c := choker.Candidate{
+			Key: uint32(p.key), Unchoked: !p.choking, Snubbed: p.snubbed,
+			Down: p.gave.Rate(m.now), Up: p.up.Rate(m.now),
+			New: m.now.Sub(p.joined) < time.Minute,
+		}
+		if n := p.has.Len(); n > 0 {
+			c.Spreads = 1 - float64(p.has.Count())/float64(n)
+		}
+		cands = append(cands, c)
+	}
+	return cands
+}
