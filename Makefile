@@ -10,7 +10,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run build web test test-go test-browser setup bench fmt vet fuzz cross clean
+.PHONY: help run build web test test-go test-browser setup bench mutate fmt vet fuzz cross clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,9 @@ test-browser: setup build ## run the end-to-end tests: browser and foreign clien
 
 bench: setup build ## measure, side by side with the rivals, and print a table
 	$(GO) run ./internal/dev/bench $(ARGS)
+
+mutate: web ## change the code a little, a hundred times, and print what no test notices
+	nice $(GO) run ./internal/dev/mutate $(ARGS)
 
 fmt: ## format the Go sources
 	gofmt -l -w $$(git ls-files --cached --others --exclude-standard '*.go')
