@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/transport"
 	"github.com/shoal-p2p/shoal/internal/wire"
@@ -100,7 +101,7 @@ func (c *conn) signal() {
 func (c *conn) readLoop() {
 	defer func() {
 		c.close()
-		c.t.post(torrent.PeerLeft{Peer: c.key})
+		c.t.post(swarm.PeerLeft{Peer: c.key})
 	}()
 	in := input{from: c.c, most: c.t.s.cfg.ReadBuffer, buf: make([]byte, minReadBuffer)}
 	var dec wire.Decoder
@@ -108,7 +109,7 @@ func (c *conn) readLoop() {
 	// more posts what there is before it waits for need bytes.
 	more := func(need int) bool {
 		if len(items) > 0 {
-			c.t.post(torrent.Received{Peer: c.key, Items: items})
+			c.t.post(swarm.Received{Peer: c.key, Items: items})
 			items = nil
 		}
 		return in.fill(need) == nil
@@ -138,7 +139,7 @@ func (c *conn) readLoop() {
 		items = append(items, item)
 	}
 	if len(items) > 0 {
-		c.t.post(torrent.Received{Peer: c.key, Items: items})
+		c.t.post(swarm.Received{Peer: c.key, Items: items})
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/transport"
 	"github.com/shoal-p2p/shoal/internal/wire"
@@ -207,7 +208,7 @@ func (t *Torrent) run() {
 		case <-timer.C:
 		}
 		for _, ev := range batch {
-			if left, ok := ev.(torrent.PeerLeft); ok {
+			if left, ok := ev.(swarm.PeerLeft); ok {
 				delete(t.conns, left.Peer)
 			}
 		}
@@ -287,7 +288,7 @@ func (t *Torrent) handshake(key metainfo.Hash) wire.Handshake {
 	h := wire.Handshake{InfoHash: key, PeerID: t.s.cfg.PeerID}
 	h.SetExtensions()
 	h.SetFast()
-	if info := t.info.Load(); info != nil && info.HasV2 {
+	if info := t.info.Load(); info != nil && info.HasV2 || info == nil && t.opt.HashV2 != nil {
 		h.SetV2()
 	}
 	return h
@@ -322,7 +323,7 @@ func (t *Torrent) join(c transport.Conn, h wire.Handshake, outgoing bool) {
 	if !t.call(func() {
 		cn := newConn(t, torrent.PeerKey(t.nextPeer.Add(1)), c)
 		t.conns[cn.key] = cn
-		t.carryOut(t.m.Step(time.Now(), torrent.PeerJoined{
+		t.carryOut(t.m.Step(time.Now(), swarm.PeerJoined{
 			Peer: cn.key, Addr: addr, ID: h.PeerID, Outgoing: outgoing,
 			Fast: h.HasFast(), Extended: h.HasExtensions(), V2: h.HasV2(),
 		}))

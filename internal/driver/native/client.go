@@ -16,6 +16,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/discovery/dht/node"
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient"
 	"github.com/shoal-p2p/shoal/internal/driver"
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/transport"
 	"github.com/shoal-p2p/shoal/internal/transport/tcp"
 	"github.com/shoal-p2p/shoal/internal/transport/webrtc"
@@ -246,7 +247,7 @@ const stopTimeout = 2 * time.Second
 
 // PeersFound implements trackerclient.Sink.
 func (c *Client) PeersFound(key metainfo.Hash, addrs []netip.AddrPort, _ string) {
-	c.offer(key, addrs)
+	c.offer(key, addrs, swarm.Tracker)
 }
 
 // ConnReady implements trackerclient.Sink.
@@ -263,14 +264,14 @@ func (c *Client) TrackerStatus(key metainfo.Hash, url string, st trackerclient.S
 	}
 }
 
-func (c *Client) dhtFound(key [20]byte, addrs []netip.AddrPort) { c.offer(key, addrs) }
+func (c *Client) dhtFound(key [20]byte, addrs []netip.AddrPort) { c.offer(key, addrs, swarm.DHT) }
 
-func (c *Client) offer(key metainfo.Hash, addrs []netip.AddrPort) {
+func (c *Client) offer(key metainfo.Hash, addrs []netip.AddrPort, from swarm.Source) {
 	if !c.cfg.TCP {
 		return
 	}
 	if t := c.Session.Torrent(key); t != nil {
-		go t.AddPeers(addrs, false)
+		go t.AddPeers(addrs, from)
 	}
 }
 
