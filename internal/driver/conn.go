@@ -23,10 +23,13 @@ const (
 // reads blocks from the store and sends them.
 type conn struct {
 	key  torrent.PeerKey
+	id   [20]byte // the peer's
 	t    *Torrent
 	c    transport.Conn
 	quit chan struct{}
 	once sync.Once
+
+	limits wire.Limits // what the machine welcomes, when the peer joined
 
 	mu     sync.Mutex
 	expect map[blockKey]*pieceBuffer // requests sent and not cancelled
@@ -37,9 +40,9 @@ type conn struct {
 
 type blockKey struct{ index, begin uint32 }
 
-func newConn(t *Torrent, key torrent.PeerKey, c transport.Conn) *conn {
+func newConn(t *Torrent, key torrent.PeerKey, id [20]byte, c transport.Conn) *conn {
 	return &conn{
-		key: key, t: t, c: c, quit: make(chan struct{}),
+		key: key, id: id, t: t, c: c, quit: make(chan struct{}),
 		expect: map[blockKey]*pieceBuffer{}, wake: make(chan struct{}, 1),
 	}
 }
@@ -104,7 +107,7 @@ func (c *conn) readLoop() {
 		c.t.post(swarm.PeerLeft{Peer: c.key})
 	}()
 	in := input{from: c.c, most: c.t.s.cfg.ReadBuffer, buf: make([]byte, minReadBuffer)}
-	var dec wire.Decoder
+	dec := wire.Decoder{Limits: c.limits}
 	var items []torrent.Item
 	// more posts what there is before it waits for need bytes.
 	more := func(need int) bool {

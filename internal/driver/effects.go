@@ -16,7 +16,7 @@ import (
 func (t *Torrent) carryOut(effects []torrent.Effect) {
 	for _, e := range effects {
 		switch e := e.(type) {
-		case swarm.Send:
+		case *swarm.Send:
 			if c := t.conns[e.Peer]; c != nil {
 				c.send(e.Messages)
 			}
@@ -37,12 +37,16 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 			if c := t.conns[e.Peer]; c != nil {
 				delete(t.conns, e.Peer)
 				if e.Ban {
-					t.s.ban(c.c)
+					t.s.ban(c.c, c.id)
 				}
 				c.close()
 			}
 		case swarm.Dial:
 			t.dial(e.Addr)
+		case swarm.DHTNode:
+			if f := t.s.cfg.DHTNode; f != nil {
+				f(e.Addr)
+			}
 		case torrent.Have:
 			t.gotPiece(e.Index)
 		case torrent.Learned:

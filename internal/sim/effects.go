@@ -14,7 +14,7 @@ const hashRate = 200 << 20
 // follows from it happens in later events.
 func (x *Node) carryOut(e torrent.Effect) {
 	switch e := e.(type) {
-	case swarm.Send:
+	case *swarm.Send:
 		if c := x.live(e.Peer, "Send"); c != nil {
 			c.send(e.Messages)
 		}

@@ -104,6 +104,7 @@ func New(cfg Config) (*Client, error) {
 		// A share is often opened by a whole audience at once.
 		m.MaxPeers, m.UploadSlots, m.MaxSlots = 250, 16, 100
 	}
+	cfg.Session.DHTNode = c.dhtNode
 	c.Session = driver.NewSession(cfg.Session)
 	if err := c.start(); err != nil {
 		c.Close()
@@ -265,6 +266,21 @@ func (c *Client) TrackerStatus(key metainfo.Hash, url string, st trackerclient.S
 }
 
 func (c *Client) dhtFound(key [20]byte, addrs []netip.AddrPort) { c.offer(key, addrs, swarm.DHT) }
+
+// dhtNode takes up a node that a peer named.
+func (c *Client) dhtNode(a netip.AddrPort) {
+	if c.dht != nil {
+		c.dht.AddNode(a)
+	}
+}
+
+// dhtPort is the UDP port of our DHT node, 0 without one.
+func (c *Client) dhtPort() int {
+	if c.dht == nil {
+		return 0
+	}
+	return int(c.dht.Addr().Port())
+}
 
 func (c *Client) offer(key metainfo.Hash, addrs []netip.AddrPort, from swarm.Source) {
 	if !c.cfg.TCP {

@@ -54,7 +54,7 @@ func (c *Client) Add(opt Options) (*Torrent, error) {
 		return nil, err
 	}
 	dt, err := c.Session.Add(driver.Options{
-		Key: key, HashV2: opt.HashV2, Info: info, ListenPort: c.port(),
+		Key: key, HashV2: opt.HashV2, Info: info, ListenPort: c.port(), DHTPort: c.dhtPort(),
 		Open: func(info *metainfo.Info) (driver.Content, error) { return opt.Content.open(c.ctx, info) },
 	})
 	if err != nil {

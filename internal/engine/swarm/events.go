@@ -28,10 +28,10 @@ type PeerJoined struct {
 	V2       bool // the handshake's BEP 52 bit
 	DHT      bool // the handshake's BEP 5 bit
 
-	// WebSeed says that this is no connection but a server that has everything
-	// (BEP 17, 19), at URL. It speaks no wire protocol: Requests and Cancels are
-	// sent to it, Pieces and Rejects come from it. It takes no place of MaxPeers.
-	// The rest, but for Peer, is not heeded.
+	// WebSeed says that this is no connection but an HTTP server (BEP 17, 19), at
+	// URL. The driver lets it say by messages what it has and when it can be
+	// asked; Requests and Cancels alone are sent to it. It takes no place of
+	// MaxPeers, and nobody is told of it. The rest, but for Peer, is not heeded.
 	WebSeed bool
 	URL     string
 }
@@ -116,7 +116,8 @@ type Effect interface{ Effect() }
 
 // Send sends messages to a peer. For each Request the driver expects a Piece,
 // whose payload goes into the piece's buffer; for each Cancel it stops
-// expecting it.
+// expecting it. It is a pointer that is good, like the messages, until the next
+// Step.
 type Send struct {
 	Peer     PeerKey
 	Messages []wire.Message
@@ -152,7 +153,7 @@ type DHTNode struct{ Addr netip.AddrPort }
 type Private struct{}
 
 // Effect implements [Effect].
-func (Send) Effect() {}
+func (*Send) Effect() {}
 
 // Effect implements [Effect].
 func (Close) Effect() {}

@@ -71,7 +71,8 @@ func (m *Machine) Step(now time.Time, events ...Event) []Effect {
 	for _, p := range m.talking {
 		if len(p.out) > 0 {
 			p.lastSent = now
-			m.Do(Send{Peer: p.Key, Messages: p.out})
+			p.sending = Send{Peer: p.Key, Messages: p.out}
+			m.Do(&p.sending)
 		}
 	}
 	return m.effects
@@ -171,12 +172,6 @@ func (m *Machine) received(ev Received) {
 func (m *Machine) message(p *Peer, it *Item) error {
 	if it.KeepAlive {
 		return m.Charge(p, 0)
-	}
-	if p.WebSeed {
-		if it.ID == wire.Piece || it.ID == wire.Reject {
-			return m.content.Message(p, it)
-		}
-		return nil
 	}
 	switch it.ID {
 	case wire.Choke, wire.Unchoke, wire.Interested, wire.NotInterested, wire.Have, wire.Bitfield,

@@ -38,6 +38,7 @@ type Peer struct {
 
 	lastRecv, lastSent time.Time
 	out                []wire.Message
+	sending            Send // of them
 
 	names      map[string]uint8 // its numbers for extensions
 	offeredPEX bool             // our handshake named ut_pex
@@ -63,7 +64,7 @@ func (m *Machine) peerJoined(ev PeerJoined) {
 		p.origin = p.Addr
 	}
 	if ev.WebSeed {
-		m.add(&Peer{Key: ev.Peer, WebSeed: true, Fast: true, V2: true, Seed: true, Client: ev.URL, Joined: m.now})
+		m.add(&Peer{Key: ev.Peer, WebSeed: true, Fast: true, Client: ev.URL, Joined: m.now})
 		return
 	}
 	if ev.Outgoing {

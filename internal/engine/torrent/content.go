@@ -49,7 +49,7 @@ func (c *content) Joined(sp *swarm.Peer) {
 		p.has = bits.New(m.info.NumPieces())
 	}
 	if p.WebSeed {
-		m.webSeedJoined(p)
+		p.reqq = m.cfg.QueueLimit
 		return
 	}
 	m.sendHave(p)

@@ -126,10 +126,10 @@ func (m *Machine) touchAll() {
 }
 
 // weigh notes whether a peer is a seed, and closes a connection between two peers
-// that both lack nothing. A web seed stays: it costs no place.
+// that both lack nothing.
 func (m *Machine) weigh(p *peer) {
 	p.Seed = p.isSeed(m) || p.uploadOnly
-	if p.Seed && !p.WebSeed && m.Complete() && m.have.All() {
+	if p.Seed && m.Complete() && m.have.All() {
 		m.closePeer(p, swarm.ErrUseless, false)
 	}
 }
@@ -145,16 +145,4 @@ func (m *Machine) sweep() {
 		m.touchAll() // a request may have become so late that it is worth another
 	}
 	m.hashes.sweep(m)
-}
-
-// webSeedJoined lets a server be asked for everything.
-func (m *Machine) webSeedJoined(p *peer) {
-	p.choked, p.reqq = false, m.cfg.QueueLimit
-	if m.info == nil {
-		p.early.all = true
-		return
-	}
-	set := bits.New(m.info.NumPieces())
-	set.Fill()
-	m.setPieces(p, set)
 }

@@ -201,9 +201,10 @@ func (m *Machine) updateInterest(p *peer) {
 }
 
 // gotBitfield takes what a peer has. BEP 3 wants it first; one that comes later,
-// as aria2 sends it, is as many haves.
+// as aria2 sends it, is as many haves. A web seed finds out by and by what it has,
+// and what it has not.
 func (m *Machine) gotBitfield(p *peer, b []byte) error {
-	late := p.gotBits
+	late := p.gotBits && !p.WebSeed
 	p.gotBits = true
 	if late {
 		if err := m.charge(p, len(b)); err != nil {

@@ -121,7 +121,7 @@ func (r *rig) step(evs ...torrent.Event) {
 	r.t.Helper()
 	for _, e := range r.m.Step(r.now, evs...) {
 		switch e := e.(type) {
-		case swarm.Send:
+		case *swarm.Send:
 			if _, gone := r.closed[e.Peer]; gone {
 				r.t.Fatalf("sends to peer %d after closing it", e.Peer)
 			}
