@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/transport"
 	"github.com/shoal-p2p/shoal/internal/wire"
@@ -22,10 +23,13 @@ const (
 // reads blocks from the store and sends them.
 type conn struct {
 	key  torrent.PeerKey
+	id   [20]byte // the peer's
 	t    *Torrent
 	c    transport.Conn
 	quit chan struct{}
 	once sync.Once
+
+	limits wire.Limits // what the machine welcomes, when the peer joined
 
 	mu     sync.Mutex
 	expect map[blockKey]*pieceBuffer // requests sent and not cancelled
@@ -36,9 +40,9 @@ type conn struct {
 
 type blockKey struct{ index, begin uint32 }
 
-func newConn(t *Torrent, key torrent.PeerKey, c transport.Conn) *conn {
+func newConn(t *Torrent, key torrent.PeerKey, id [20]byte, c transport.Conn) *conn {
 	return &conn{
-		key: key, t: t, c: c, quit: make(chan struct{}),
+		key: key, id: id, t: t, c: c, quit: make(chan struct{}),
 		expect: map[blockKey]*pieceBuffer{}, wake: make(chan struct{}, 1),
 	}
 }
@@ -100,15 +104,15 @@ func (c *conn) signal() {
 func (c *conn) readLoop() {
 	defer func() {
 		c.close()
-		c.t.post(torrent.PeerLeft{Peer: c.key})
+		c.t.post(swarm.PeerLeft{Peer: c.key})
 	}()
 	in := input{from: c.c, most: c.t.s.cfg.ReadBuffer, buf: make([]byte, minReadBuffer)}
-	var dec wire.Decoder
+	dec := wire.Decoder{Limits: c.limits}
 	var items []torrent.Item
 	// more posts what there is before it waits for need bytes.
 	more := func(need int) bool {
 		if len(items) > 0 {
-			c.t.post(torrent.Received{Peer: c.key, Items: items})
+			c.t.post(swarm.Received{Peer: c.key, Items: items})
 			items = nil
 		}
 		return in.fill(need) == nil
@@ -138,7 +142,7 @@ func (c *conn) readLoop() {
 		items = append(items, item)
 	}
 	if len(items) > 0 {
-		c.t.post(torrent.Received{Peer: c.key, Items: items})
+		c.t.post(swarm.Received{Peer: c.key, Items: items})
 	}
 }
 

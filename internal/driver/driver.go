@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/engine/verify"
 	"github.com/shoal-p2p/shoal/internal/transport"
@@ -41,6 +42,9 @@ type Config struct {
 	Workers int
 	// ReadBuffer is the largest read buffer per connection in bytes; 0: 256 KiB.
 	ReadBuffer int
+	// DHTNode is told of DHT nodes that peers name (BEP 5); nil: nobody is. It is
+	// called by the loops of torrents, and must not wait.
+	DHTNode func(netip.AddrPort)
 	// Machine is the template of every torrent's machine: limits only.
 	Machine torrent.Config
 }
@@ -56,7 +60,7 @@ type Session struct {
 
 	mu       sync.Mutex
 	torrents map[metainfo.Hash]*Torrent // under every key of its swarms
-	banned   map[netip.Addr]bool
+	bans     swarm.Bans
 	closed   bool
 }
 
@@ -90,7 +94,6 @@ func NewSession(cfg Config) *Session {
 		pool:     &pool{max: int(cfg.Machine.BufferBytes)},
 		workers:  make(chan struct{}, cfg.Workers),
 		torrents: map[metainfo.Hash]*Torrent{},
-		banned:   map[netip.Addr]bool{},
 	}
 }
 
@@ -148,7 +151,7 @@ func (s *Session) Accept(c transport.Conn) {
 			return
 		}
 		t := s.Torrent(h.InfoHash)
-		if t == nil || s.refused(c) {
+		if t == nil || s.isBanned(c, h.PeerID) {
 			c.Close()
 			return
 		}
@@ -179,22 +182,41 @@ func (s *Session) Join(key metainfo.Hash, c transport.Conn, outgoing bool) {
 	})
 }
 
-func (s *Session) refused(c transport.Conn) bool {
-	a, err := netip.ParseAddrPort(c.RemoteAddr())
-	if err != nil {
-		return false
-	}
+// refused reports whether a stream comes from where we take none, before its
+// handshake says who it is.
+func (s *Session) refused(c transport.Conn) bool { return s.isBanned(c, [20]byte{}) }
+
+func (s *Session) isBanned(c transport.Conn, id [20]byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.banned[a.Addr()]
+	return s.bans.Has(time.Now(), mark(c, id))
 }
 
-func (s *Session) ban(c transport.Conn) {
-	if a, err := netip.ParseAddrPort(c.RemoteAddr()); err == nil && !a.Addr().IsLoopback() {
-		s.mu.Lock()
-		s.banned[a.Addr()] = true
-		s.mu.Unlock()
+func (s *Session) ban(c transport.Conn, id [20]byte) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.bans.Add(time.Now(), mark(c, id))
+}
+
+// mark is what identifies a peer for a ban.
+func mark(c transport.Conn, id [20]byte) swarm.Mark {
+	origin, shared := origin(c)
+	return swarm.Mark{ID: id, Addr: origin, Shared: shared}
+}
+
+// origin is the address that a transport vouches for, and whether strangers share
+// it, as behind a relay: a transport that cannot tell has no say against others
+// at the same address.
+func origin(c transport.Conn) (a netip.AddrPort, shared bool) {
+	a, err := netip.ParseAddrPort(c.RemoteAddr())
+	if err != nil {
+		return netip.AddrPort{}, true
 	}
+	shared = c.Kind() == transport.WebRTC
+	if r, ok := c.(interface{ Relayed() bool }); ok {
+		shared = r.Relayed()
+	}
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), shared
 }
 
 // readHandshake reads 68 bytes and refuses a stranger at the first wrong one.

@@ -13,6 +13,7 @@ import (
 
 	"github.com/shoal-p2p/shoal/internal/driver"
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/transport"
 	"github.com/shoal-p2p/shoal/internal/transport/tcp"
@@ -121,7 +122,7 @@ func TestDownloadOverTCP(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			got.AddPeers([]netip.AddrPort{addr}, true)
+			got.AddPeers([]netip.AddrPort{addr}, swarm.User)
 			wait(t, "info dictionary", got.Learned())
 			r := got.NewReader(0, got.Info().TotalSize(), true)
 			defer r.Close()
@@ -184,12 +185,12 @@ func TestHalfABlockDoesNotHoldUpThePiece(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got.AddPeers(seeds[:1], true)
+	got.AddPeers(seeds[:1], swarm.User)
 	for end := time.Now().Add(20 * time.Second); got.Stats().Downloaded < 4*torrent.BlockSize; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("four blocks have not come after 20 s")
 		}
 	}
-	got.AddPeers(seeds[1:], true)
+	got.AddPeers(seeds[1:], swarm.User)
 	wait(t, "completion", got.Done())
 }

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/engine/verify"
 	"github.com/shoal-p2p/shoal/internal/wire"
@@ -15,7 +16,7 @@ import (
 func (t *Torrent) carryOut(effects []torrent.Effect) {
 	for _, e := range effects {
 		switch e := e.(type) {
-		case torrent.Send:
+		case *swarm.Send:
 			if c := t.conns[e.Peer]; c != nil {
 				c.send(e.Messages)
 			}
@@ -32,16 +33,20 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 			}
 		case torrent.Verify:
 			t.verify(e)
-		case torrent.Close:
+		case swarm.Close:
 			if c := t.conns[e.Peer]; c != nil {
 				delete(t.conns, e.Peer)
 				if e.Ban {
-					t.s.ban(c.c)
+					t.s.ban(c.c, c.id)
 				}
 				c.close()
 			}
-		case torrent.Dial:
+		case swarm.Dial:
 			t.dial(e.Addr)
+		case swarm.DHTNode:
+			if f := t.s.cfg.DHTNode; f != nil {
+				f(e.Addr)
+			}
 		case torrent.Have:
 			t.gotPiece(e.Index)
 		case torrent.Learned:
@@ -98,7 +103,7 @@ func (t *Torrent) readStore(p []byte, off int64) error {
 
 func (t *Torrent) dial(addr netip.AddrPort) {
 	if t.s.cfg.Dial == nil {
-		t.s.wg.Go(func() { t.post(torrent.DialFailed{Addr: addr}) })
+		t.s.wg.Go(func() { t.post(swarm.DialFailed{Addr: addr}) })
 		return
 	}
 	t.s.wg.Go(func() {
@@ -110,12 +115,12 @@ func (t *Torrent) dial(addr netip.AddrPort) {
 			err = wire.ErrHandshake
 		}
 		if err != nil {
-			t.post(torrent.DialFailed{Addr: addr})
+			t.post(swarm.DialFailed{Addr: addr})
 			return
 		}
 		if err := t.introduce(ctx, c, t.key, true); err != nil {
 			c.Close()
-			t.post(torrent.DialFailed{Addr: addr})
+			t.post(swarm.DialFailed{Addr: addr})
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/transport"
 	"github.com/shoal-p2p/shoal/metainfo"
@@ -93,9 +94,9 @@ func (t *Torrent) Totals() (down, up, left int64) {
 // NumPeers is the number of connections. It never blocks.
 func (t *Torrent) NumPeers() int { return int(t.peers.Load()) }
 
-// AddPeers offers addresses to connect to. Trusted ones come from the user.
-func (t *Torrent) AddPeers(addrs []netip.AddrPort, trusted bool) {
-	t.post(torrent.PeersFound{Addrs: addrs, Trusted: trusted})
+// AddPeers offers addresses to connect to, and says where they come from.
+func (t *Torrent) AddPeers(addrs []netip.AddrPort, from swarm.Source) {
+	t.post(swarm.PeersFound{Addrs: addrs, Source: from})
 }
 
 // Want replaces the set of pieces to fetch; nil wants all.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/transport"
 	"github.com/shoal-p2p/shoal/internal/wire"
@@ -37,6 +38,8 @@ type Options struct {
 	Open func(info *metainfo.Info) (Content, error)
 	// ListenPort is the TCP port told to peers; 0: none.
 	ListenPort int
+	// DHTPort is the UDP port of our DHT node told to peers; 0: none.
+	DHTPort int
 	// Paused adds the torrent without starting it.
 	Paused bool
 }
@@ -100,7 +103,7 @@ func (s *Session) Add(opt Options) (*Torrent, error) {
 	cfg.Rand = newRand()
 	cfg.Client = "Shoal/" + Version
 	cfg.Private = opt.Private
-	cfg.ListenPort = opt.ListenPort
+	cfg.ListenPort, cfg.DHTPort = opt.ListenPort, opt.DHTPort
 	if opt.Info != nil {
 		t.key = opt.Info.Key()
 		c, err := opt.Open(opt.Info)
@@ -109,7 +112,6 @@ func (s *Session) Add(opt Options) (*Torrent, error) {
 		}
 		t.use(opt.Info, c)
 		cfg.Info, cfg.Layers, cfg.Have = opt.Info, t.content.Layers, c.Have
-		cfg.Private = opt.Info.Private
 	}
 	cfg.Key = t.key
 	m, err := torrent.New(cfg)
@@ -207,7 +209,7 @@ func (t *Torrent) run() {
 		case <-timer.C:
 		}
 		for _, ev := range batch {
-			if left, ok := ev.(torrent.PeerLeft); ok {
+			if left, ok := ev.(swarm.PeerLeft); ok {
 				delete(t.conns, left.Peer)
 			}
 		}
@@ -287,7 +289,11 @@ func (t *Torrent) handshake(key metainfo.Hash) wire.Handshake {
 	h := wire.Handshake{InfoHash: key, PeerID: t.s.cfg.PeerID}
 	h.SetExtensions()
 	h.SetFast()
-	if info := t.info.Load(); info != nil && info.HasV2 {
+	info := t.info.Load()
+	if t.opt.DHTPort != 0 && !t.opt.Private && (info == nil || !info.Private) {
+		h.SetDHT()
+	}
+	if info != nil && info.HasV2 || info == nil && t.opt.HashV2 != nil {
 		h.SetV2()
 	}
 	return h
@@ -306,6 +312,9 @@ func (t *Torrent) introduce(ctx context.Context, c transport.Conn, key metainfo.
 	if h.InfoHash != key && !t.hasKey(h.InfoHash) {
 		return wire.ErrHandshake
 	}
+	if t.s.isBanned(c, h.PeerID) {
+		return swarm.ErrBanned
+	}
 	t.join(c, h, outgoing)
 	return nil
 }
@@ -314,18 +323,21 @@ func (t *Torrent) hasKey(key metainfo.Hash) bool { return t.s.Torrent(key) == t 
 
 // join hands a stream after its handshakes to the loop.
 func (t *Torrent) join(c transport.Conn, h wire.Handshake, outgoing bool) {
-	addr, _ := netip.ParseAddrPort(c.RemoteAddr())
-	if c.Kind() == transport.WebRTC {
-		addr = netip.AddrPort{} // nobody could dial it
+	from, shared := origin(c)
+	ev := swarm.PeerJoined{
+		Addr: from, Origin: from, Relayed: shared, Used: swarm.Hint{UTP: c.Kind() == transport.UTP},
+		ID: h.PeerID, Outgoing: outgoing,
+		Fast: h.HasFast(), Extended: h.HasExtensions(), V2: h.HasV2(), DHT: h.HasDHT(),
 	}
-	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	if c.Kind() == transport.WebRTC {
+		ev.Addr = netip.AddrPort{} // nobody could dial it
+	}
 	if !t.call(func() {
-		cn := newConn(t, torrent.PeerKey(t.nextPeer.Add(1)), c)
+		cn := newConn(t, torrent.PeerKey(t.nextPeer.Add(1)), h.PeerID, c)
+		cn.limits = t.m.Limits()
 		t.conns[cn.key] = cn
-		t.carryOut(t.m.Step(time.Now(), torrent.PeerJoined{
-			Peer: cn.key, Addr: addr, ID: h.PeerID, Outgoing: outgoing,
-			Fast: h.HasFast(), Extended: h.HasExtensions(), V2: h.HasV2(),
-		}))
+		ev.Peer = cn.key
+		t.carryOut(t.m.Step(time.Now(), ev))
 		if t.conns[cn.key] == cn {
 			t.s.wg.Go(cn.readLoop)
 			t.s.wg.Go(cn.writeLoop)

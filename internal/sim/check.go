@@ -4,6 +4,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
@@ -93,7 +94,7 @@ func (x *Node) checkUpload(e torrent.Upload) {
 
 // checkClose holds an end against who is at the other side: honest nodes break
 // no rule and send no forged data.
-func (x *Node) checkClose(e torrent.Close, c *end) {
+func (x *Node) checkClose(e swarm.Close, c *end) {
 	if !x.honest() || !c.other.node.honest() {
 		return
 	}

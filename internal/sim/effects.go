@@ -3,6 +3,7 @@ package sim
 import (
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 )
 
@@ -13,7 +14,7 @@ const hashRate = 200 << 20
 // follows from it happens in later events.
 func (x *Node) carryOut(e torrent.Effect) {
 	switch e := e.(type) {
-	case torrent.Send:
+	case *swarm.Send:
 		if c := x.live(e.Peer, "Send"); c != nil {
 			c.send(e.Messages)
 		}
@@ -22,7 +23,7 @@ func (x *Node) carryOut(e torrent.Effect) {
 			x.checkUpload(e)
 			c.upload(e)
 		}
-	case torrent.Close:
+	case swarm.Close:
 		if c := x.live(e.Peer, "Close"); c != nil {
 			x.checkClose(e, c)
 			if e.Ban {
@@ -44,7 +45,7 @@ func (x *Node) carryOut(e torrent.Effect) {
 		x.openBytes -= int64(b.size)
 	case torrent.Verify:
 		x.verify(e)
-	case torrent.Dial:
+	case swarm.Dial:
 		x.dial(e.Addr)
 	case torrent.Have:
 		x.checkHave(e)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
@@ -73,7 +74,7 @@ func (x *Node) dial(addr netip.AddrPort) {
 	net := x.net
 	if addr == x.Addr() && x.honest() {
 		// Allowed once: the machine cannot know before it sees its own id.
-		x.after(time.Millisecond, func() { x.step(torrent.DialFailed{Addr: addr}) })
+		x.after(time.Millisecond, func() { x.step(swarm.DialFailed{Addr: addr}) })
 		return
 	}
 	if x.dialled[addr] {
@@ -82,7 +83,7 @@ func (x *Node) dial(addr netip.AddrPort) {
 	x.dialled[addr] = true
 	fail := func() {
 		delete(x.dialled, addr)
-		x.step(torrent.DialFailed{Addr: addr})
+		x.step(swarm.DialFailed{Addr: addr})
 	}
 	y := net.byIP[addr.Addr()]
 	if y == nil || addr.Port() != port || y.m == nil || y.cfg.Unreachable {
@@ -103,7 +104,7 @@ func (x *Node) dial(addr netip.AddrPort) {
 			b.closed = true
 			return
 		}
-		b.join(torrent.PeerJoined{Addr: netip.AddrPortFrom(x.ip, uint16(20000+net.rng.IntN(40000))), ID: x.id})
+		b.join(swarm.PeerJoined{Addr: netip.AddrPortFrom(x.ip, uint16(20000+net.rng.IntN(40000))), ID: x.id})
 	})
 	net.After(4*delay, func() {
 		switch {
@@ -115,13 +116,13 @@ func (x *Node) dial(addr netip.AddrPort) {
 			fail()
 		default:
 			delete(x.dialled, addr)
-			a.join(torrent.PeerJoined{Addr: addr, ID: y.id, Outgoing: true})
+			a.join(swarm.PeerJoined{Addr: addr, ID: y.id, Outgoing: true})
 		}
 	})
 }
 
 // join tells the machine of a connection.
-func (e *end) join(ev torrent.PeerJoined) {
+func (e *end) join(ev swarm.PeerJoined) {
 	x := e.node
 	x.nextKey++
 	e.key, e.joined = x.nextKey, true
@@ -131,7 +132,7 @@ func (e *end) join(ev torrent.PeerJoined) {
 	ev.Peer = e.key
 	ev.Fast = !x.cfg.NoFast && !e.other.node.cfg.NoFast
 	ev.Extended = true
-	ev.V2 = info.HasV2 && e.other.node.knows
+	ev.V2 = info.HasV2
 	x.net.note(1, uint64(x.index), uint64(e.key), uint64(e.other.node.index))
 	x.step(ev)
 }
@@ -229,7 +230,7 @@ func (f *frame) deliver() {
 	if f.fin {
 		e.forget()
 		x.net.note(2, uint64(x.index), uint64(e.key))
-		x.step(torrent.PeerLeft{Peer: e.key})
+		x.step(swarm.PeerLeft{Peer: e.key})
 		return
 	}
 	items := make([]torrent.Item, len(f.msgs))
@@ -245,7 +246,7 @@ func (f *frame) deliver() {
 		x.net.note(3, uint64(x.index), uint64(e.key), uint64(m.ID), uint64(m.Index), uint64(m.Begin))
 		items[i].Buffer = e.got(&m, f.piece)
 	}
-	x.step(torrent.Received{Peer: e.key, Items: items})
+	x.step(swarm.Received{Peer: e.key, Items: items})
 }
 
 // got notes what a message tells the machine, and puts the payload of a Piece

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 )
 
@@ -224,7 +225,7 @@ func (x *Node) announce() {
 			addrs = append(addrs, y.Addr())
 		}
 	}
-	x.after(2*x.cfg.Latency, func() { x.step(torrent.PeersFound{Addrs: addrs}) })
+	x.after(2*x.cfg.Latency, func() { x.step(swarm.PeersFound{Addrs: addrs}) })
 	x.after(net.cfg.Announce, x.announce)
 }
 

@@ -28,6 +28,16 @@ var arrows = []struct {
 		"the engine decides about one swarm; how peers are found, reached and stored is not its business",
 	},
 	{
+		[]string{"internal/engine/swarm", "internal/engine/bits", "internal/engine/rate", "internal/engine/choker", "internal/engine/picker", "internal/engine/verify"},
+		[]string{"internal/engine/torrent", "internal/engine/live", "internal/engine/room"},
+		"contents stand on the swarm and on tools, which know none of them",
+	},
+	{
+		[]string{"internal/engine/swarm"},
+		[]string{"metainfo", "internal/engine/bits", "internal/engine/picker", "internal/engine/choker", "internal/engine/verify"},
+		"who is in a swarm has nothing to do with pieces",
+	},
+	{
 		[]string{"tracker/...", "internal/tracker/..."},
 		[]string{
 			".", "storage/...", "internal/engine/...", "internal/driver/...", "internal/transport/...", "internal/node/...",

@@ -16,6 +16,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/discovery/dht/node"
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient"
 	"github.com/shoal-p2p/shoal/internal/driver"
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/transport"
 	"github.com/shoal-p2p/shoal/internal/transport/tcp"
 	"github.com/shoal-p2p/shoal/internal/transport/webrtc"
@@ -103,6 +104,7 @@ func New(cfg Config) (*Client, error) {
 		// A share is often opened by a whole audience at once.
 		m.MaxPeers, m.UploadSlots, m.MaxSlots = 250, 16, 100
 	}
+	cfg.Session.DHTNode = c.dhtNode
 	c.Session = driver.NewSession(cfg.Session)
 	if err := c.start(); err != nil {
 		c.Close()
@@ -246,7 +248,7 @@ const stopTimeout = 2 * time.Second
 
 // PeersFound implements trackerclient.Sink.
 func (c *Client) PeersFound(key metainfo.Hash, addrs []netip.AddrPort, _ string) {
-	c.offer(key, addrs)
+	c.offer(key, addrs, swarm.Tracker)
 }
 
 // ConnReady implements trackerclient.Sink.
@@ -263,14 +265,29 @@ func (c *Client) TrackerStatus(key metainfo.Hash, url string, st trackerclient.S
 	}
 }
 
-func (c *Client) dhtFound(key [20]byte, addrs []netip.AddrPort) { c.offer(key, addrs) }
+func (c *Client) dhtFound(key [20]byte, addrs []netip.AddrPort) { c.offer(key, addrs, swarm.DHT) }
 
-func (c *Client) offer(key metainfo.Hash, addrs []netip.AddrPort) {
+// dhtNode takes up a node that a peer named.
+func (c *Client) dhtNode(a netip.AddrPort) {
+	if c.dht != nil {
+		c.dht.AddNode(a)
+	}
+}
+
+// dhtPort is the UDP port of our DHT node, 0 without one.
+func (c *Client) dhtPort() int {
+	if c.dht == nil {
+		return 0
+	}
+	return int(c.dht.Addr().Port())
+}
+
+func (c *Client) offer(key metainfo.Hash, addrs []netip.AddrPort, from swarm.Source) {
 	if !c.cfg.TCP {
 		return
 	}
 	if t := c.Session.Torrent(key); t != nil {
-		go t.AddPeers(addrs, false)
+		go t.AddPeers(addrs, from)
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/shoal-p2p/shoal/internal/discovery/lsd"
 	"github.com/shoal-p2p/shoal/internal/discovery/natmap"
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
@@ -22,7 +23,7 @@ func (c *Client) startNeighbourhood() *neighbourhood {
 	n := &neighbourhood{port: c.port()}
 	if c.cfg.LSD && n.port != 0 {
 		n.lsd, _ = lsd.Listen(lsd.Config{Found: func(key [20]byte, a netip.AddrPort) {
-			c.offer(key, []netip.AddrPort{a})
+			c.offer(key, []netip.AddrPort{a}, swarm.LSD)
 		}})
 	}
 	if c.cfg.NATMap && n.port != 0 {

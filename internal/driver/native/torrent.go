@@ -10,6 +10,7 @@ import (
 
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient"
 	"github.com/shoal-p2p/shoal/internal/driver"
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
@@ -53,7 +54,7 @@ func (c *Client) Add(opt Options) (*Torrent, error) {
 		return nil, err
 	}
 	dt, err := c.Session.Add(driver.Options{
-		Key: key, HashV2: opt.HashV2, Info: info, ListenPort: c.port(),
+		Key: key, HashV2: opt.HashV2, Info: info, ListenPort: c.port(), DHTPort: c.dhtPort(),
 		Open: func(info *metainfo.Info) (driver.Content, error) { return opt.Content.open(c.ctx, info) },
 	})
 	if err != nil {
@@ -66,7 +67,7 @@ func (c *Client) Add(opt Options) (*Torrent, error) {
 	c.torrents[t.Key()] = t
 	c.mu.Unlock()
 	if addrs := resolve(t.ctx, opt.Peers); len(addrs) > 0 {
-		t.AddPeers(addrs, true)
+		t.AddPeers(addrs, swarm.User)
 	}
 	complete := info != nil && isDone(t.Done())
 	t.startAnnouncing(opt.Trackers)
@@ -204,7 +205,7 @@ func (t *Torrent) discover() {
 				t.c.dht.Announce(key, port, false)
 			}
 			for a := range t.c.dht.GetPeers(t.ctx, key) {
-				t.AddPeers([]netip.AddrPort{a}, false)
+				t.AddPeers([]netip.AddrPort{a}, swarm.DHT)
 			}
 		}
 		wait := dhtInterval

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
@@ -14,7 +15,7 @@ import (
 func addr(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
 func (r *rig) dials() (list []netip.AddrPort) {
-	for _, d := range did[torrent.Dial](r) {
+	for _, d := range did[swarm.Dial](r) {
 		list = append(list, d.Addr)
 	}
 	return list
@@ -29,14 +30,14 @@ func crowdOf(n, net int) (list []netip.AddrPort) {
 
 func TestDialsHalfOpenAtMostAndTheUsersPeersFirst(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { c.MaxHalfOpen = 3 })
-	r.step(torrent.PeersFound{Addrs: crowdOf(10, 1)})
+	r.step(swarm.PeersFound{Addrs: crowdOf(10, 1)})
 	first := r.dials()
 	if len(first) != 3 {
 		t.Fatalf("%d dials at once", len(first))
 	}
 	mine := addr("192.0.2.1:7000")
-	r.step(torrent.PeersFound{Addrs: []netip.AddrPort{mine}, Trusted: true})
-	r.step(torrent.DialFailed{Addr: first[0]})
+	r.step(swarm.PeersFound{Addrs: []netip.AddrPort{mine}, Source: swarm.User})
+	r.step(swarm.DialFailed{Addr: first[0]})
 	if got := r.dials(); len(got) != 1 || got[0] != mine {
 		t.Fatalf("dials %v next", got)
 	}
@@ -45,13 +46,13 @@ func TestDialsHalfOpenAtMostAndTheUsersPeersFirst(t *testing.T) {
 func TestFailedDialsAreRepeatedLessAndLess(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), nil)
 	a := addr("10.0.0.1:6881")
-	r.step(torrent.PeersFound{Addrs: []netip.AddrPort{a}})
+	r.step(swarm.PeersFound{Addrs: []netip.AddrPort{a}})
 	var at []time.Duration
 	began := r.now
 	for range 2000 {
 		for range r.dials() {
 			at = append(at, r.now.Sub(began))
-			r.step(torrent.DialFailed{Addr: a})
+			r.step(swarm.DialFailed{Addr: a})
 		}
 		r.wait(time.Second)
 	}
@@ -69,13 +70,13 @@ func TestFailedDialsAreRepeatedLessAndLess(t *testing.T) {
 func TestPeerThatHangsUpIsPausedLikeAFailure(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), nil)
 	a := addr("10.0.0.1:6881")
-	r.step(torrent.PeersFound{Addrs: []netip.AddrPort{a}})
+	r.step(swarm.PeersFound{Addrs: []netip.AddrPort{a}})
 	n := 0
 	for range 1800 {
 		for range r.dials() {
 			n++
 			key := r.join(joined{addr: a.String()})
-			r.step(torrent.PeerLeft{Peer: key})
+			r.step(swarm.PeerLeft{Peer: key})
 		}
 		r.wait(time.Second)
 	}
@@ -95,7 +96,7 @@ func TestAddressOfAConnectedPeerIsNotDialledInVain(t *testing.T) {
 			r.join(in)
 			r.wait(time.Minute)
 			n := 0
-			r.step(torrent.PeersFound{Addrs: []netip.AddrPort{a}})
+			r.step(swarm.PeersFound{Addrs: []netip.AddrPort{a}})
 			for range 1000 {
 				for range r.dials() {
 					n++
@@ -107,7 +108,7 @@ func TestAddressOfAConnectedPeerIsNotDialledInVain(t *testing.T) {
 			if n > 1 {
 				t.Fatalf("dialled %d times while connected", n)
 			}
-			r.step(torrent.PeerLeft{Peer: 1})
+			r.step(swarm.PeerLeft{Peer: 1})
 			r.wait(time.Minute)
 			if got := r.dials(); len(got) != 1 {
 				t.Fatalf("%d dials after it left", len(got))
@@ -121,11 +122,11 @@ func TestOurselvesAreDialledOnce(t *testing.T) {
 	a := addr("10.0.0.1:6881")
 	n := 0
 	for range 600 {
-		r.step(torrent.PeersFound{Addrs: []netip.AddrPort{a}})
+		r.step(swarm.PeersFound{Addrs: []netip.AddrPort{a}})
 		for range r.dials() {
 			n++
 			key := r.join(joined{addr: a.String(), id: string(r.cfg.PeerID[:]), silent: true})
-			if r.closed[key].Err != torrent.ErrSelf {
+			if r.closed[key].Err != swarm.ErrSelf {
 				t.Fatalf("closed with %v", r.closed[key].Err)
 			}
 		}
@@ -146,7 +147,7 @@ func TestCrossingDialsKeepOneConnection(t *testing.T) {
 		r := start(t, tor, func(c *torrent.Config) { copy(c.PeerID[:], own) })
 		dialled := joined{addr: "10.0.0.1:6881", id: other}
 		came := joined{addr: "10.0.0.1:50000", incoming: true, id: other}
-		r.step(torrent.PeersFound{Addrs: []netip.AddrPort{addr(dialled.addr)}})
+		r.step(swarm.PeersFound{Addrs: []netip.AddrPort{addr(dialled.addr)}})
 		order := []joined{dialled, came}
 		if !ownFirst {
 			slices.Reverse(order)
@@ -185,7 +186,7 @@ func TestSecondConnectionLaterIsRefused(t *testing.T) {
 	first := r.join(joined{addr: "10.0.0.1:6881", id: "-XX0001-000000000000"})
 	r.wait(30 * time.Second)
 	second := r.join(joined{addr: "10.9.9.9:50000", incoming: true, id: "-XX0001-000000000000", silent: true})
-	if _, gone := r.closed[first]; gone || r.closed[second].Err != torrent.ErrDuplicate {
+	if _, gone := r.closed[first]; gone || r.closed[second].Err != swarm.ErrDuplicate {
 		t.Fatal("a peer id that is taken must not push out its owner")
 	}
 }
@@ -203,20 +204,20 @@ func TestHearsayDoesNotCrowdOutTheTracker(t *testing.T) {
 		r.recv(enemy, extended(pex, msg.Append(nil)))
 		r.wait(31 * time.Second)
 		for _, a := range r.dials() {
-			r.step(torrent.DialFailed{Addr: a})
+			r.step(swarm.DialFailed{Addr: a})
 		}
 	}
 	if n := r.m.Stats(r.now).Known; n > 1000 {
 		t.Fatalf("remembers %d addresses on the word of one peer", n)
 	}
 	real := addr("192.0.2.1:6881")
-	r.step(torrent.PeersFound{Addrs: []netip.AddrPort{real}})
+	r.step(swarm.PeersFound{Addrs: []netip.AddrPort{real}})
 	for range 3 {
 		for _, a := range r.dials() {
 			if a == real {
 				return
 			}
-			r.step(torrent.DialFailed{Addr: a})
+			r.step(swarm.DialFailed{Addr: a})
 		}
 	}
 	t.Fatal("the tracker's address waits behind the flood")
@@ -227,7 +228,7 @@ func TestConnectionLimitRefusesTheNext(t *testing.T) {
 	r.join(joined{})
 	r.join(joined{})
 	third := r.join(joined{silent: true})
-	if r.closed[third].Err != torrent.ErrFull || len(r.closed) != 1 {
+	if r.closed[third].Err != swarm.ErrFull || len(r.closed) != 1 {
 		t.Fatalf("closed %v", r.closed)
 	}
 }
@@ -244,7 +245,7 @@ func TestPrivateTorrentExchangesNoPeers(t *testing.T) {
 		}
 	}
 	msg := wire.PEX{Added: []wire.PEXPeer{{Addr: addr("192.0.2.1:6881")}}}
-	r.recv(a, extended(2, msg.Append(nil)))
+	r.recv(a, extended(pexID, msg.Append(nil)))
 	r.wait(3 * time.Minute)
 	if len(r.dials()) != 0 {
 		t.Fatal("dials what peer exchange said")
@@ -283,7 +284,7 @@ func TestPeerExchangeTellsWhoCameAndWent(t *testing.T) {
 	if p := told(); len(p.Added) != 1 || p.Added[0].Addr != addr("10.0.0.1:7000") || len(p.Dropped) != 0 {
 		t.Fatalf("told %+v", p)
 	}
-	r.step(torrent.PeerLeft{Peer: other})
+	r.step(swarm.PeerLeft{Peer: other})
 	if p := told(); len(p.Added) != 0 || len(p.Dropped) != 1 {
 		t.Fatalf("told %+v", p)
 	}
@@ -295,7 +296,7 @@ func TestPeerThatTellsManyPortsKeepsNobodyBusy(t *testing.T) {
 	for port := range 300 {
 		h := wire.ExtHandshake{Port: 1000 + port}
 		r.recv(key, extended(wire.ExtHandshakeID, h.Append(nil)))
-		r.step(torrent.PeersFound{Addrs: []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("10.0.0.1"), uint16(1000+port))}})
+		r.step(swarm.PeersFound{Addrs: []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("10.0.0.1"), uint16(1000+port))}})
 	}
 	r.wait(time.Minute)
 	if n := len(r.dials()); n != 0 {

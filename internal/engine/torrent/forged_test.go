@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
@@ -87,10 +88,10 @@ func TestForgedPieceOfTwoPeersIsSettledByAThird(t *testing.T) {
 
 func TestLonePieceMovesOnWhenItsPeerFallsSilentOrLeaves(t *testing.T) {
 	for name, end := range map[string]func(r *rig, key torrent.PeerKey){
-		"leaves":  func(r *rig, key torrent.PeerKey) { r.step(torrent.PeerLeft{Peer: key}) },
+		"leaves":  func(r *rig, key torrent.PeerKey) { r.step(swarm.PeerLeft{Peer: key}) },
 		"chokes":  func(r *rig, key torrent.PeerKey) { r.recv(key, wire.Message{ID: wire.Choke}) },
 		"silent":  func(r *rig, key torrent.PeerKey) { r.wait(16 * time.Second) },
-		"forgets": func(r *rig, key torrent.PeerKey) { r.recv(key, extended(3, []byte{0, 0, 0, 4})) },
+		"forgets": func(r *rig, key torrent.PeerKey) { r.recv(key, extended(dontHaveID, []byte{0, 0, 0, 4})) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, testTorrent(t, true, false), nil)

@@ -63,7 +63,7 @@ func (h *hashFetch) want(m *Machine, index int) {
 		return
 	}
 	for _, p := range m.peers {
-		if !p.has.Has(index) || slices.ContainsFunc(h.avoid, func(a hashAvoid) bool { return a.peer == p.key }) {
+		if !hasHashes(p) || !p.has.Has(index) || slices.ContainsFunc(h.avoid, func(a hashAvoid) bool { return a.peer == p.key }) {
 			continue
 		}
 		h.asked = append(h.asked, hashAsk{req, p.key, m.now})
@@ -71,6 +71,10 @@ func (h *hashFetch) want(m *Machine, index int) {
 		return
 	}
 }
+
+// hasHashes reports whether a peer may be asked for hashes: it said in its
+// handshake that it knows v2 (BEP 52, "upgrade path").
+func hasHashes(p *peer) bool { return p.V2 && !p.WebSeed }
 
 // wantHashes asks again for every piece that waits for its hash.
 func (m *Machine) wantHashes() {
@@ -110,7 +114,7 @@ func (m *Machine) gotHashMessage(p *peer, it *Item) error {
 		}
 	case wire.Hashes:
 		if !m.hashes.take(req, p.key) {
-			return nil // not asked for, or late
+			return m.charge(p, len(it.Payload)) // not asked for, or late
 		}
 		if err := m.layers.Add(req, it.Payload); err != nil {
 			return breach("sent hashes that do not prove themselves")

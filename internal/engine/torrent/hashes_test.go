@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
 	"github.com/shoal-p2p/shoal/metainfo"
@@ -121,7 +122,7 @@ func TestPieceWithoutHashIsVerifiedWhenASourceTurnsUp(t *testing.T) {
 	first := r.join(joined{v2: true})
 	r.recv(first, wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.Unchoke})
 	r.fetchPiece(first)
-	r.step(torrent.PeerLeft{Peer: first})
+	r.step(swarm.PeerLeft{Peer: first})
 	second := r.join(joined{v2: true})
 	r.recv(second, wire.Message{ID: wire.HaveAll})
 	r.wait(3 * time.Second)

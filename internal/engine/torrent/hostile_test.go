@@ -93,12 +93,6 @@ func TestBreachesCloseOneConnectionAndNothingElse(t *testing.T) {
 		{name: "bitfield: spare bits", msgs: func(*rig) []wire.Message {
 			return []wire.Message{{ID: wire.Bitfield, Payload: []byte{0xff, 0xe0}}}
 		}},
-		{name: "bitfield: after a have", msgs: func(*rig) []wire.Message {
-			return []wire.Message{{ID: wire.Have, Index: 1}, {ID: wire.Bitfield, Payload: []byte{0xff, 0xc0}}}
-		}},
-		{name: "bitfield: twice", msgs: func(*rig) []wire.Message {
-			return times(2, wire.Message{ID: wire.Bitfield, Payload: []byte{0xf0, 0}})
-		}},
 		{name: "have all: without the fast extension", join: joined{noFast: true}, msgs: func(*rig) []wire.Message {
 			return []wire.Message{{ID: wire.HaveAll}}
 		}},

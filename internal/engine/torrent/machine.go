@@ -8,6 +8,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/engine/choker"
 	"github.com/shoal-p2p/shoal/internal/engine/picker"
 	"github.com/shoal-p2p/shoal/internal/engine/rate"
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/wire"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
@@ -20,9 +21,9 @@ type Machine struct {
 	info   *metainfo.Info
 	layers *metainfo.Layers
 
-	peers   []*peer // in the order they joined
+	swarm   *swarm.Machine // who the peers are
+	peers   []*peer        // in the order they joined
 	byKey   map[PeerKey]*peer
-	byID    map[[20]byte]*peer
 	dirty   []*peer // requests may have room
 	buffers uint32  // buffers ever opened
 	paused  bool
@@ -44,7 +45,6 @@ type Machine struct {
 
 	meta   metadata
 	hashes hashFetch
-	dials  dialer
 	choke  *choker.Choker
 	forged map[int]*forgery
 
@@ -54,13 +54,9 @@ type Machine struct {
 	rechokeAt  time.Time
 	slotsFree  bool // perhaps: somebody became interested, lost interest or left
 	sweepAt    time.Time
-	pexAt      time.Time
 	downloaded int64
 	uploaded   int64
 	wasted     int64
-
-	effects []Effect
-	scratch []byte
 }
 
 // New returns a machine for one torrent.
@@ -71,12 +67,14 @@ func New(cfg Config) (*Machine, error) {
 	m := &Machine{
 		cfg:    cfg,
 		byKey:  map[PeerKey]*peer{},
-		byID:   map[[20]byte]*peer{},
 		choke:  choker.New(cfg.UploadSlots, cfg.MaxSlots, cfg.Rand),
 		forged: map[int]*forgery{},
 		line:   rate.Meter{Tau: 20},
 	}
-	m.dials.init()
+	var err error
+	if m.swarm, err = swarm.New(cfg.swarm(), (*content)(m)); err != nil {
+		return nil, err
+	}
 	if cfg.Info != nil {
 		m.setInfo(cfg.Info)
 	}
@@ -101,36 +99,24 @@ func (m *Machine) setInfo(info *metainfo.Info) {
 	m.pick = picker.New(n, m.cfg.Rand)
 	m.recount()
 	m.finished = m.missing == 0
+	// Enough for a peer that fetches the info dictionary and all hashes several
+	// times over, and one that loses every piece.
+	m.swarm.Allow(4*len(info.Bytes) + 512*n)
 }
 
 // Step takes what has happened since the last call and returns what to do. The
 // effects, and the slices in them, are good until the next Step.
 func (m *Machine) Step(now time.Time, events ...Event) []Effect {
 	m.now = now
-	clear(m.effects)
-	m.effects = m.effects[:0]
-	for _, p := range m.peers {
-		p.out = p.out[:0]
-	}
-	for _, ev := range events {
-		m.handle(ev)
-	}
-	m.timers()
-	m.fillAll()
-	m.dial()
-	for _, p := range m.peers {
-		if len(p.out) > 0 {
-			p.lastSent = now
-			m.do(Send{Peer: p.key, Messages: p.out})
-		}
-	}
-	return m.effects
+	return m.swarm.Step(now, events...)
 }
+
+// Deadline is when Step wants to be called even if nothing happens; the zero
+// time means never.
+func (m *Machine) Deadline() time.Time { return m.swarm.Deadline() }
 
 func (m *Machine) handle(ev Event) {
 	switch ev := ev.(type) {
-	case Received:
-		m.received(ev)
 	case Sent:
 		m.sent(ev)
 	case PieceStored:
@@ -141,18 +127,6 @@ func (m *Machine) handle(ev Event) {
 		m.storeFailed(ev)
 	case ReadFailed:
 		m.readFailed(ev)
-	case PeerJoined:
-		m.peerJoined(ev)
-	case PeerLeft:
-		m.peerLeft(ev.Peer)
-	case DialFailed:
-		m.dials.failed(m.now, ev.Addr)
-	case PeersFound:
-		if ev.Trusted {
-			m.dials.add(ev.Addrs, trusted)
-		} else {
-			m.dials.add(ev.Addrs, found)
-		}
 	case ContentReady:
 		m.contentReady(ev)
 	case ReaderMoved:
@@ -165,8 +139,6 @@ func (m *Machine) handle(ev Event) {
 		m.setPaused(ev.On)
 	}
 }
-
-func (m *Machine) do(e Effect) { m.effects = append(m.effects, e) }
 
 // timers runs whatever is due.
 func (m *Machine) timers() {
@@ -182,32 +154,33 @@ func (m *Machine) timers() {
 		m.slotsFree = false
 		m.fillSlots()
 	}
-	if !m.now.Before(m.sweepAt) {
+	if m.fetching() && !m.now.Before(m.sweepAt) {
 		m.sweepAt = m.now.Add(sweepInterval)
 		m.sweep()
 	}
-	if !m.now.Before(m.pexAt) {
-		m.pexAt = m.now.Add(pexInterval)
-		m.sendPEX()
+	if at := m.meta.deadline(); !at.IsZero() && !m.now.Before(at) {
+		m.wantMetadata()
 	}
 }
 
-// Deadline is when Step wants to be called even if nothing happens; the zero
-// time means never.
-func (m *Machine) Deadline() time.Time {
-	var d time.Time
-	earliest := func(t time.Time) {
-		if !t.IsZero() && (d.IsZero() || t.Before(d)) {
-			d = t
-		}
+// timersDue is when something is due next; the zero time means never.
+func (m *Machine) timersDue() time.Time {
+	if len(m.peers) == 0 {
+		return time.Time{}
 	}
-	if len(m.peers) > 0 {
-		earliest(m.rechokeAt)
-		earliest(m.sweepAt)
-		earliest(m.pexAt)
+	d := m.rechokeAt
+	if m.fetching() && m.sweepAt.Before(d) {
+		d = m.sweepAt
 	}
-	earliest(m.dials.deadline(m))
+	if at := m.meta.deadline(); !at.IsZero() && at.Before(d) {
+		d = at
+	}
 	return d
+}
+
+// fetching reports whether there may be requests that somebody has to look after.
+func (m *Machine) fetching() bool {
+	return m.asked > 0 || m.info != nil && m.missing > 0 && !m.paused
 }
 
 // Complete reports whether every wanted piece is stored.
@@ -268,7 +241,7 @@ func (m *Machine) checkFinished() {
 	m.do(Finished{})
 	for _, p := range append([]*peer(nil), m.peers...) {
 		m.sendUploadOnly(p)
-		m.dropIfUseless(p)
+		m.weigh(p)
 	}
 }
 
@@ -296,7 +269,8 @@ type Stats struct {
 	Missing               int // wanted pieces not stored yet
 	Downloaded, Uploaded  int64
 	Wasted                int64 // payload bytes that were not needed or not genuine
-	Peers, Seeds          int
+	Peers, Seeds          int   // web seeds are not peers, but seeds
+	WebSeeds              int
 	HalfOpen, Known       int
 	DownRate, UpRate      float64
 	MetadataDone          bool
@@ -307,7 +281,8 @@ type Stats struct {
 type PeerStats struct {
 	Peer            PeerKey
 	Addr            netip.AddrPort
-	Client          string
+	Client          string // what it calls itself; a web seed's URL
+	WebSeed         bool
 	Down, Up        float64 // bytes a second
 	TotalDown       int64
 	TotalUp         int64
@@ -321,9 +296,10 @@ type PeerStats struct {
 
 // Stats returns a snapshot at now.
 func (m *Machine) Stats(now time.Time) Stats {
+	who := m.swarm.Stats()
 	s := Stats{
 		Have: m.have.Count(), Missing: m.missing, Downloaded: m.downloaded, Uploaded: m.uploaded,
-		Wasted: m.wasted, Peers: len(m.peers), HalfOpen: m.dials.half, Known: len(m.dials.known),
+		Wasted: m.wasted, Peers: who.Peers, WebSeeds: who.WebSeeds, HalfOpen: who.HalfOpen, Known: who.Known,
 		MetadataDone: m.info != nil, OpenPieces: len(m.open),
 	}
 	if m.info != nil {
@@ -345,13 +321,13 @@ func (m *Machine) PeerStats(now time.Time) []PeerStats {
 	list := make([]PeerStats, 0, len(m.peers))
 	for _, p := range m.peers {
 		s := PeerStats{
-			Peer: p.key, Addr: p.addr, Client: p.client, Down: p.down.Rate(now), Up: p.up.Rate(now),
+			Peer: p.key, Addr: p.Addr, Client: p.Client, WebSeed: p.WebSeed, Down: p.down.Rate(now), Up: p.up.Rate(now),
 			TotalDown: p.down.Total(), TotalUp: p.up.Total(), Choking: p.choking, Choked: p.choked,
 			Interested: p.interested, Interesting: p.interesting, Snubbed: p.snubbed, Requests: len(p.requests),
 		}
 		if n := p.has.Len(); n > 0 {
 			s.Progress = float64(p.has.Count()) / float64(n)
-		} else if p.allPending {
+		} else if p.early.all {
 			s.Progress = 1
 		}
 		list = append(list, s)
@@ -373,4 +349,30 @@ func (m *Machine) Totals() (down, up, left int64) {
 // info dictionary is known.
 func (m *Machine) HavePieces() bits.Set { return m.have.Clone() }
 
-func (m *Machine) send(p *peer, msg wire.Message) { p.out = append(p.out, msg) }
+// Limits bounds the frames that are welcome now: the driver sets them where it
+// decodes a peer's messages. What is larger ends the connection.
+func (m *Machine) Limits() wire.Limits {
+	l := wire.Limits{MaxPayload: uint32(m.swarm.MaxPayload()) + 1}
+	if m.info != nil {
+		l.MaxBitfield = uint32(m.info.NumPieces()+7) / 8
+		l.MaxPayload = max(l.MaxPayload, maxHashesPayload)
+	}
+	return l
+}
+
+// maxHashesPayload is the largest answer to a hash request that we make: a
+// request is for at most 8,192 hashes (BEP 52), and proofs are short.
+const maxHashesPayload = 512 << 10
+
+func (m *Machine) do(e Effect) { m.swarm.Do(e) }
+
+func (m *Machine) send(p *peer, msg wire.Message) { m.swarm.Send(p.Peer, msg) }
+
+// closePeer ends a connection of our own will.
+func (m *Machine) closePeer(p *peer, err error, ban bool) { m.swarm.Close(p.Peer, err, ban) }
+
+// charge counts an answer, or a message of no use, that nothing else bounds:
+// blocks are bounded by the upload window, these only by the peer's modesty.
+func (m *Machine) charge(p *peer, bytes int) error { return m.swarm.Charge(p.Peer, bytes) }
+
+func breach(msg string) error { return swarm.Breach(msg) }

@@ -4,14 +4,13 @@ import (
 	"slices"
 	"time"
 
-	"github.com/shoal-p2p/shoal/internal/sha"
 	"github.com/shoal-p2p/shoal/internal/wire"
-	"github.com/shoal-p2p/shoal/metainfo"
 )
 
 const (
 	metadataTimeout  = 8 * time.Second
-	maxMetadataQueue = 4 // requests outstanding per peer
+	metadataPause    = 30 * time.Second // before a peer that had nothing is asked again
+	maxMetadataQueue = 4                // requests outstanding per peer
 )
 
 // metadata fetches the info dictionary (BEP 9). Peers that claim the same size
@@ -67,23 +66,11 @@ func (d *metadata) restart() {
 	d.size, d.buf, d.pieces, d.got, d.single = 0, nil, nil, 0, 0
 }
 
-func (d *metadata) sweep(m *Machine) {
-	if m.info != nil {
-		return
-	}
-	for i := range d.pieces {
-		if pc := &d.pieces[i]; !pc.got && pc.from != 0 && m.now.Sub(pc.at) > metadataTimeout {
-			d.reject(m, pc.from)
-		}
-	}
-	m.wantMetadata()
-}
-
 // reject stops asking a peer for half a minute.
-func (d *metadata) reject(m *Machine, key PeerKey) {
+func (d *metadata) reject(now time.Time, key PeerKey) {
 	for i := range d.offers {
 		if d.offers[i].peer == key {
-			d.offers[i].rejected = m.now
+			d.offers[i].rejected = now
 		}
 	}
 	for i := range d.pieces {
@@ -96,8 +83,38 @@ func (d *metadata) reject(m *Machine, key PeerKey) {
 	}
 }
 
+// deadline is when next has something new to say if nothing happens: an answer is
+// overdue, or a peer may be asked again. The zero time means never.
+func (d *metadata) deadline() (at time.Time) {
+	if d.done {
+		return at
+	}
+	earliest := func(t time.Time) {
+		if at.IsZero() || t.Before(at) {
+			at = t
+		}
+	}
+	for i := range d.pieces {
+		if pc := &d.pieces[i]; pc.from != 0 && !pc.got {
+			earliest(pc.at.Add(metadataTimeout))
+		}
+	}
+	for i := range d.offers {
+		if o := &d.offers[i]; !o.rejected.IsZero() {
+			earliest(o.rejected.Add(metadataPause))
+		}
+	}
+	return at
+}
+
+// metaAsk is a piece to be asked for.
+type metaAsk struct {
+	from  PeerKey
+	piece int
+}
+
 func (o *metaOffer) usable(now time.Time) bool {
-	return o.rejected.IsZero() || now.Sub(o.rejected) > 30*time.Second
+	return o.rejected.IsZero() || now.Sub(o.rejected) >= metadataPause
 }
 
 // deserted reports whether nobody who can be asked claims the size that is being
@@ -114,36 +131,27 @@ func (d *metadata) deserted(now time.Time) bool {
 	return others
 }
 
-// wantMetadata asks peers for pieces of the info dictionary while it is unknown.
-func (m *Machine) wantMetadata() {
-	if m.info != nil || m.meta.done {
-		return
-	}
-	d := &m.meta
-	if d.size != 0 && d.deserted(m.now) {
-		d.restart()
-	}
-	if d.size == 0 {
-		for i := range d.offers {
-			if o := &d.offers[i]; o.usable(m.now) {
-				d.size = o.size
-				d.buf = make([]byte, 0, min(o.size, 1<<20)) // grows with what really arrives
-				d.pieces = make([]metaPiece, (o.size+wire.MetadataPieceSize-1)/wire.MetadataPieceSize)
-				if d.distrust {
-					d.single = o.peer
-				}
-				break
-			}
+// next says whom to ask for what.
+func (d *metadata) next(now time.Time) (asks []metaAsk) {
+	for k := 0; k < len(d.pieces); k++ { // there are none once it begins anew
+		if pc := &d.pieces[k]; !pc.got && pc.from != 0 && now.Sub(pc.at) >= metadataTimeout {
+			d.reject(now, pc.from)
 		}
 	}
 	for i := range d.offers {
-		o := &d.offers[i]
-		p := m.byKey[o.peer]
-		if p == nil || o.size != d.size || !o.usable(m.now) || d.single != 0 && d.single != o.peer {
-			continue
+		if o := &d.offers[i]; o.usable(now) {
+			o.rejected = time.Time{}
 		}
-		id := p.theirID(wire.ExtMetadata)
-		if id == 0 {
+	}
+	if d.size != 0 && d.deserted(now) {
+		d.restart()
+	}
+	if d.size == 0 {
+		d.begin(now)
+	}
+	for i := range d.offers {
+		o := &d.offers[i]
+		if o.size != d.size || !o.usable(now) || d.single != 0 && d.single != o.peer {
 			continue
 		}
 		asked := 0
@@ -152,153 +160,68 @@ func (m *Machine) wantMetadata() {
 				asked++
 			}
 		}
-		for k := range d.pieces {
-			if asked >= maxMetadataQueue {
-				break
+		for k := 0; k < len(d.pieces) && asked < maxMetadataQueue; k++ {
+			if d.pieces[k].from == 0 {
+				d.pieces[k] = metaPiece{from: o.peer, at: now}
+				asked++
+				asks = append(asks, metaAsk{o.peer, k})
 			}
-			if d.pieces[k].from != 0 {
-				continue
-			}
-			d.pieces[k] = metaPiece{from: o.peer, at: m.now}
-			asked++
-			req := wire.MetadataMessage{Type: wire.MetadataRequest, Piece: k}
-			m.sendExt(p, id, req.Append(nil))
 		}
 	}
+	return asks
 }
 
-func (m *Machine) gotMetadata(p *peer, payload []byte) error {
-	msg, err := wire.ParseMetadata(payload)
-	if err != nil {
-		return err
-	}
-	switch msg.Type {
-	case wire.MetadataRequest:
-		return m.serveMetadata(p, msg.Piece)
-	case wire.MetadataReject:
-		if m.info == nil {
-			m.meta.reject(m, p.key)
-			m.wantMetadata()
+// begin chooses the size to believe in: that of the first peer that can be asked.
+func (d *metadata) begin(now time.Time) {
+	for i := range d.offers {
+		o := &d.offers[i]
+		if !o.usable(now) {
+			continue
 		}
-	case wire.MetadataData:
-		return m.gotMetadataPiece(p, &msg)
+		d.size = o.size
+		d.buf = make([]byte, 0, min(o.size, 1<<20)) // grows with what really arrives
+		d.pieces = make([]metaPiece, (o.size+wire.MetadataPieceSize-1)/wire.MetadataPieceSize)
+		if d.distrust {
+			d.single = o.peer
+		}
+		return
 	}
-	return nil
 }
 
-func (m *Machine) serveMetadata(p *peer, piece int) error {
-	id := p.theirID(wire.ExtMetadata)
-	if id == 0 {
-		return nil
-	}
-	msg := wire.MetadataMessage{Type: wire.MetadataReject, Piece: piece}
-	if m.info != nil && piece >= 0 && piece*wire.MetadataPieceSize < len(m.info.Bytes) {
-		b := m.info.Bytes
-		from := piece * wire.MetadataPieceSize
-		msg.Type = wire.MetadataData
-		msg.TotalSize = len(b)
-		msg.Data = b[from:min(len(b), from+wire.MetadataPieceSize)]
-	}
-	m.sendExt(p, id, msg.Append(nil))
-	return m.charge(p, len(msg.Data))
-}
-
-func (m *Machine) gotMetadataPiece(p *peer, msg *wire.MetadataMessage) error {
-	d := &m.meta
-	if m.info != nil || msg.Piece < 0 || msg.Piece >= len(d.pieces) {
-		return nil // late, or not asked for
+// data takes a piece. It reports whether it was asked for, and returns the whole
+// dictionary once it is there.
+func (d *metadata) data(from PeerKey, msg *wire.MetadataMessage) (whole []byte, asked bool, err error) {
+	if msg.Piece < 0 || msg.Piece >= len(d.pieces) {
+		return nil, false, nil // late, or not asked for
 	}
 	pc := &d.pieces[msg.Piece]
-	if pc.from != p.key || pc.got {
-		return nil
+	if pc.from != from || pc.got {
+		return nil, false, nil
 	}
 	if msg.TotalSize != d.size {
-		return breach("metadata size differs from the one it announced")
+		return nil, true, breach("metadata size differs from the one it announced")
 	}
-	from := msg.Piece * wire.MetadataPieceSize
-	end := min(d.size, from+wire.MetadataPieceSize)
-	if len(msg.Data) != end-from {
-		return breach("metadata piece of the wrong length")
+	at := msg.Piece * wire.MetadataPieceSize
+	end := min(d.size, at+wire.MetadataPieceSize)
+	if len(msg.Data) != end-at {
+		return nil, true, breach("metadata piece of the wrong length")
 	}
 	if len(d.buf) < end {
 		d.buf = slices.Grow(d.buf, end-len(d.buf))[:end]
 	}
-	copy(d.buf[from:], msg.Data)
+	copy(d.buf[at:], msg.Data)
 	pc.got = true
 	if d.got++; d.got < len(d.pieces) {
-		m.wantMetadata()
-		return nil
+		return nil, true, nil
 	}
-	return m.finishMetadata(p)
+	return d.buf, true, nil
 }
 
-// finishMetadata checks the assembled dictionary against the info hash.
-func (m *Machine) finishMetadata(last *peer) error {
-	d := &m.meta
-	b := d.buf
-	if !m.genuineInfo(b) {
-		single := d.single
-		d.distrust = true
-		d.restart()
-		if single != 0 || len(d.offers) == 1 {
-			m.closePeer(last, breach("sent a forged info dictionary"), true)
-			return nil
-		}
-		m.wantMetadata()
-		return nil
-	}
-	info, err := metainfo.ParseInfo(b)
-	if err != nil {
-		// The publisher's own dictionary is broken: nobody can help.
-		m.stuck = true
-		m.do(Stuck{Err: err})
-		return nil
-	}
+// forged begins anew after the whole did not match its hash. It reports whether
+// that is the fault of one peer alone.
+func (d *metadata) forged() (guilty bool) {
+	guilty = d.single != 0 || len(d.offers) == 1
+	d.distrust = true
 	d.restart()
-	d.done = true
-	m.do(Learned{Info: info})
-	return nil
-}
-
-// contentReady starts the torrent proper, after Learned.
-func (m *Machine) contentReady(ev ContentReady) {
-	if m.info != nil {
-		return
-	}
-	m.cfg.Layers, m.cfg.Have = ev.Layers, ev.Have
-	m.setInfo(ev.Info)
-	for _, p := range slices.Clone(m.peers) {
-		if p.ext {
-			m.sendExtHandshake(p) // now they can fetch the info dictionary from us
-		}
-		m.announceHaves(p)
-		if err := m.replay(p); err != nil {
-			m.closePeer(p, err, false)
-		}
-	}
-	if m.missing == 0 {
-		m.finished = false
-		m.checkFinished()
-	}
-}
-
-// announceHaves tells a peer that was connected before the info dictionary was known
-// what turned out to be in the store; its bitfield said nothing.
-func (m *Machine) announceHaves(p *peer) {
-	for i := range m.have.Len() {
-		if m.have.Has(i) {
-			m.send(p, wire.Message{ID: wire.Have, Index: uint32(i)})
-		}
-	}
-}
-
-func (m *Machine) genuineInfo(b []byte) bool {
-	if m.cfg.HashV2 != nil && sha.Sum256(b) == *m.cfg.HashV2 {
-		return true
-	}
-	if sha.Sum1(b) == m.cfg.Key {
-		return true
-	}
-	sum := metainfo.Hash256(sha.Sum256(b))
-	return m.cfg.HashV2 == nil && sum.Short() == m.cfg.Key
+	return guilty
 }

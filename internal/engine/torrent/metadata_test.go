@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
 	"github.com/shoal-p2p/shoal/metainfo"
@@ -56,7 +57,7 @@ func (r *rig) metadataPiece(info []byte, piece int) wire.Message {
 		Type: wire.MetadataData, Piece: piece, TotalSize: len(info),
 		Data: info[from:min(len(info), from+wire.MetadataPieceSize)],
 	}
-	return extended(1, m.Append(nil)) // 1 is what the machine told in its handshake
+	return extended(metadataID, m.Append(nil))
 }
 
 // serveMetadata answers what is asked of a peer until nothing more is, or it is
@@ -126,7 +127,7 @@ func TestPeersMayFetchTheInfoDictionaryAsSoonAsWeHaveIt(t *testing.T) {
 		t.Fatal("a peer that was there before does not know that it can ask us now")
 	}
 	req := wire.MetadataMessage{Type: wire.MetadataRequest}
-	r.recv(early, extended(1, req.Append(nil)))
+	r.recv(early, extended(metadataID, req.Append(nil)))
 	got := r.ext(early, 11)
 	if len(got) != 1 {
 		t.Fatalf("%d answers", len(got))
@@ -190,10 +191,10 @@ func TestLyingMetadataSizeDoesNotHoldUpAMagnet(t *testing.T) {
 	tor := testTorrent(t, true, false)
 	for name, then := range map[string]func(r *rig, enemy torrent.PeerKey){
 		"silent": func(r *rig, enemy torrent.PeerKey) { r.wait(10 * time.Second) },
-		"leaves": func(r *rig, enemy torrent.PeerKey) { r.step(torrent.PeerLeft{Peer: enemy}) },
+		"leaves": func(r *rig, enemy torrent.PeerKey) { r.step(swarm.PeerLeft{Peer: enemy}) },
 		"rejects": func(r *rig, enemy torrent.PeerKey) {
 			no := wire.MetadataMessage{Type: wire.MetadataReject}
-			r.recv(enemy, extended(1, no.Append(nil)))
+			r.recv(enemy, extended(metadataID, no.Append(nil)))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -215,7 +216,7 @@ func TestTruncatedMetadataClosesThePeer(t *testing.T) {
 	size := len(info)
 	piece := func(k, total int, data []byte) wire.Message {
 		m := wire.MetadataMessage{Type: wire.MetadataData, Piece: k, TotalSize: total, Data: data}
-		return extended(1, m.Append(nil))
+		return extended(metadataID, m.Append(nil))
 	}
 	for name, m := range map[string]wire.Message{
 		"short piece":               piece(0, size, info[:wire.MetadataPieceSize-1]),
@@ -248,7 +249,7 @@ func TestHugeMetadataSizeTakesNoMemory(t *testing.T) {
 	allocs := testing.Benchmark(func(b *testing.B) {
 		for b.Loop() {
 			key := r.join(joined{metadataSize: wire.MaxMetadataSize})
-			r.step(torrent.PeerLeft{Peer: key})
+			r.step(swarm.PeerLeft{Peer: key})
 		}
 	})
 	if n := allocs.AllocedBytesPerOp(); n > 2<<20 {

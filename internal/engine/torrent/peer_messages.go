@@ -7,34 +7,9 @@ import (
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
 
-func breach(msg string) error { return &wire.ProtocolError{Msg: msg} }
-
-func (m *Machine) received(ev Received) {
-	p := m.byKey[ev.Peer]
-	if p != nil {
-		p.lastRecv = m.now
-	}
-	for i := range ev.Items {
-		it := &ev.Items[i]
-		if m.byKey[ev.Peer] == nil {
-			// Closed, perhaps by the message before. Its blocks lie in buffers
-			// all the same.
-			if it.ID == wire.Piece && !it.KeepAlive {
-				m.takeIn(ev.Peer, it)
-			}
-			continue
-		}
-		if err := m.message(p, it); err != nil {
-			m.closePeer(p, err, false)
-		}
-	}
-}
-
-// message handles one message. An error ends the connection.
+// message handles one message. An error ends the connection. What says nothing, or
+// could be said for ever, is charged.
 func (m *Machine) message(p *peer, it *Item) error {
-	if it.KeepAlive {
-		return nil
-	}
 	switch it.ID {
 	case wire.Piece:
 		return m.gotBlock(p, it)
@@ -42,12 +17,38 @@ func (m *Machine) message(p *peer, it *Item) error {
 		return m.gotRequest(p, it)
 	case wire.Cancel:
 		m.gotCancel(p, it)
+		return m.swarm.ChargeLittle(p.Peer)
 	case wire.Have:
 		return m.gotHave(p, it.Index)
 	case wire.Bitfield:
 		return m.gotBitfield(p, it.Payload)
 	case wire.HaveAll, wire.HaveNone:
 		return m.gotHaveAllOrNone(p, it.ID == wire.HaveAll)
+	case wire.Choke, wire.Unchoke, wire.Interested, wire.NotInterested:
+		m.gotState(p, it.ID)
+		return m.charge(p, 0)
+	case wire.Reject:
+		if err := m.swarm.ChargeLittle(p.Peer); err != nil {
+			return err
+		}
+		return m.gotReject(p, it)
+	case wire.AllowedFast:
+		return m.gotAllowedFast(p, it.Index)
+	case wire.Suggest:
+		if !p.fast {
+			return breach("suggest without the fast extension")
+		}
+		return m.charge(p, 0)
+	case wire.HashRequest, wire.Hashes, wire.HashReject:
+		return m.gotHashMessage(p, it)
+	}
+	return nil
+}
+
+// gotState takes one of the four messages of BEP 3 that switch something on or
+// off.
+func (m *Machine) gotState(p *peer, id wire.ID) {
+	switch id {
 	case wire.Choke:
 		m.gotChoke(p)
 	case wire.Unchoke:
@@ -64,29 +65,20 @@ func (m *Machine) message(p *peer, it *Item) error {
 				m.slotsFree = true
 			}
 		}
-	case wire.Reject:
-		return m.gotReject(p, it)
-	case wire.AllowedFast:
-		return m.gotAllowedFast(p, it.Index)
-	case wire.Suggest:
-		if !p.fast {
-			return breach("suggest without the fast extension")
-		}
-	case wire.Extended:
-		return m.gotExtended(p, it.ExtID, it.Payload)
-	case wire.HashRequest, wire.Hashes, wire.HashReject:
-		return m.gotHashMessage(p, it)
 	}
-	return nil
 }
 
 func (m *Machine) gotHave(p *peer, index uint32) error {
 	p.gotBits = true
 	if m.info == nil {
-		if len(p.rawHaves) >= maxUselessHaves {
-			return breach("flood of have messages")
+		switch p.early.have(index) {
+		case earlyKnown:
+			return m.charge(p, 0)
+		case earlyApart:
+			return m.swarm.ChargeLittle(p.Peer)
+		case earlyTooFar:
+			return breach("have for a piece that cannot exist")
 		}
-		p.rawHaves = append(p.rawHaves, index)
 		return nil
 	}
 	i := int(index)
@@ -94,9 +86,9 @@ func (m *Machine) gotHave(p *peer, index uint32) error {
 		return breach("have for a piece that does not exist")
 	}
 	if !m.addPiece(p, i) {
-		return p.countHave()
+		return m.charge(p, 0)
 	}
-	m.dropIfUseless(p)
+	m.weigh(p)
 	return nil
 }
 
@@ -166,7 +158,7 @@ func (m *Machine) setPieces(p *peer, set bits.Set) {
 	m.countUseful(p)
 	m.updateInterest(p)
 	m.touch(p)
-	m.dropIfUseless(p)
+	m.weigh(p)
 }
 
 func (m *Machine) uncountPieces(p *peer) {
@@ -208,20 +200,36 @@ func (m *Machine) updateInterest(p *peer) {
 	m.send(p, wire.Message{ID: id})
 }
 
+// gotBitfield takes what a peer has. BEP 3 wants it first; one that comes later,
+// as aria2 sends it, is as many haves. A web seed finds out by and by what it has,
+// and what it has not.
 func (m *Machine) gotBitfield(p *peer, b []byte) error {
-	if p.gotBits {
-		return breach("bitfield after other piece messages")
-	}
+	late := p.gotBits && !p.WebSeed
 	p.gotBits = true
+	if late {
+		if err := m.charge(p, len(b)); err != nil {
+			return err
+		}
+	}
 	if m.info == nil {
-		p.rawBits = slices.Clone(b)
+		p.early.bitfield(b)
 		return nil
 	}
-	if err := wire.CheckBitfield(b, m.info.NumPieces()); err != nil {
+	n := m.info.NumPieces()
+	if err := wire.CheckBitfield(b, n); err != nil {
 		return err
 	}
-	set, _ := bits.FromBytes(b, m.info.NumPieces())
-	m.setPieces(p, set)
+	set, _ := bits.FromBytes(b, n)
+	if !late {
+		m.setPieces(p, set)
+		return nil
+	}
+	for i := range n {
+		if set.Has(i) {
+			m.addPiece(p, i)
+		}
+	}
+	m.weigh(p)
 	return nil
 }
 
@@ -234,7 +242,7 @@ func (m *Machine) gotHaveAllOrNone(p *peer, all bool) error {
 	}
 	p.gotBits = true
 	if m.info == nil {
-		p.allPending = all
+		p.early.all = all
 		return nil
 	}
 	set := bits.New(m.info.NumPieces())
@@ -250,23 +258,11 @@ func (m *Machine) gotHaveAllOrNone(p *peer, all bool) error {
 func (m *Machine) replay(p *peer) error {
 	n := m.info.NumPieces()
 	p.has = bits.New(n)
-	set := bits.New(n)
-	if p.rawBits != nil {
-		if err := wire.CheckBitfield(p.rawBits, n); err != nil {
-			return err
-		}
-		set, _ = bits.FromBytes(p.rawBits, n)
+	set, err := p.early.set(n)
+	if err != nil {
+		return err
 	}
-	if p.allPending {
-		set.Fill()
-	}
-	for _, i := range p.rawHaves {
-		if int(i) >= n {
-			return breach("have for a piece that does not exist")
-		}
-		set.Set(int(i))
-	}
-	p.rawBits, p.rawHaves, p.allPending = nil, nil, false
+	p.early = early{}
 	for _, i := range p.allowed {
 		if i >= n {
 			return breach("allowed fast for a piece that does not exist")
@@ -287,5 +283,5 @@ func (m *Machine) gotAllowedFast(p *peer, index uint32) error {
 		p.allowed = append(p.allowed, int(index))
 		m.touch(p)
 	}
-	return nil
+	return m.charge(p, 0)
 }

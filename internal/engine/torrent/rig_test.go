@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
 	"github.com/shoal-p2p/shoal/metainfo"
@@ -21,6 +22,13 @@ const (
 	lastSize    = torrent.BlockSize + 100
 )
 
+// The numbers under which the machine wants its extensions.
+const (
+	pexID      = 1
+	metadataID = 2
+	dontHaveID = 3
+)
+
 // rig is a machine with hand-made peers, on a clock that a test moves.
 type rig struct {
 	t       *testing.T
@@ -30,7 +38,7 @@ type rig struct {
 	cfg     torrent.Config
 
 	sent    map[torrent.PeerKey][]wire.Message // since the last look
-	closed  map[torrent.PeerKey]torrent.Close
+	closed  map[torrent.PeerKey]swarm.Close
 	effects []torrent.Effect // all, since the last look, without Send
 	buffers map[int]uint32
 	nextKey torrent.PeerKey
@@ -79,7 +87,7 @@ func start(t *testing.T, tor *metainfo.Torrent, change func(*torrent.Config)) *r
 	r := &rig{
 		t: t, now: time.Unix(1_000_000, 0), torrent: tor,
 		sent:    map[torrent.PeerKey][]wire.Message{},
-		closed:  map[torrent.PeerKey]torrent.Close{},
+		closed:  map[torrent.PeerKey]swarm.Close{},
 		buffers: map[int]uint32{},
 	}
 	r.cfg = torrent.Config{
@@ -113,13 +121,13 @@ func (r *rig) step(evs ...torrent.Event) {
 	r.t.Helper()
 	for _, e := range r.m.Step(r.now, evs...) {
 		switch e := e.(type) {
-		case torrent.Send:
+		case *swarm.Send:
 			if _, gone := r.closed[e.Peer]; gone {
 				r.t.Fatalf("sends to peer %d after closing it", e.Peer)
 			}
 			r.sent[e.Peer] = append(r.sent[e.Peer], e.Messages...)
 			continue
-		case torrent.Close:
+		case swarm.Close:
 			if was, twice := r.closed[e.Peer]; twice {
 				r.t.Fatalf("closes peer %d twice: %v, %v", e.Peer, was.Err, e.Err)
 			}
@@ -167,7 +175,7 @@ type joined struct {
 func (r *rig) join(j joined) torrent.PeerKey {
 	r.t.Helper()
 	r.nextKey++
-	ev := torrent.PeerJoined{Peer: r.nextKey, Outgoing: !j.incoming, Fast: !j.noFast, Extended: !j.noExt, V2: j.v2}
+	ev := swarm.PeerJoined{Peer: r.nextKey, Outgoing: !j.incoming, Fast: !j.noFast, Extended: !j.noExt, V2: j.v2}
 	if j.addr != "" {
 		ev.Addr = netip.MustParseAddrPort(j.addr)
 	}
@@ -215,7 +223,7 @@ func (r *rig) recv(key torrent.PeerKey, msgs ...wire.Message) {
 			items[i].Buffer = r.buffers[int(m.Index)]
 		}
 	}
-	r.step(torrent.Received{Peer: key, Items: items})
+	r.step(swarm.Received{Peer: key, Items: items})
 }
 
 // take returns the messages to a peer with one of these ids since the last look,
@@ -270,7 +278,7 @@ func (r *rig) ourID(name string) uint8 {
 			r.t.Fatal(err)
 		}
 		if id, ok := h.ID(name); ok {
-			r.step(torrent.PeerLeft{Peer: probe})
+			r.step(swarm.PeerLeft{Peer: probe})
 			return id
 		}
 	}

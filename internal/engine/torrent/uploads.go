@@ -34,9 +34,8 @@ func (m *Machine) gotRequest(p *peer, it *Item) error {
 	if refuse {
 		if p.fast {
 			m.send(p, wire.Message{ID: wire.Reject, Index: it.Index, Begin: it.Begin, Length: it.Length})
-			return m.charge(p, 0)
 		}
-		return nil
+		return m.charge(p, 0)
 	}
 	p.uploads = append(p.uploads, upload{it.Index, it.Begin, it.Length})
 	m.pump(p)
@@ -78,7 +77,7 @@ func (m *Machine) sent(ev Sent) {
 	}
 	p.inFlight -= ev.Bytes
 	p.up.Add(m.now, ev.Bytes)
-	p.lastSent = m.now
+	m.swarm.Touch(p.Peer)
 	m.pump(p)
 }
 
@@ -152,7 +151,7 @@ func (m *Machine) candidates() []choker.Candidate {
 		c := choker.Candidate{
 			Key: uint32(p.key), Unchoked: !p.choking, Snubbed: p.snubbed,
 			Down: p.gave.Rate(m.now), Up: p.up.Rate(m.now),
-			New: m.now.Sub(p.joined) < time.Minute,
+			New: m.now.Sub(p.Joined) < time.Minute,
 		}
 		if n := p.has.Len(); n > 0 {
 			c.Spreads = 1 - float64(p.has.Count())/float64(n)

@@ -1,0 +1,181 @@
+package torrent
+
+import (
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
+	"github.com/shoal-p2p/shoal/internal/wire"
+	"github.com/shoal-p2p/shoal/metainfo"
+)
+
+// Event is something that happened outside the machine: one of the following, or
+// of package swarm.
+type Event = swarm.Event
+
+// Sent says that blocks of one peer have left for the transport.
+type Sent struct {
+	Peer   PeerKey
+	Bytes  int
+	Blocks int
+}
+
+// ReadFailed says that the store could not read a block that was to be
+// uploaded. The piece is no longer offered to anybody.
+type ReadFailed struct {
+	Peer                 PeerKey
+	Index, Begin, Length uint32
+}
+
+// PieceStored says that a piece was genuine and is in the store. Sums are the
+// SHA-1 of its blocks, given when Verify asked for them.
+type PieceStored struct {
+	Index int
+	Sums  [][20]byte
+}
+
+// PieceForged says that a piece did not match its hash. Sums are the SHA-1 of
+// its blocks.
+type PieceForged struct {
+	Index int
+	Sums  [][20]byte
+}
+
+// StoreFailed says that a genuine piece could not be written. The machine stops
+// fetching until Resume; what was stored stays.
+type StoreFailed struct{ Index int }
+
+// ContentReady answers Learned: the store is open. Have are the verified pieces
+// it holds already; nil means none. Layers are the piece layers known so far.
+type ContentReady struct {
+	Info   *metainfo.Info
+	Layers *metainfo.Layers
+	Have   *bits.Set
+}
+
+// ReaderMoved opens or moves a reader: pieces First to Last (inclusive) are
+// needed soon, in that order. Urgent is how long the reader can wait for First;
+// every later piece may take Spacing longer.
+type ReaderMoved struct {
+	Reader      int
+	First, Last int
+	Urgent      time.Duration
+	Spacing     time.Duration
+	Jump        bool // the position changed by a seek: let go of what is not urgent
+}
+
+// ReaderClosed ends a reader.
+type ReaderClosed struct{ Reader int }
+
+// Wanted replaces the set of pieces to fetch; nil wants all of them.
+type Wanted struct{ Pieces *bits.Set }
+
+// Paused stops fetching and serving, or starts it again.
+type Paused struct{ On bool }
+
+// Event implements [Event].
+func (Sent) Event() {}
+
+// Event implements [Event].
+func (ReadFailed) Event() {}
+
+// Event implements [Event].
+func (PieceStored) Event() {}
+
+// Event implements [Event].
+func (PieceForged) Event() {}
+
+// Event implements [Event].
+func (StoreFailed) Event() {}
+
+// Event implements [Event].
+func (ContentReady) Event() {}
+
+// Event implements [Event].
+func (ReaderMoved) Event() {}
+
+// Event implements [Event].
+func (ReaderClosed) Event() {}
+
+// Event implements [Event].
+func (Wanted) Event() {}
+
+// Event implements [Event].
+func (Paused) Event() {}
+
+// Effect is something the driver is to do: one of the following, or of package
+// swarm. Effects are to be carried out in order. Slices in them are good until
+// the next Step.
+type Effect = swarm.Effect
+
+// Upload reads a block from the store and sends it, then reports Sent.
+type Upload struct {
+	Peer                 PeerKey
+	Index, Begin, Length uint32
+}
+
+// OpenPiece makes a buffer for a piece about to be fetched. Buffer is its
+// number, never 0 and never used again.
+type OpenPiece struct {
+	Index  int
+	Size   int
+	Buffer uint32
+}
+
+// DropPiece gives the buffer back. It follows PieceStored and StoreFailed too.
+type DropPiece struct{ Index int }
+
+// Verify checks the complete buffer against the expected hashes and stores it
+// if all of them hold; the answer is PieceStored, PieceForged or StoreFailed.
+type Verify struct {
+	Index int
+	V1    *metainfo.Hash    // SHA-1 of the piece
+	V2    *metainfo.Hash256 // root of the piece's merkle tree
+	Sums  bool              // report the SHA-1 of each block even if genuine
+}
+
+// Learned says that the info dictionary was fetched and is genuine. The driver
+// opens a store for it and answers with ContentReady.
+type Learned struct{ Info *metainfo.Info }
+
+// Have says that a piece is stored and may be read.
+type Have struct{ Index int }
+
+// Lost says that a stored piece can no longer be read.
+type Lost struct{ Index int }
+
+// Finished says that every wanted piece is stored.
+type Finished struct{}
+
+// Stuck says why fetching cannot go on, in plain words.
+type Stuck struct{ Err error }
+
+// Effect implements [Effect].
+func (Upload) Effect() {}
+
+// Effect implements [Effect].
+func (OpenPiece) Effect() {}
+
+// Effect implements [Effect].
+func (DropPiece) Effect() {}
+
+// Effect implements [Effect].
+func (Verify) Effect() {}
+
+// Effect implements [Effect].
+func (Learned) Effect() {}
+
+// Effect implements [Effect].
+func (Have) Effect() {}
+
+// Effect implements [Effect].
+func (Lost) Effect() {}
+
+// Effect implements [Effect].
+func (Finished) Effect() {}
+
+// Effect implements [Effect].
+func (Stuck) Effect() {}
+
+// ErrBadData is why a connection was closed that brought forged bytes.
+var ErrBadData = &wire.ProtocolError{Msg: "sent data that does not match its hash"}
