@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
+	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
 
@@ -349,5 +351,42 @@ func TestV2OnlyMagnetsFetchTheHashesToo(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// A share behind a NAT and a leecher that can be reached meet, because a seed dials
+// too.
+func TestSeedBehindANATFeedsALeecher(t *testing.T) {
+	tor := newTorrent(t, TorrentOptions{Pieces: 16, V1: true})
+	forSeeds(t, 5, func(t *testing.T, seed uint64) {
+		net := New(Config{Seed: seed, Torrent: tor})
+		x := net.Add(NodeConfig{})
+		x.Join()
+		net.At(time.Second, net.Add(NodeConfig{Seed: true, Unreachable: true}).Join)
+		if err := net.Run(10*time.Second, net.AllComplete); err != nil {
+			t.Fatal(err)
+		}
+	})
+}
+
+// Two seeds have nothing to say to each other: they meet once and let it be.
+func TestSeedsLeaveEachOtherAlone(t *testing.T) {
+	tor := newTorrent(t, TorrentOptions{Pieces: 16, V1: true})
+	net := New(Config{Seed: 1, Torrent: tor})
+	dials := 0
+	for range 6 {
+		x := net.Add(NodeConfig{Seed: true})
+		x.OnEffect = func(e torrent.Effect) {
+			if _, ok := e.(swarm.Dial); ok {
+				dials++
+			}
+		}
+		x.Join()
+	}
+	if err := net.Run(2*time.Hour, nil); err != nil {
+		t.Fatal(err)
+	}
+	if dials > 6*5 {
+		t.Fatalf("%d dials among six seeds in two hours", dials)
 	}
 }

@@ -1,8 +1,6 @@
 package swarm
 
-import (
-	"time"
-)
+import "time"
 
 // found remembers addresses that somebody gave.
 func (m *Machine) found(ev PeersFound) {
@@ -44,11 +42,12 @@ func (m *Machine) dial() {
 	if !hungry {
 		return
 	}
-	d.wake(m.now)
+	m.work += d.wake(m.now)
 	for hungry && len(d.ready) > 0 {
 		if want == Leechers && m.now.Before(d.nextDial) {
 			return
 		}
+		m.work++
 		c := d.ready[0]
 		if until, no := m.notNow(c); no {
 			d.putOff(c, until)
@@ -60,11 +59,8 @@ func (m *Machine) dial() {
 			c.notUntil = m.now.Add(maxBackoff) // it tells a new port each time
 			d.put(c, isWaiting)
 		case p != nil:
-			d.put(c, isReady)
+			d.put(c, isWaiting)
 			m.isToo(p, c.addr)
-			if c.state == isReady { // it is the very one we dialled
-				d.putOff(c, m.now.Add(maxBackoff))
-			}
 		case want == Leechers && c.seed:
 			d.put(c, isParked)
 		default:
@@ -90,13 +86,14 @@ func (m *Machine) notNow(c *candidate) (until time.Time, no bool) {
 	return m.now.Add(crowdPause), half >= maxHalfPerAddress || half+taken >= m.places.perAddress
 }
 
-// wake makes those ready whose pause is over.
-func (d *dialer) wake(now time.Time) {
-	for len(d.waiting) > 0 && !now.Before(d.waiting[0].notUntil) {
+// wake makes those ready whose pause is over, and counts them.
+func (d *dialer) wake(now time.Time) (n int) {
+	for ; len(d.waiting) > 0 && !now.Before(d.waiting[0].notUntil); n++ {
 		c := d.waiting[0]
 		d.take(c)
 		d.put(c, isReady)
 	}
+	return n
 }
 
 // unpark makes the seeds ready again.

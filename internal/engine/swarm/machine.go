@@ -30,6 +30,7 @@ type Machine struct {
 	allowance int // what the content adds to a peer's budget, in bytes
 
 	effects []Effect
+	work    int // peers and addresses looked at so far, for tests
 }
 
 // New returns a machine for one swarm of a content.

@@ -164,6 +164,7 @@ func (m *Machine) replaces(p, old *Peer) bool {
 func (m *Machine) isToo(p *Peer, a netip.AddrPort) {
 	switch {
 	case a == p.Addr && p.Outgoing:
+		m.dials.standsFor(m.now, a)
 	case p.listens.IsValid() && a != p.listens:
 		m.dials.left(m.now, a, p.Seed)
 	default:

@@ -138,6 +138,7 @@ func (m *Machine) tellPEX() {
 		if p == nil {
 			return
 		}
+		m.work++
 		if m.cfg.Private {
 			continue
 		}

@@ -78,10 +78,10 @@ func (m *Machine) evict() bool {
 	if m.now.Sub(s.looked) < lookEvery {
 		return false
 	}
-	s.looked = m.now
 	var worst *Peer
 	var least float64
 	for _, p := range m.peers {
+		m.work++
 		if p.WebSeed || m.now.Sub(p.Joined) < grace {
 			continue
 		}
@@ -90,6 +90,7 @@ func (m *Machine) evict() bool {
 		}
 	}
 	if worst == nil || least > 0 && m.now.Sub(s.turned) < turnover {
+		s.looked = m.now
 		return false
 	}
 	if least > 0 {

@@ -83,6 +83,7 @@ func (m *Machine) watch() {
 		if p == nil {
 			return
 		}
+		m.work++
 		if m.now.Sub(p.lastRecv) > idleLimit {
 			m.Close(p, ErrIdle, false)
 			continue

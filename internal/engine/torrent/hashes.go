@@ -108,10 +108,11 @@ func (m *Machine) gotHashMessage(p *peer, it *Item) error {
 	case wire.HashRequest:
 		return m.serveHashes(p, req, it.Hash)
 	case wire.HashReject:
-		if m.hashes.take(req, p.key) {
-			m.hashes.shun(m, p.key)
-			m.wantHashes()
+		if !m.hashes.take(req, p.key) {
+			return m.charge(p, 0)
 		}
+		m.hashes.shun(m, p.key)
+		m.wantHashes()
 	case wire.Hashes:
 		if !m.hashes.take(req, p.key) {
 			return m.charge(p, len(it.Payload)) // not asked for, or late

@@ -159,6 +159,46 @@ func TestBreachesCloseOneConnectionAndNothingElse(t *testing.T) {
 		{name: "hash request: for a v1 torrent", v1: true, msgs: func(*rig) []wire.Message {
 			return []wire.Message{{ID: wire.HashRequest, Hash: wire.HashRange{BaseLayer: 1, Length: 2}}}
 		}},
+		{name: "choke and unchoke: flood", msgs: func(*rig) []wire.Message {
+			return times(10000, wire.Message{ID: wire.Unchoke})
+		}},
+		{name: "interested: flood", msgs: func(*rig) []wire.Message {
+			return times(10000, wire.Message{ID: wire.NotInterested})
+		}},
+		{name: "request: flood while choked, without the fast extension", join: joined{noFast: true}, msgs: func(*rig) []wire.Message {
+			return times(10000, block(wire.Request, 0, 0, torrent.BlockSize))
+		}},
+		{name: "cancel: flood", msgs: func(*rig) []wire.Message {
+			return times(10000, block(wire.Cancel, 0, 0, torrent.BlockSize))
+		}},
+		{name: "reject: flood", msgs: func(*rig) []wire.Message {
+			return times(10000, block(wire.Reject, 0, 0, torrent.BlockSize))
+		}},
+		{name: "suggest: flood", msgs: func(*rig) []wire.Message {
+			return times(10000, wire.Message{ID: wire.Suggest})
+		}},
+		{name: "allowed fast: flood", msgs: func(*rig) []wire.Message {
+			return times(10000, wire.Message{ID: wire.AllowedFast, Index: 1})
+		}},
+		{name: "bitfield: flood", msgs: func(*rig) []wire.Message {
+			return times(10000, wire.Message{ID: wire.Bitfield, Payload: []byte{0xf0, 0}})
+		}},
+		{name: "upload_only: flood", msgs: func(r *rig) []wire.Message {
+			return times(10000, extended(r.ourID(wire.ExtUploadOnly), []byte{0}))
+		}},
+		{name: "lt_donthave: flood before the info dictionary", magnet: true, msgs: func(r *rig) []wire.Message {
+			return times(10000, extended(r.ourID(wire.ExtDontHave), wire.AppendDontHave(nil, 1)))
+		}},
+		{name: "ut_metadata: flood of what nobody asked for", msgs: func(r *rig) []wire.Message {
+			data := wire.MetadataMessage{Type: wire.MetadataData, TotalSize: 100, Data: make([]byte, 100)}
+			return times(10000, extended(r.ourID(wire.ExtMetadata), data.Append(nil)))
+		}},
+		{name: "hashes: flood of what nobody asked for", msgs: func(*rig) []wire.Message {
+			return times(10000, wire.Message{ID: wire.Hashes, Hash: wire.HashRange{Root: root, BaseLayer: 1, Length: 2}, Payload: make([]byte, 64)})
+		}},
+		{name: "hash reject: flood", msgs: func(*rig) []wire.Message {
+			return times(10000, wire.Message{ID: wire.HashReject, Hash: wire.HashRange{Root: root, BaseLayer: 1, Length: 2}})
+		}},
 		{name: "hash request: flood", msgs: func(*rig) []wire.Message {
 			return times(10000, wire.Message{ID: wire.HashRequest, Hash: wire.HashRange{Root: root, BaseLayer: 1, Length: 16, ProofLayers: 3}})
 		}},

@@ -1,35 +1,17 @@
-package torrent_test
+package swarm_test
 
 import (
-	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
-	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
 
-func addr(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
-
-func (r *rig) dials() (list []netip.AddrPort) {
-	for _, d := range did[swarm.Dial](r) {
-		list = append(list, d.Addr)
-	}
-	return list
-}
-
-func crowdOf(n, net int) (list []netip.AddrPort) {
-	for i := range n {
-		list = append(list, addr(fmt.Sprintf("10.%d.%d.%d:6881", net, i>>8, i&255)))
-	}
-	return list
-}
-
 func TestDialsHalfOpenAtMostAndTheUsersPeersFirst(t *testing.T) {
-	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { c.MaxHalfOpen = 3 })
+	r := start(t, func(c *swarm.Config, _ *idle) { c.MaxHalfOpen = 3 })
 	r.step(swarm.PeersFound{Addrs: crowdOf(10, 1)})
 	first := r.dials()
 	if len(first) != 3 {
@@ -44,7 +26,7 @@ func TestDialsHalfOpenAtMostAndTheUsersPeersFirst(t *testing.T) {
 }
 
 func TestFailedDialsAreRepeatedLessAndLess(t *testing.T) {
-	r := start(t, testTorrent(t, true, false), nil)
+	r := start(t, nil)
 	a := addr("10.0.0.1:6881")
 	r.step(swarm.PeersFound{Addrs: []netip.AddrPort{a}})
 	var at []time.Duration
@@ -68,7 +50,7 @@ func TestFailedDialsAreRepeatedLessAndLess(t *testing.T) {
 
 // A peer that hangs up at once is not dialled every few seconds for ever.
 func TestPeerThatHangsUpIsPausedLikeAFailure(t *testing.T) {
-	r := start(t, testTorrent(t, true, false), nil)
+	r := start(t, nil)
 	a := addr("10.0.0.1:6881")
 	r.step(swarm.PeersFound{Addrs: []netip.AddrPort{a}})
 	n := 0
@@ -92,7 +74,7 @@ func TestAddressOfAConnectedPeerIsNotDialledInVain(t *testing.T) {
 		"it did not":       {addr: "10.0.0.1:50000", incoming: true, id: "-XX0001-aaaaaaaaaaaa"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, testTorrent(t, true, false), nil)
+			r := start(t, nil)
 			r.join(in)
 			r.wait(time.Minute)
 			n := 0
@@ -118,7 +100,7 @@ func TestAddressOfAConnectedPeerIsNotDialledInVain(t *testing.T) {
 }
 
 func TestOurselvesAreDialledOnce(t *testing.T) {
-	r := start(t, testTorrent(t, true, false), nil)
+	r := start(t, nil)
 	a := addr("10.0.0.1:6881")
 	n := 0
 	for range 600 {
@@ -140,11 +122,10 @@ func TestOurselvesAreDialledOnce(t *testing.T) {
 // Both sides dialled at the same time. Each sees the two connections in its own
 // order, and both must keep the same one.
 func TestCrossingDialsKeepOneConnection(t *testing.T) {
-	tor := testTorrent(t, true, false)
 	low, high := "-XX0001-000000000000", "-XX0001-zzzzzzzzzzzz"
 	// survivors of the connections that low and high dialled, as seen by one side
 	side := func(own, other string, ownFirst bool) (keepsOwn, keepsOther bool) {
-		r := start(t, tor, func(c *torrent.Config) { copy(c.PeerID[:], own) })
+		r := start(t, func(c *swarm.Config, _ *idle) { copy(c.PeerID[:], own) })
 		dialled := joined{addr: "10.0.0.1:6881", id: other}
 		came := joined{addr: "10.0.0.1:50000", incoming: true, id: other}
 		r.step(swarm.PeersFound{Addrs: []netip.AddrPort{addr(dialled.addr)}})
@@ -156,7 +137,7 @@ func TestCrossingDialsKeepOneConnection(t *testing.T) {
 			r.join(j)
 			r.wait(100 * time.Millisecond)
 		}
-		for key := torrent.PeerKey(1); key <= 2; key++ {
+		for key := swarm.PeerKey(1); key <= 2; key++ {
 			if _, gone := r.closed[key]; !gone {
 				if order[key-1].incoming {
 					keepsOther = true
@@ -182,7 +163,7 @@ func TestCrossingDialsKeepOneConnection(t *testing.T) {
 }
 
 func TestSecondConnectionLaterIsRefused(t *testing.T) {
-	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { copy(c.PeerID[:], "-XX0001-zzzzzzzzzzzz") })
+	r := start(t, func(c *swarm.Config, _ *idle) { copy(c.PeerID[:], "-XX0001-zzzzzzzzzzzz") })
 	first := r.join(joined{addr: "10.0.0.1:6881", id: "-XX0001-000000000000"})
 	r.wait(30 * time.Second)
 	second := r.join(joined{addr: "10.9.9.9:50000", incoming: true, id: "-XX0001-000000000000", silent: true})
@@ -193,21 +174,20 @@ func TestSecondConnectionLaterIsRefused(t *testing.T) {
 
 // A flood of made-up addresses must not keep out what a tracker says.
 func TestHearsayDoesNotCrowdOutTheTracker(t *testing.T) {
-	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { c.MaxHalfOpen = 10 })
-	pex := r.ourID(wire.ExtPEX)
+	r := start(t, func(c *swarm.Config, _ *idle) { c.MaxHalfOpen = 10 })
 	enemy := r.join(joined{})
 	for i := range 10 {
 		var msg wire.PEX
 		for _, a := range crowdOf(wire.MaxPEXPeers, i) {
 			msg.Added = append(msg.Added, wire.PEXPeer{Addr: a})
 		}
-		r.recv(enemy, extended(pex, msg.Append(nil)))
+		r.recv(enemy, extended(pexID, msg.Append(nil)))
 		r.wait(31 * time.Second)
 		for _, a := range r.dials() {
 			r.step(swarm.DialFailed{Addr: a})
 		}
 	}
-	if n := r.m.Stats(r.now).Known; n > 1000 {
+	if n := r.m.Stats().Known; n > 1000 {
 		t.Fatalf("remembers %d addresses on the word of one peer", n)
 	}
 	real := addr("192.0.2.1:6881")
@@ -224,7 +204,7 @@ func TestHearsayDoesNotCrowdOutTheTracker(t *testing.T) {
 }
 
 func TestConnectionLimitRefusesTheNext(t *testing.T) {
-	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { c.MaxPeers = 2 })
+	r := start(t, func(c *swarm.Config, _ *idle) { c.MaxPeers = 2 })
 	r.join(joined{})
 	r.join(joined{})
 	third := r.join(joined{silent: true})
@@ -234,7 +214,7 @@ func TestConnectionLimitRefusesTheNext(t *testing.T) {
 }
 
 func TestPrivateTorrentExchangesNoPeers(t *testing.T) {
-	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { c.Private = true })
+	r := start(t, func(c *swarm.Config, _ *idle) { c.Private = true })
 	a := r.join(joined{addr: "10.0.0.1:6881"})
 	b := r.join(joined{addr: "10.0.0.2:6881"})
 	for _, p := range r.ext(a, wire.ExtHandshakeID) {
@@ -256,7 +236,7 @@ func TestPrivateTorrentExchangesNoPeers(t *testing.T) {
 }
 
 func TestPeerExchangeTellsWhoCameAndWent(t *testing.T) {
-	r := start(t, testTorrent(t, true, false), nil)
+	r := start(t, nil)
 	listener := r.join(joined{addr: "10.0.0.9:6881"})
 	other := r.join(joined{addr: "10.0.0.1:50000", incoming: true, port: 7000})
 	r.join(joined{}) // over WebRTC: nobody could dial it
@@ -291,7 +271,7 @@ func TestPeerExchangeTellsWhoCameAndWent(t *testing.T) {
 }
 
 func TestPeerThatTellsManyPortsKeepsNobodyBusy(t *testing.T) {
-	r := start(t, testTorrent(t, true, false), nil)
+	r := start(t, nil)
 	key := r.join(joined{addr: "10.0.0.1:50000", incoming: true})
 	for port := range 300 {
 		h := wire.ExtHandshake{Port: 1000 + port}

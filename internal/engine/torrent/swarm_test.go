@@ -1,0 +1,189 @@
+package torrent_test
+
+import (
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
+	"github.com/shoal-p2p/shoal/internal/engine/torrent"
+	"github.com/shoal-p2p/shoal/internal/wire"
+	"github.com/shoal-p2p/shoal/metainfo"
+)
+
+// private makes a private torrent of the test torrent's size.
+func privateTorrent(t *testing.T) *metainfo.Torrent {
+	t.Helper()
+	b, err := metainfo.NewBuilder(metainfo.BuildOptions{
+		Name: "clip", PieceLength: pieceLength, V1: true, Private: true,
+		Files: []metainfo.BuildFile{{Path: []string{"clip"}, Length: numPieces * pieceLength}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range numPieces {
+		b.SetPiece(i, metainfo.PieceHashes{V1: metainfo.Hash{byte(i + 1)}})
+	}
+	tor, err := b.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tor
+}
+
+// BEP 27: the flag of an info dictionary that came from peers holds like one that
+// was there from the start.
+func TestPrivateFlagOfAMagnetIsTakenOver(t *testing.T) {
+	tor := privateTorrent(t)
+	r := start(t, tor, magnet)
+	ask := func(src swarm.Source, a string) torrent.PeerKey {
+		r.step(swarm.PeersFound{Addrs: []netip.AddrPort{netip.MustParseAddrPort(a)}, Source: src})
+		return r.join(joined{addr: a, metadataSize: len(tor.Info.Bytes)})
+	}
+	dht, told := ask(swarm.DHT, "10.0.0.1:6881"), ask(swarm.Tracker, "10.0.0.2:6881")
+	r.serveMetadata(dht, tor.Info.Bytes)
+	var private, learned bool
+	for _, e := range r.effects {
+		switch e := e.(type) {
+		case swarm.Private:
+			private = true
+		case torrent.Learned:
+			learned = private // the driver hears of it no later
+			r.step(torrent.ContentReady{Info: e.Info})
+		}
+	}
+	if !private || !learned {
+		t.Fatalf("private %v, learned after it %v", private, learned)
+	}
+	if r.closed[dht].Err != swarm.ErrPrivate || len(r.closed) != 1 {
+		t.Fatalf("closed %v", r.closed)
+	}
+	r.effects = nil
+	off := false
+	for _, b := range r.ext(told, wire.ExtHandshakeID) {
+		if h, err := wire.ParseExtHandshake(b); err == nil {
+			id, named := h.ID(wire.ExtPEX)
+			off = off || named && id == 0
+		}
+	}
+	if !off {
+		t.Fatal("still offers peer exchange")
+	}
+	r.step(swarm.PeersFound{Addrs: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.3:6881")}, Source: swarm.DHT})
+	if len(did[swarm.Dial](r)) != 0 {
+		t.Fatal("dials what the DHT says")
+	}
+}
+
+func (r *rig) webSeed() torrent.PeerKey {
+	r.t.Helper()
+	r.nextKey++
+	r.step(swarm.PeerJoined{Peer: r.nextKey, WebSeed: true, URL: "https://example.org/clip"})
+	return r.nextKey
+}
+
+// A web seed is asked for blocks like anybody, and is told nothing else.
+func TestWebSeedIsAPeerThatHearsRequestsOnly(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), nil)
+	key := r.webSeed()
+	if len(r.sent[key]) != 0 {
+		t.Fatalf("sent %v", r.sent[key])
+	}
+	r.recv(key, wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.Unchoke})
+	for range 100 {
+		reqs := r.sent[key]
+		r.sent[key] = nil
+		for _, m := range reqs {
+			if m.KeepAlive || m.ID != wire.Request {
+				t.Fatalf("sent %v", m)
+			}
+		}
+		r.answer(key, reqs...)
+		for _, v := range did[torrent.Verify](r) {
+			r.step(torrent.PieceStored{Index: v.Index})
+		}
+		r.wait(time.Second)
+	}
+	if !r.m.Complete() {
+		t.Fatalf("not complete: %+v", r.m.Stats(r.now))
+	}
+}
+
+// It learns from answers what it has (404), and may have to wait (429).
+func TestWebSeedMayTakeBackWhatItSaid(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), nil)
+	key := r.webSeed()
+	r.recv(key, wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.Unchoke})
+	reqs := r.take(key, wire.Request)
+	for _, q := range reqs {
+		r.recv(key, wire.Message{ID: wire.Reject, Index: q.Index, Begin: q.Begin, Length: q.Length})
+	}
+	r.recv(key, wire.Message{ID: wire.Bitfield, Payload: []byte{0x80, 0}})
+	for _, q := range r.take(key, wire.Request) { // on their way before
+		r.recv(key, wire.Message{ID: wire.Reject, Index: q.Index, Begin: q.Begin, Length: q.Length})
+	}
+	for range 10 {
+		for _, m := range r.take(key, wire.Request) {
+			if m.Index != 0 {
+				t.Fatalf("asked for piece %d, which it has not", m.Index)
+			}
+		}
+		r.wait(time.Second)
+	}
+	r.recv(key, wire.Message{ID: wire.Choke})
+	r.sent[key] = nil
+	r.wait(time.Minute)
+	if len(r.take(key, wire.Request)) != 0 {
+		t.Fatal("asked while it wants to be left alone")
+	}
+	for range 100_000 {
+		r.recv(key, wire.Message{ID: wire.Choke})
+	}
+	if len(r.closed) != 0 {
+		t.Fatal("our own driver floods nobody")
+	}
+}
+
+func TestWebSeedThatLiesIsDropped(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), nil)
+	key := r.webSeed()
+	r.recv(key, wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.Unchoke})
+	for range 10 {
+		r.answer(key, r.take(key, wire.Request)...)
+		for _, v := range did[torrent.Verify](r) {
+			if _, gone := r.closed[key]; !gone {
+				r.step(torrent.PieceForged{Index: v.Index, Sums: make([][20]byte, 2)})
+			}
+		}
+	}
+	if c := r.closed[key]; c.Err != torrent.ErrBadData || !c.Ban {
+		t.Fatalf("closed %v", r.closed)
+	}
+}
+
+// Of a full swarm's peers those go that neither want nor bring anything.
+func TestUselessPeerMakesRoomForANewcomer(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { c.MaxPeers = 3 })
+	brings, wants := r.seed(), r.reader(joined{})
+	useless := r.join(joined{})
+	r.wait(61 * time.Second)
+	young := r.join(joined{})
+	if r.closed[useless].Err != swarm.ErrEvicted || len(r.closed) != 1 {
+		t.Fatalf("closed %v; %d brings, %d wants, %d is new", r.closed, brings, wants, young)
+	}
+}
+
+// The driver refuses frames that no honest peer sends in this torrent.
+func TestLimitsFollowTheTorrent(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) {
+		c.Extensions = []swarm.Extension{{Name: "sh_large", MaxSize: 700 << 10}}
+	})
+	l := r.m.Limits()
+	if l.MaxBitfield != 2 || l.MaxPayload < 700<<10 || l.MaxPayload > 1<<20 {
+		t.Fatalf("%+v", l)
+	}
+	r = start(t, testTorrent(t, true, false), magnet)
+	if l := r.m.Limits(); l.MaxBitfield != 0 || l.MaxPayload > 512<<10 {
+		t.Fatalf("before the info dictionary: %+v", l)
+	}
+}
