@@ -12,7 +12,7 @@ import (
 func (b *bench) engine() {
 	b.round("benchmarks of the engine", func() {
 		n := 0
-		for _, x := range benchmarks(b.goTest("-run", "^$", "-bench", "^Benchmark(Block|Idle)", "-count", "5", "./internal/engine/...")) {
+		for _, x := range benchmarks(b.goTest("-run", "^$", "-bench", "^Benchmark(Block|EndGame|Idle)", "-count", "5", "./internal/engine/...")) {
 			ns, ok := x.metrics["ns/block"]
 			if !ok {
 				ns = x.metrics["ns/op"]
