@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// engine: what a block costs where nothing but the engine runs, and what it
-// allocates on its way. The loads are the benchmarks' own.
+// engine: what a block costs where nothing but the engine runs, and what its way
+// allocates. The loads are those of the benchmarks and tests.
 func (b *bench) engine() {
 	b.round("benchmarks of the engine", func() {
 		n := 0
@@ -25,22 +25,7 @@ func (b *bench) engine() {
 			b.Fatalf("there is no benchmark of the engine")
 		}
 	})
-	b.round("allocations", func() {
-		n := 0
-		for _, x := range benchmarks(b.goTest("-run", "^$", "-bench", ".", "-benchtime", "20000x", "./internal/driver/...", "./internal/transport/tcp")) {
-			allocs, ok := x.metrics["allocs/block"]
-			if !ok {
-				continue
-			}
-			n++
-			// What is made once per connection shows as a rest that shrinks with the number of blocks.
-			b.rows = append(b.rows, mark(allocs < 0.01, row{what: "allocations a block: " + x.what(), ours: fmt.Sprintf("%.3f", allocs), rival: "-", ratio: "-", target: "none"}))
-		}
-		if n == 0 {
-			b.rows = append(b.rows, row{what: "allocations a block", ours: "failed", rival: "-", ratio: "-", target: "none"})
-			b.Fatalf("no benchmark reports allocs/block")
-		}
-	})
+	b.figuresOf("a block over TCP, both ends together", "./internal/driver", "TestBlocksCostNoMemory")
 }
 
 // what is the benchmark's name in words: "Block/200-seeds" is "block, 200 seeds".
