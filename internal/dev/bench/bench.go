@@ -7,10 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/shoal-p2p/shoal/test/rig"
@@ -70,6 +67,14 @@ func (b *bench) round(what string, measure func()) {
 	measure()
 }
 
+// times is how many rounds a group makes that likes to make n.
+func (b *bench) times(n int) int {
+	if b.rounds > 0 {
+		return b.rounds
+	}
+	return n
+}
+
 func (b *bench) cleanTo(n int) {
 	for {
 		b.mu.Lock()
@@ -102,82 +107,6 @@ func (b *bench) TempDir() string {
 	}
 	b.Cleanup(func() { os.RemoveAll(dir) })
 	return dir
-}
-
-// best keeps the fastest of several measurements.
-type best struct {
-	seconds float64
-	memory  int64
-	cpu     float64
-}
-
-func (x *best) take(seconds float64, memory int64, cpu float64) {
-	if x.seconds == 0 || seconds < x.seconds {
-		x.seconds, x.cpu = seconds, cpu
-	}
-	x.memory = max(x.memory, memory)
-}
-
-func (x best) rate(size int64) float64 {
-	if x.seconds == 0 {
-		return 0
-	}
-	return float64(size) / x.seconds / 1e6
-}
-
-func (x best) speed(size int64) string {
-	if x.seconds == 0 {
-		return "failed"
-	}
-	return fmt.Sprintf("%.1f MB/s", x.rate(size))
-}
-
-// watch samples the peak resident size and the processor time of a process
-// until stop is called.
-func watch(pid int) (stop func() (peak int64, cpu float64)) {
-	quit, done := make(chan struct{}), make(chan struct{})
-	var peak int64
-	var cpu float64
-	sample := func() {
-		if status, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status")); err == nil {
-			for line := range strings.Lines(string(status)) {
-				if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
-					kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
-					peak = max(peak, kb*1024)
-				}
-			}
-		}
-		if stat, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "stat")); err == nil {
-			if _, rest, ok := strings.Cut(string(stat), ") "); ok {
-				f := strings.Fields(rest)
-				user, _ := strconv.ParseFloat(f[11], 64)
-				system, _ := strconv.ParseFloat(f[12], 64)
-				cpu = max(cpu, (user+system)/100)
-			}
-		}
-	}
-	go func() {
-		defer close(done)
-		for {
-			sample()
-			select {
-			case <-quit:
-				return
-			case <-time.After(20 * time.Millisecond):
-			}
-		}
-	}()
-	return func() (int64, float64) {
-		close(quit)
-		<-done
-		return peak, cpu
-	}
-}
-
-// settle writes dirty pages out, so that one measurement does not pay for the one before.
-func settle() {
-	syscall.Sync()
-	time.Sleep(300 * time.Millisecond)
 }
 
 // payload makes the file to transfer.

@@ -3,22 +3,36 @@
 // Command bench measures Shoal beside its rivals in one run, on this machine.
 //
 // Absolute numbers drift with the machine and its load; what counts is the
-// ratio of two programs measured in turn. Each row is the best of some rounds,
-// and rounds of rivals alternate. The table goes to stdout as Markdown.
+// ratio of two programs measured in turn. Each row is the median of some rounds,
+// and rounds of rivals alternate. The table goes to stdout as Markdown, what
+// happens meanwhile to stderr.
 //
-//	make bench ARGS='-rounds 3 -only tcp'
+// The groups, and how long they take with the rounds that they have by default:
+//
+//	size     what a visitor downloads                           no time
+//	play     what a person waits for, in a browser              2 minutes
+//	web      transfers that a browser takes part in             7 minutes
+//	tcp      1 GiB between all pairs of Shoal and libtorrent    8 minutes
+//	engine   the engine alone; allocations a block              3 minutes
+//	sim      swarms on a virtual clock                          5 minutes
+//	idle     ten thousand idle torrents                         2 minutes
+//	limits   how well rate limits are kept                      2 minutes
+//	tracker  the tracker beside others                         15 minutes
+//
+//	make bench ARGS='-rounds 3 -only tcp,limits'
 package main
 
 import (
 	"flag"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"time"
 )
 
 type config struct {
-	rounds  int
+	rounds  int // 0: as many as the group likes
 	webSize int64
 	tcpSize int64
 	only    string
@@ -43,18 +57,35 @@ var groups = []struct {
 	{"play", (*bench).play},
 	{"web", (*bench).web},
 	{"tcp", (*bench).tcp},
+	{"engine", (*bench).engine},
+	{"sim", (*bench).sim},
+	{"idle", (*bench).idle},
+	{"limits", (*bench).limits},
 	{"tracker", (*bench).tracker},
+}
+
+func names() (all []string) {
+	for _, g := range groups {
+		all = append(all, g.name)
+	}
+	return all
 }
 
 func main() {
 	var c config
-	flag.IntVar(&c.rounds, "rounds", 2, "measure everything so often and keep the best")
+	flag.IntVar(&c.rounds, "rounds", 0, "measure everything so often and take the median; 0 means 5 for tcp, 3 for what has a browser, 2 for the tracker")
 	flag.Int64Var(&c.webSize, "web-size", 128<<20, "bytes of a transfer that a browser takes part in")
 	flag.Int64Var(&c.tcpSize, "tcp-size", 1<<30, "bytes of a transfer over TCP")
 	flag.IntVar(&c.idleConns, "idle-conns", 0, "idle WebSockets at a tracker; 0 means 50,000, or what the limit of open files allows")
 	flag.DurationVar(&c.trackerTime, "tracker-time", 0, "length of each measurement of a tracker; 0 means 10 to 20 s")
-	flag.StringVar(&c.only, "only", "", "only these groups, separated by commas: size, play, web, tcp, tracker")
+	flag.StringVar(&c.only, "only", "", "only these groups, separated by commas: "+strings.Join(names(), ", "))
 	flag.Parse()
+	for g := range strings.SplitSeq(c.only, ",") {
+		if g != "" && !slices.Contains(names(), g) {
+			fmt.Fprintf(os.Stderr, "bench: no group is called %q\n", g)
+			os.Exit(2)
+		}
+	}
 
 	b := &bench{config: c}
 	failed := false

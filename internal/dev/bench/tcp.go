@@ -11,88 +11,85 @@ import (
 	"github.com/shoal-p2p/shoal/test/rig"
 )
 
-// tcp: a large file from a libtorrent seed, into libtorrent and into shoal get;
-// then from shoal share into libtorrent.
+// transfer is what one pair of programs was measured at: both ends of it, and
+// the time between adding the torrent and its last byte at the lower one.
+type transfer struct{ down, up runs }
+
+// tcp: a large file over TCP between all pairs of libtorrent and Shoal. A round
+// measures each pair once, and each round begins with another.
 func (b *bench) tcp() {
-	file := b.payload(b.tcpSize)
-	dir := filepath.Dir(file)
+	dir := b.TempDir()
+	file := filepath.Join(dir, "payload.bin")
+	sum := rig.Payload(b, file, b.tcpSize, uint64(time.Now().UnixNano()))
 	torrent := filepath.Join(dir, "payload.torrent")
 	rig.LibtorrentCreate(b, file, torrent, "hybrid")
 	rig.Binary(b)
 
-	var theirs, ours, up, upTheirs best
-	for range b.rounds {
-		b.round("libtorrent from libtorrent", func() {
-			settle()
-			seed := rig.LibtorrentSeed(b, torrent, dir)
-			to := b.TempDir()
-			get := rig.LibtorrentGet(b, torrent, to, "--connect", seed.Addr)
-			stop := watch(get.PID())
-			done := get.Event("done", 10*time.Minute)
-			peak, cpu := stop()
-			theirs.take(done.Num("seconds"), peak, cpu)
-		})
-		b.round("shoal get from libtorrent", func() {
-			settle()
-			seed := rig.LibtorrentSeed(b, torrent, dir)
-			to := b.TempDir()
-			get := rig.Get(b, torrent, to, "--peer", seed.Addr, "--transport", "tcp")
-			stop := watch(get.PID())
-			done := get.Event("done", 10*time.Minute)
-			peak, cpu := stop()
-			ours.take(done.Num("seconds"), peak, cpu) // both from adding the torrent to its last byte
-			if code := get.Exit(time.Minute); code != 0 {
-				b.Fatalf("get ended with %d", code)
-			}
-			rig.Same(b, file, filepath.Join(to, "payload.bin"))
-		})
-		b.round("libtorrent from libtorrent, the seed", func() {
-			settle()
-			seed := rig.LibtorrentSeed(b, torrent, dir)
-			stop := watch(seed.PID())
-			done := rig.LibtorrentGet(b, torrent, b.TempDir(), "--connect", seed.Addr).Event("done", 10*time.Minute)
-			peak, cpu := stop()
-			upTheirs.take(done.Num("seconds"), peak, cpu)
-		})
-		b.round("libtorrent from shoal seed", func() {
-			node := rig.Seed(b, torrent, dir)
-			settle()
-			_, before := watch(node.PID())()
-			stop := watch(node.PID())
-			done := rig.LibtorrentGet(b, torrent, b.TempDir(), "--connect", node.Peer).Event("done", 10*time.Minute)
-			peak, cpu := stop()
-			up.take(done.Num("seconds"), peak, cpu-before)
-		})
-		os.RemoveAll(filepath.Join(dir, ".shoal"))
+	// An upper end says where it listens, a lower end when it is done.
+	theirSeed := func() (*rig.Proc, string) {
+		p := rig.LibtorrentSeed(b, torrent, dir)
+		return p.Proc, p.Addr
 	}
+	ourSeed := func() (*rig.Proc, string) {
+		n := rig.Seed(b, torrent, dir)
+		b.Cleanup(func() { os.RemoveAll(filepath.Join(dir, ".shoal")) })
+		return n.Proc, n.Peer
+	}
+	theirGet := func(addr, to string) *rig.Proc {
+		return rig.LibtorrentGet(b, torrent, to, "--connect", addr).Proc
+	}
+	ourGet := func(addr, to string) *rig.Proc {
+		return rig.Get(b, torrent, to, "--peer", addr, "--transport", "tcp")
+	}
+	type pair struct {
+		what string
+		seed func() (*rig.Proc, string)
+		get  func(addr, to string) *rig.Proc
+		transfer
+	}
+	pairs := []pair{
+		{what: "libtorrent to libtorrent", seed: theirSeed, get: theirGet},
+		{what: "libtorrent to shoal get", seed: theirSeed, get: ourGet},
+		{what: "shoal seed to libtorrent", seed: ourSeed, get: theirGet},
+		{what: "shoal seed to shoal get", seed: ourSeed, get: ourGet},
+	}
+	for i := range b.times(5) {
+		for k := range pairs {
+			p := &pairs[(i+k)%len(pairs)]
+			b.round(p.what, func() {
+				up, addr := p.seed()
+				to := b.TempDir()
+				b.level(b.tcpSize)
+				settle()
+				stopUp := watch(up.PID())
+				down := p.get(addr, to)
+				stopDown := watch(down.PID())
+				took := down.Event("done", 10*time.Minute).Num("seconds")
+				usedDown, usedUp := stopDown(), stopUp()
+				if got := rig.Sum(b, filepath.Join(to, "payload.bin")); got != sum {
+					b.Fatalf("%s: the file differs: SHA-256 %s, want %s", p.what, got, sum)
+				}
+				p.down.take(ran(took, usedDown))
+				p.up.take(ran(took, usedUp))
+			})
+		}
+	}
+	theirs, get, seed, both := pairs[0].transfer, pairs[1].transfer, pairs[2].transfer, pairs[3].transfer
 	size := sizeName(b.tcpSize)
 	b.rows = append(b.rows,
-		compare(fmt.Sprintf("%s from a libtorrent seed: `shoal get`, libtorrent", size), b.tcpSize, ours, theirs, 1),
-		mark(ours.memory < 200e6, row{what: "peak memory of that", ours: megabytes(ours.memory), rival: megabytes(theirs.memory) + " (its mapped file included)", ratio: ratio(float64(ours.memory) / float64(theirs.memory)), target: "under 200 MB"}),
-		mark(true, row{what: "processor time of that", ours: fmt.Sprintf("%.1f s", ours.cpu), rival: fmt.Sprintf("%.1f s", theirs.cpu), ratio: ratio(ours.cpu / theirs.cpu), target: "-"}),
-		compare(fmt.Sprintf("%s into libtorrent: from `shoal seed`, from libtorrent", size), b.tcpSize, up, upTheirs, 0),
-		mark(true, row{what: "processor time of seeding it", ours: fmt.Sprintf("%.1f s", up.cpu), rival: fmt.Sprintf("%.1f s", upTheirs.cpu), ratio: ratio(up.cpu / upTheirs.cpu), target: "-"}),
+		compare(size+" from a libtorrent seed: `shoal get`, libtorrent", b.tcpSize, get.down, theirs.down, 1.2),
+		compareTime("user time of that", get.down.user(), theirs.down.user(), 0.8),
+		compareTime("system time of that", get.down.system(), theirs.down.system(), 0),
+		mark(in(float64(get.down.peak()), 100e6), row{what: "resident memory of that, at most", ours: megabytes(get.down.peak()),
+			rival: megabytes(theirs.down.peak()) + " (its mapped file included)", ratio: ratio(quotient(float64(get.down.peak()), float64(theirs.down.peak()))), target: "under 100 MB"}),
+		compare(size+" to a libtorrent client: from `shoal seed`, from libtorrent", b.tcpSize, seed.down, theirs.down, 1.8),
+		compareTime("processor time of seeding it", seed.up.cpu(), theirs.up.cpu(), 0.30),
+		compareTime("user time of seeding it", seed.up.user(), theirs.up.user(), 0),
+		compareTime("system time of seeding it", seed.up.system(), theirs.up.system(), 0),
+		compare(size+": `shoal seed` to `shoal get`, libtorrent to libtorrent", b.tcpSize, both.down, theirs.down, 2),
+		compareTime("user time of both ends", both.down.user()+both.up.user(), theirs.down.user()+theirs.up.user(), 0),
+		compareTime("system time of both ends", both.down.system()+both.up.system(), theirs.down.system()+theirs.up.system(), 0),
+		mark(both.down.peak() > 0, row{what: "resident memory of the two", ours: megabytes(both.up.peak()) + " + " + megabytes(both.down.peak()),
+			rival: fmt.Sprintf("%s + %s", megabytes(theirs.up.peak()), megabytes(theirs.down.peak())), ratio: "-", target: "-"}),
 	)
-}
-
-// compare makes a row of two speeds; wanted 0 asks for nothing.
-func compare(what string, size int64, ours, rival best, wanted float64) row {
-	r := ours.rate(size) / rival.rate(size)
-	out := row{what: what, ours: ours.speed(size), rival: rival.speed(size), ratio: ratio(r), target: "-", ok: true}
-	if wanted > 0 {
-		out.target = fmt.Sprintf("%.1f x or more", wanted)
-		out.ok = r >= wanted
-	}
-	return out
-}
-
-func ratio(r float64) string { return fmt.Sprintf("%.2f x", r) }
-
-func megabytes(n int64) string { return fmt.Sprintf("%.0f MB", float64(n)/1e6) }
-
-func sizeName(n int64) string {
-	if n >= 1<<30 && n%(1<<30) == 0 {
-		return fmt.Sprintf("%d GiB", n>>30)
-	}
-	return fmt.Sprintf("%d MiB", n>>20)
 }

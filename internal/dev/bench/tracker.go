@@ -63,7 +63,7 @@ func (b *bench) tracker() {
 	cert, key := b.certificate()
 	var idle, idleTLS, idleTheirs, heavy, most, few, fewTheirs, lock, lockTheirs measured
 	var udp, udpTheirs measured
-	for range b.rounds {
+	for range b.times(2) {
 		b.round("50,000 idle WebSockets: shoal", func() {
 			idle.take(b.load(b.shoalTracker(), load.Options{Profile: "idle"}), perConn)
 		})

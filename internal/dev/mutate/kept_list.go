@@ -70,14 +70,32 @@ var kept = []keptChange{
 	{
 		name:  "the session forgets whom it banned",
 		below: "internal/driver",
-		old:   "s.banned[a.Addr()] = true",
-		new:   "s.banned[a.Addr()] = false",
+		old:   "s.bans.Add(time.Now(), mark(c, id))",
+		new:   "_ = mark",
+	},
+	{
+		name:  "a banned peer is let in again",
+		below: "internal/engine/swarm",
+		old:   "if m.bans.Has(m.now, p.mark()) {",
+		new:   "if false {",
 	},
 	{
 		name:  "a banned address is dialled again",
-		below: "internal/engine",
-		old:   " || d.banned[a.Addr()] {",
-		new:   " {",
+		below: "internal/engine/swarm",
+		old:   "if until, banned := m.bans.until(m.now, Mark{Addr: c.addr}); banned {",
+		new:   "if until, banned := m.bans.until(m.now, Mark{Addr: c.addr}); false && banned {",
+	},
+	{
+		name:  "a ban never ends",
+		below: "internal/engine/swarm",
+		old:   "len(b.queue) > 0 && !now.Before(b.queue[0].until)",
+		new:   "false",
+	},
+	{
+		name:  "all behind a relay are banned with one",
+		below: "internal/engine/swarm",
+		old:   "if counted(k.Addr, k.Shared) {\n\t\tb.addrs[",
+		new:   "if counted(k.Addr, false) {\n\t\tb.addrs[",
 	},
 	{
 		name:  "a dialled stream of another torrent is accepted",
@@ -87,9 +105,33 @@ var kept = []keptChange{
 	},
 	{
 		name:  "a torrent's private flag is not passed on to its machine",
-		below: "internal/driver",
-		old:   "cfg.Private = opt.Info.Private",
-		new:   "cfg.Private = opt.Private",
+		below: "internal/engine/torrent",
+		old:   "c.Private || c.Info != nil && c.Info.Private",
+		new:   "c.Private",
+	},
+	{
+		name:  "a magnet's torrent that turns out private stays public",
+		below: "internal/engine/torrent",
+		old:   "\t\tm.swarm.SetPrivate()\n",
+		new:   "\n",
+	},
+	{
+		name:  "a private torrent dials whom the DHT named",
+		below: "internal/engine/swarm",
+		old:   "if m.cfg.Private && src&vouched == 0 {",
+		new:   "if false {",
+	},
+	{
+		name:  "what was found before a torrent turned out private is kept",
+		below: "internal/engine/swarm",
+		old:   "m.dials.forget(vouched)",
+		new:   "_ = vouched",
+	},
+	{
+		name:  "a seed dials nobody",
+		below: "internal/engine/swarm",
+		old:   "want := m.content.Wants()\n",
+		new:   "want := m.content.Wants()\n\tif want == Leechers {\n\t\twant = Nobody\n\t}\n",
 	},
 	{
 		name:  "a hybrid is found under one of its hashes alone",
@@ -99,9 +141,9 @@ var kept = []keptChange{
 	},
 	{
 		name:  "no keep-alives are sent",
-		below: "internal/engine",
-		old:   "m.send(p, wire.Message{KeepAlive: true})",
-		new:   "_ = p",
+		below: "internal/engine/swarm",
+		old:   "m.Send(p, wire.Message{KeepAlive: true})",
+		new:   "_ = wire.Message{KeepAlive: true}",
 	},
 
 	// Choices: what is asked for, and when.

@@ -44,6 +44,8 @@ func TestRules(t *testing.T) {
 		}},
 		{"_ = make([]bool, 1, 2)", []string{"`1` -> `2` in `_ = make([]bool, 1, 2)`"}},
 		{"x := !ok && true", []string{"`&&` -> `||` in `x := !ok && true`", "`!` -> `` in `x := !ok && true`", "`true` -> `false` in `x := !ok && true`"}},
+		{"a := 64 << 10\n_ = 2 * time.Second", nil},
+		{"a := b << 3", []string{"`<<` -> `>>` in `a := b << 3`", "`3` -> `4` in `a := b << 3`"}},
 		{"panic(a + b)", nil},
 		{"c.log.Warn(a)", nil},
 	} {

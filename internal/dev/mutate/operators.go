@@ -27,7 +27,7 @@ type collector struct {
 	src   []byte
 	fn    string
 	whole map[ast.Expr]bool // conditions that are replaced as a whole
-	sizes map[ast.Expr]bool // capacities, which change nothing but speed
+	sizes map[ast.Expr]bool // capacities, buffer sizes and times, one more of which changes nothing
 	add   func(from, to token.Pos, text string)
 }
 
@@ -124,6 +124,9 @@ func (c *collector) condition(e ast.Expr) {
 func (c *collector) expression(e ast.Expr) bool {
 	switch e := e.(type) {
 	case *ast.BinaryExpr:
+		if c.size(e) {
+			return true
+		}
 		for _, op := range swaps[e.Op] {
 			// A condition that turns round is one that is never or always met, which is tried already.
 			if c.whole[e] && comparison(e.Op) && turned(e.Op) == op {
@@ -164,6 +167,27 @@ func (c *collector) expression(e ast.Expr) bool {
 		}
 	}
 	return true
+}
+
+// size notes the numbers in 64 << 10 and 2 * time.Second. It says whether the
+// operator is to be left alone as well.
+func (c *collector) size(e *ast.BinaryExpr) bool {
+	_, x := e.X.(*ast.BasicLit)
+	_, y := e.Y.(*ast.BasicLit)
+	if (e.Op == token.SHL || e.Op == token.QUO) && x && y || e.Op == token.MUL && (x && isTime(e.Y) || y && isTime(e.X)) {
+		c.sizes[e.X], c.sizes[e.Y] = true, true
+		return true
+	}
+	return false
+}
+
+func isTime(e ast.Expr) bool {
+	s, ok := e.(*ast.SelectorExpr)
+	if !ok {
+		return false
+	}
+	id, ok := s.X.(*ast.Ident)
+	return ok && id.Name == "time"
 }
 
 func isLen(e ast.Expr) bool {

@@ -25,10 +25,10 @@ var subjects = []struct {
 	tests   []string
 }{
 	{"./internal/engine/...", false, []string{"./internal/engine/..."}}, // the simulation notices by chance
-	{"./internal/driver", false, []string{"./internal/driver/native"}},
-	{"./internal/driver/native", false, nil},
+	{"./internal/driver/...", false, []string{"./internal/driver/..."}},
 	{"./storage", false, nil},
 	{"./internal/transport/...", false, nil},
+	{".", false, []string{"./internal/node/..."}}, // streams are served by the library
 	{"./internal/node/...", false, nil},
 	{"./internal/transport/webrtc", true, nil},
 	{"./storage", true, nil},
@@ -36,7 +36,7 @@ var subjects = []struct {
 
 // A target is one package that is changed, on one platform.
 type target struct {
-	path  string // relative to the root: "internal/engine/bits"
+	path  string // relative to the root: "internal/engine/bits", "." for the root itself
 	js    bool
 	files []string
 	tests []string // patterns
@@ -60,10 +60,13 @@ func targets(root string) ([]*target, error) {
 			return nil, err
 		}
 		for _, p := range pkgs {
-			path := strings.TrimPrefix(p.ImportPath, module+"/")
+			path := "."
+			if p.ImportPath != module {
+				path = strings.TrimPrefix(p.ImportPath, module+"/")
+			}
 			t := &target{path: path, js: s.js, tests: append([]string{"./" + path}, s.tests...)}
 			for _, name := range p.GoFiles {
-				file := path + "/" + name
+				file := filepath.ToSlash(filepath.Join(path, name))
 				if !seen[file] {
 					seen[file] = true
 					t.files = append(t.files, file)

@@ -73,6 +73,7 @@ func main() {
 	signal.Notify(make(chan os.Signal, 1), os.Interrupt, syscall.SIGTERM)
 
 	var all tally
+	var took []length
 	for _, name := range chosen {
 		suite := -1
 		for i := range suites {
@@ -92,6 +93,10 @@ func main() {
 		}
 		fmt.Printf("   %d passed, %d failed in %s\n", t.passed, len(t.failed), time.Since(start).Round(100*time.Millisecond))
 		all.add(t)
+		took = append(took, length{name, time.Since(start)})
+	}
+	if len(took) > 1 {
+		fmt.Print(lengths(took))
 	}
 	if len(all.failed) > 0 {
 		fmt.Printf("\n== failures\n")

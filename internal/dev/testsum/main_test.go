@@ -3,6 +3,7 @@ package main
 import (
 	"strings"
 	"testing"
+	"time"
 )
 
 // feed runs a stream of go test -json events through a package.
@@ -53,5 +54,15 @@ func TestTallyCountsWhatDidNotPass(t *testing.T) {
 				t.Errorf("failed: %q, want %q", names(got), c.failed)
 			}
 		})
+	}
+}
+
+func TestLengthsNameWhatTookLong(t *testing.T) {
+	got := lengths([]length{{"fmt", 200 * time.Millisecond}, {"go", 7*time.Minute + 2*time.Second}, {"e2e", 12 * time.Minute}})
+	if want := "== time\n   go 7m2s, e2e 12m0s; 19m2s in all\n"; got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+	if got := lengths([]length{{"go", 26 * time.Minute}}); !strings.Contains(got, "that is long") {
+		t.Errorf("26 minutes are said to be fine: %q", got)
 	}
 }
