@@ -2,7 +2,7 @@
 //
 // It reads, checks, makes and writes .torrent files of version 1 (BEP 3),
 // version 2 (BEP 52) and hybrids of both, with padding files (BEP 47),
-// trackers (BEP 12), web seeds (BEP 19) and the private flag (BEP 27).
+// trackers (BEP 12), web seeds (BEP 19, BEP 17) and the private flag (BEP 27).
 //
 //	torrent  d8:announce..13:announce-list..4:info<info>12:piece layersd<root><hashes>..e8:url-list..e
 //	info v1  d6:lengthi..e4:name..12:piece lengthi..e6:pieces<20 bytes a piece>e

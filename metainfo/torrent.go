@@ -20,8 +20,9 @@ const (
 type Torrent struct {
 	Info         *Info
 	Announce     [][]string // trackers in tiers, announce and announce-list merged
-	WebSeeds     []string
-	Nodes        []string // DHT nodes as host:port
+	WebSeeds     []string   // url-list: servers of the files (BEP 19)
+	HTTPSeeds    []string   // httpseeds: servers of pieces (BEP 17)
+	Nodes        []string   // DHT nodes as host:port
 	Comment      string
 	CreatedBy    string
 	CreationDate int64 // seconds since 1970, 0 is unknown
@@ -59,6 +60,8 @@ func Parse(b []byte) (*Torrent, error) {
 		case "creation date":
 			n, _ := val.Int()
 			t.CreationDate = max(0, n)
+		case "httpseeds":
+			t.HTTPSeeds = readURLs(nil, val, maxURLs)
 		case "info":
 			info = val
 		case "nodes":
@@ -229,6 +232,9 @@ func (t *Torrent) Marshal() []byte {
 	}
 	if t.CreationDate > 0 {
 		d.Int("creation date", t.CreationDate)
+	}
+	if len(t.HTTPSeeds) > 0 {
+		d.Value("httpseeds", func(b []byte) []byte { return appendStrings(b, t.HTTPSeeds) })
 	}
 	d.Raw("info", t.Info.Bytes)
 	if len(t.Nodes) > 0 {

@@ -13,8 +13,9 @@ func TestTorrentFields(t *testing.T) {
 	tor, err := Parse(encode(dict{
 		"announce": "http://one/", "announce-list": []any{path("udp://two/", "udp://three/"), path(), path("http://one/", "udp://two/")},
 		"comment": "c\xe9", "created by": "b", "creation date": 77, "url-list": path("http://w/", "", "http://w/"),
-		"nodes": []any{[]any{"router.example", 6881}, []any{"2001:db8::1", 1}, []any{"x", 0}, []any{"x"}, []any{1, 2}, []any{"a", 1, 2}},
-		"info":  v1Single, "other": dict{},
+		"httpseeds": "http://h/?a=b",
+		"nodes":     []any{[]any{"router.example", 6881}, []any{"2001:db8::1", 1}, []any{"x", 0}, []any{"x"}, []any{1, 2}, []any{"a", 1, 2}},
+		"info":      v1Single, "other": dict{},
 	}))
 	if err != nil {
 		t.Fatal(err)
@@ -27,6 +28,9 @@ func TestTorrentFields(t *testing.T) {
 	}
 	if want := []string{"http://w/"}; !reflect.DeepEqual(tor.WebSeeds, want) {
 		t.Errorf("web seeds %q", tor.WebSeeds)
+	}
+	if want := []string{"http://h/?a=b"}; !reflect.DeepEqual(tor.HTTPSeeds, want) {
+		t.Errorf("seeds of BEP 17 %q", tor.HTTPSeeds)
 	}
 	if want := []string{"router.example:6881", "[2001:db8::1]:1"}; !reflect.DeepEqual(tor.Nodes, want) {
 		t.Errorf("nodes %q", tor.Nodes)
@@ -207,5 +211,27 @@ func exercise(i *Info) {
 	}
 	for k := range i.Files {
 		i.PieceRange(k)
+	}
+}
+
+// url-list comes as a string, a list, an empty string or nonsense, from programs
+// of twenty years.
+func TestOddListsOfWebSeeds(t *testing.T) {
+	for _, tt := range []struct {
+		list any
+		want []string
+	}{
+		{"http://a/", []string{"http://a/"}},
+		{" http://a/x y ", []string{"http://a/x y"}},
+		{"", nil},
+		{7, nil},
+		{dict{"a": "http://a/"}, nil},
+		{path(), nil},
+		{[]any{path("http://b/"), 5, "http://a/", dict{}, strings.Repeat("x", 5000)}, []string{"http://a/"}},
+	} {
+		tor, err := Parse(encode(dict{"info": v1Single, "url-list": tt.list, "httpseeds": tt.list}))
+		if err != nil || !reflect.DeepEqual(tor.WebSeeds, tt.want) || !reflect.DeepEqual(tor.HTTPSeeds, tt.want) {
+			t.Errorf("%v: %q %q, %v", tt.list, tor.WebSeeds, tor.HTTPSeeds, err)
+		}
 	}
 }

@@ -37,7 +37,7 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 			if c := t.conns[e.Peer]; c != nil {
 				delete(t.conns, e.Peer)
 				if e.Ban {
-					t.s.ban(c.c, c.id)
+					c.ban()
 				}
 				c.close()
 			}

@@ -77,7 +77,7 @@ func (t *Torrent) Stats() (s Stats) {
 		for _, p := range t.m.PeerStats(now) {
 			peer := Peer{PeerStats: p}
 			if c := t.conns[p.Peer]; c != nil {
-				peer.Kind, peer.Addr = c.c.Kind(), c.c.RemoteAddr()
+				peer.Kind, peer.Addr = c.remote()
 			}
 			s.Peers = append(s.Peers, peer)
 		}

@@ -60,7 +60,7 @@ type Torrent struct {
 
 	// Owned by the loop.
 	m       *torrent.Machine
-	conns   map[torrent.PeerKey]*conn
+	conns   map[torrent.PeerKey]link
 	buffers map[int]*pieceBuffer
 	content Content
 
@@ -91,7 +91,7 @@ func (s *Session) Add(opt Options) (*Torrent, error) {
 		calls:   make(chan func()),
 		quit:    make(chan struct{}),
 		ended:   make(chan struct{}),
-		conns:   map[torrent.PeerKey]*conn{},
+		conns:   map[torrent.PeerKey]link{},
 		buffers: map[int]*pieceBuffer{},
 		changed: make(chan struct{}),
 		learned: make(chan struct{}),

@@ -11,6 +11,7 @@ const (
 	TCP Kind = iota + 1
 	UTP
 	WebRTC
+	HTTP // of web seeds, which are no streams
 )
 
 // String returns the name that flags, JSON and the docs use.
@@ -22,6 +23,8 @@ func (k Kind) String() string {
 		return "utp"
 	case WebRTC:
 		return "webrtc"
+	case HTTP:
+		return "http"
 	}
 	return "unknown"
 }

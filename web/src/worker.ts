@@ -4,6 +4,7 @@
 import "go:wasm_exec";
 import { installChannels } from "./channels";
 import type { CallMessage, EngineEvent, EventMessage, FatalMessage, ReplyMessage } from "./protocol";
+import { WebSeed, type WebSeedLayout, type WebSeedSink } from "./webseed";
 
 type Reply = (error: unknown, result: unknown) => void;
 
@@ -18,6 +19,7 @@ declare const self: DedicatedWorkerGlobalScope & {
   shoalCall?: (method: string, args: unknown, reply: Reply) => void;
   /** Hashes a piece for Go; missing where the browser withholds WebCrypto. */
   shoalDigest?: (piece: Uint8Array<ArrayBuffer>, v1: boolean, tree: number, block: number) => Promise<Uint8Array>;
+  shoalWebSeed?: (url: string, layout: WebSeedLayout, sink: WebSeedSink) => WebSeed;
   shoalEvent?: (event: EngineEvent) => void;
 };
 
@@ -51,6 +53,8 @@ if (self.crypto?.subtle) {
     return out;
   };
 }
+
+self.shoalWebSeed = (url, layout, sink) => new WebSeed(url, layout, sink);
 
 self.shoalEvent = (event) => {
   const message: EventMessage = { event };

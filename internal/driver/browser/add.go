@@ -30,6 +30,7 @@ func (c *Client) add(arg js.Value) (any, error) {
 		}
 		opt.Key, opt.HashV2 = m.Key(), m.HashV2
 		t.trackers = append(t.trackers, m.Trackers...)
+		t.webSeeds = m.WebSeeds
 	} else if source.InstanceOf(uint8Array) {
 		if source.Length() > metainfo.MaxTorrentSize {
 			return nil, errors.New("the .torrent is too large")
@@ -41,6 +42,7 @@ func (c *Client) add(arg js.Value) (any, error) {
 			return nil, err
 		}
 		t.meta, opt.Info, opt.Key = meta, meta.Info, meta.Info.Key()
+		t.webSeeds = meta.WebSeeds
 		for _, tier := range meta.Announce {
 			t.trackers = append(t.trackers, tier...)
 		}
@@ -171,7 +173,7 @@ func (t *tabTorrent) watch() {
 		case <-changed:
 		}
 	}
-	t.sendMetadata()
+	t.startWebSeeds(t.sendMetadata())
 	completed := isDone(t.Done())
 	if completed {
 		event(map[string]any{"type": "done", "id": t.id})
@@ -193,7 +195,8 @@ func (t *tabTorrent) watch() {
 	}
 }
 
-func (t *tabTorrent) sendMetadata() {
+// sendMetadata tells the page what is in the torrent, and returns what it said.
+func (t *tabTorrent) sendMetadata() map[string]any {
 	info := t.Info()
 	meta := t.meta
 	if meta == nil {
@@ -219,11 +222,13 @@ func (t *tabTorrent) sendMetadata() {
 			"index": i, "path": toArray(f.Path), "length": f.Length, "offset": f.Offset,
 		})
 	}
-	event(map[string]any{
+	fields := map[string]any{
 		"type": "metadata", "id": t.id, "name": info.Name, "length": info.TotalSize(),
 		"pieceLength": info.PieceLength, "pieces": info.NumPieces(), "files": files,
-		"magnet": m.String(), "torrent": file,
-	})
+		"magnet": m.String(), "torrent": file, "single": info.Single,
+	}
+	event(fields)
+	return fields
 }
 
 // realFiles are the files without padding.

@@ -53,6 +53,7 @@ type tabTorrent struct {
 	store    storage.Store
 	lastSent string // fingerprint of the last stats event
 	unwanted map[int]bool
+	webSeeds []string
 }
 
 var errNotReady = errors.New("the engine has not been initialised")

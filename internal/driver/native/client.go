@@ -56,6 +56,7 @@ type Client struct {
 	trackers *trackerclient.Client
 	dht      *node.Node
 	near     *neighbourhood
+	seeds    *webSeeds
 	ctx      context.Context
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
@@ -99,6 +100,7 @@ func New(cfg Config) (*Client, error) {
 			return tcp.Dial(ctx, a)
 		}
 	}
+	c.seeds = newWebSeeds(cfg.Local)
 	m := &cfg.Session.Machine
 	if m.MaxPeers == 0 {
 		// A share is often opened by a whole audience at once.
@@ -237,6 +239,7 @@ func (c *Client) Close() {
 		c.trackers.Close()
 	}
 	c.Session.Close()
+	c.seeds.close()
 	if c.rtc != nil {
 		c.rtc.Close()
 	}

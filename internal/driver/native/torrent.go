@@ -10,6 +10,7 @@ import (
 
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient"
 	"github.com/shoal-p2p/shoal/internal/driver"
+	"github.com/shoal-p2p/shoal/internal/driver/webseed"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
@@ -30,6 +31,11 @@ type Options struct {
 	Trackers [][]string        // tiers
 	Peers    []string          // host:port of peers to dial at once
 	Content  Content           // where the bytes are
+	// WebSeeds are HTTP servers of the content that the user named, asked besides
+	// those in Torrent. They may lead to this machine, those of a torrent may not.
+	WebSeeds []string
+	// FoundSeeds are likewise, of a link that anybody may have made.
+	FoundSeeds []string
 }
 
 // Torrent is a swarm with its discovery.
@@ -37,6 +43,7 @@ type Torrent struct {
 	*driver.Torrent
 	c        *Client
 	content  Content
+	seeds    *webseed.Group
 	announce []*trackerclient.Handle
 	trackers map[string]trackerclient.Status
 	ctx      context.Context
@@ -63,6 +70,7 @@ func (c *Client) Add(opt Options) (*Torrent, error) {
 	}
 	t := &Torrent{Torrent: dt, c: c, content: opt.Content, trackers: map[string]trackerclient.Status{}}
 	t.ctx, t.cancel = context.WithCancel(c.ctx)
+	t.seeds = webseed.NewGroup(dt, opt.seeds(), c.seeds.fetch)
 	c.mu.Lock()
 	c.torrents[t.Key()] = t
 	c.mu.Unlock()
@@ -72,11 +80,24 @@ func (c *Client) Add(opt Options) (*Torrent, error) {
 	complete := info != nil && isDone(t.Done())
 	t.startAnnouncing(opt.Trackers)
 	c.wg.Go(func() { t.watch(complete) })
+	c.wg.Go(func() { t.seeds.Run(t.ctx) })
 	if c.dht != nil || c.near.lsd != nil {
 		c.wg.Go(t.discover)
 	}
 	return t, nil
 }
+
+// seeds are all web seeds that are known.
+func (o *Options) seeds() []webseed.Seed {
+	list := append(webseed.List(o.WebSeeds, nil, true), webseed.List(o.FoundSeeds, nil, false)...)
+	if o.Torrent != nil {
+		list = append(list, webseed.List(o.Torrent.WebSeeds, o.Torrent.HTTPSeeds, false)...)
+	}
+	return list
+}
+
+// WebSeeds returns what is known of each web seed.
+func (t *Torrent) WebSeeds() []webseed.Status { return t.seeds.Status() }
 
 func isDone(ch <-chan struct{}) bool {
 	select {

@@ -63,6 +63,7 @@ type peer struct {
 	pace      float64    // bytes a second when its last block came
 	lastBlock time.Time  // or when the queue became non-empty
 	isDirty   bool
+	row       row // of a web seed
 
 	uploads  []upload
 	inFlight int // bytes given to the driver

@@ -74,6 +74,9 @@ func (m *Machine) queueLimit(p *peer) int {
 	if p.starting {
 		n = max(n, p.window)
 	}
+	if p.WebSeed {
+		n = max(n, crowd) // a range costs a round trip
+	}
 	if n > 1 && m.crowded() {
 		return 1
 	}
@@ -245,6 +248,8 @@ func (m *Machine) newPiece(p *peer) *piece {
 	switch {
 	case p.snubbed:
 		i, ok = m.pick.Commonest(may)
+	case p.WebSeed && m.continues(p):
+		i, ok = p.row.next, true
 	case m.have.Count() < firstPieces:
 		i, ok = m.pick.Random(may)
 	default:
@@ -252,6 +257,9 @@ func (m *Machine) newPiece(p *peer) *piece {
 	}
 	if !ok || !m.makeRoom(int(m.info.PieceSize(i))) {
 		return nil
+	}
+	if p.WebSeed {
+		p.row.add(i, m.info.PieceSize(i))
 	}
 	var owner PeerKey
 	if m.forged[i] != nil || m.fast(p, int(m.info.PieceSize(i))) {
