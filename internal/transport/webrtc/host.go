@@ -15,7 +15,7 @@ import (
 
 	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
 	"github.com/pion/logging"
-	"github.com/pion/stun/v3"
+	"github.com/pion/stun/v4"
 	"github.com/shoal-p2p/shoal/internal/transport"
 )
 

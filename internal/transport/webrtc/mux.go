@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/pion/ice/v4"
-	"github.com/pion/stun/v3"
+	"github.com/pion/stun/v4"
 )
 
 // A mux shares one socket between the ICE agents of many connections. It stands
