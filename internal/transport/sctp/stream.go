@@ -17,6 +17,8 @@ const (
 
 // A Stream is one data channel.
 type Stream struct {
+	Owner any // the caller's
+
 	a     *Assoc
 	id    uint16
 	label string
@@ -45,6 +47,14 @@ func (s *Stream) Opened() bool { return s.opened }
 
 // Ended reports whether nothing more comes; what has come can still be taken.
 func (s *Stream) Ended() bool { return s.inEnded }
+
+// Refused reports whether the other side opened a channel that is not ordered or not
+// reliable. It is closed.
+func (s *Stream) Refused() bool { return s.refused }
+
+// Delivered reports whether the other side has taken all that was written before Close,
+// and its end; or nobody is left to take it.
+func (s *Stream) Delivered() bool { return s.outReset || s.a.state == ended }
 
 // Gone reports whether both sides have closed the channel.
 func (s *Stream) Gone() bool { return s.inEnded && s.outReset || s.a.state == ended }
@@ -115,7 +125,6 @@ func (a *Assoc) control50(id uint16, s *Stream, flags byte, data []byte) {
 		if m[1] != 0 { // RFC 8832, section 5.1: anything but reliable and ordered
 			s.refused = true
 			s.Close()
-			return
 		}
 		a.fresh = append(a.fresh, s)
 	}
