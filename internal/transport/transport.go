@@ -1,7 +1,10 @@
 // Package transport defines the byte stream that the peer wire protocol runs on.
 package transport
 
-import "time"
+import (
+	"context"
+	"time"
+)
 
 // Kind says what carries a connection.
 type Kind uint8
@@ -9,7 +12,6 @@ type Kind uint8
 // The kinds of transport.
 const (
 	TCP Kind = iota + 1
-	UTP
 	WebRTC
 	HTTP // of web seeds, which are no streams
 )
@@ -19,8 +21,6 @@ func (k Kind) String() string {
 	switch k {
 	case TCP:
 		return "tcp"
-	case UTP:
-		return "utp"
 	case WebRTC:
 		return "webrtc"
 	case HTTP:
@@ -45,6 +45,21 @@ type Conn interface {
 	SetReadDeadline(t time.Time) error
 	SetWriteDeadline(t time.Time) error
 	Kind() Kind
-	// RemoteAddr is "host:port" where it is known, "" where it is not.
+	// RemoteAddr is the peer's own "host:port". It is "" where that is not known,
+	// and where the address is a relay's: who bans it would ban others.
 	RemoteAddr() string
 }
+
+// A Link is a connection to one peer that carries streams side by side, each a
+// swarm of its own. It lives as long as one of them does. Its methods may be
+// called by any goroutine.
+type Link interface {
+	// Open makes a further stream of that name, and waits until the other side has
+	// taken it. The other side's program learns of it as of any incoming stream.
+	Open(ctx context.Context, label string) (Conn, error)
+	// Close ends all streams.
+	Close() error
+}
+
+// Linked is implemented by a Conn that is a stream of a Link.
+type Linked interface{ Link() Link }

@@ -7,6 +7,8 @@
 export type ToPage =
   | { op: "open"; id: number; servers: string[]; gather: number; offer: string | null }
   | { op: "accept"; id: number; sdp: string }
+  /** A further channel, on the connection that was opened under the number `link`. */
+  | { op: "more"; id: number; link: number; label: string }
   | { op: "close"; id: number }
   /** Bytes for a channel that could not be transferred. */
   | { op: "send"; id: number; data: ArrayBuffer };
@@ -20,7 +22,9 @@ export type ToWorker =
   | { ev: "failed"; id: number; error: string }
   | { ev: "path"; id: number; remote: string }
   | { ev: "channel"; id: number; channel: RTCDataChannel }
-  /** The peer connection is closed; nothing more comes of this id. */
+  /** The other side has opened a further channel; null: it stays in the page. */
+  | { ev: "more"; id: number; link: number; label: string; channel: RTCDataChannel | null }
+  /** The channel is closed, with the connection if it was the last; nothing more comes of this id. */
   | { ev: "gone"; id: number }
   // For a channel that stays in the page.
   | { ev: "relay"; id: number }
@@ -42,6 +46,7 @@ export const enum Kind {
   Writable,
   Closed,
   Gone,
+  More,
 }
 
 export type Listener = (kind: Kind, id: number, value: string) => void;
@@ -109,7 +114,18 @@ export class Channels {
 
   /** Makes a connection: an offer, or the answer to one. */
   open(id: number, servers: string, gather: number, offer: string | null): void {
-    this.#channels.set(id, {
+    this.#add(id);
+    this.#post({ rtc: { op: "open", id, servers: servers ? servers.split("\n") : [], gather, offer } });
+  }
+
+  /** Makes a further channel on a connection. */
+  more(id: number, link: number, label: string): void {
+    this.#add(id);
+    this.#post({ rtc: { op: "more", id, link, label } });
+  }
+
+  #add(id: number): Channel {
+    const c: Channel = {
       port: null,
       state: "new",
       full: false,
@@ -118,8 +134,9 @@ export class Channels {
       taken: 0,
       announced: false,
       gone: false,
-    });
-    this.#post({ rtc: { op: "open", id, servers: servers ? servers.split("\n") : [], gather, offer } });
+    };
+    this.#channels.set(id, c);
+    return c;
   }
 
   accept(id: number, sdp: string): void {
@@ -164,7 +181,10 @@ export class Channels {
     if (!c) return;
     c.queue = [];
     if (c.gone) return void this.#channels.delete(id);
-    if (!c.port || c.state !== "open") return this.#release(id);
+    if (!c.port || c.state !== "open") {
+      c.port?.close();
+      return this.#release(id);
+    }
     c.state = "closing";
     c.port.close();
     setTimeout(() => this.#release(id), lingerTime);
@@ -178,6 +198,12 @@ export class Channels {
       if (c?.queue.length) c.gone = true;
       else this.#channels.delete(m.id);
       return this.#listener(Kind.Gone, m.id, "");
+    }
+    if (m.ev === "more") {
+      const added = this.#add(m.id);
+      this.#listener(Kind.More, m.link, `${m.id} ${m.label}`);
+      if (m.channel) this.#attach(m.id, added, m.channel);
+      return;
     }
     if (!c) {
       if (m.ev === "channel") m.channel.close();

@@ -10,10 +10,15 @@ const maxConnections = 100;
 /** A channel that stays here: how far it may fill before the worker is not told to go on. */
 const relayLow = 128 << 10;
 
+/** Channels of one connection; each is a swarm. */
+const maxChannels = 64;
+
 interface Peer {
   pc: RTCPeerConnection;
-  /** Only where the channel could not be transferred. */
-  relay: Relay | null;
+  /** The number that it was opened under, which its first channel has too. */
+  link: number;
+  /** Its channels. It is closed with the last of them. */
+  ids: Set<number>;
 }
 
 /** What else is found may come so long after the first relayed candidate. */
@@ -24,37 +29,68 @@ const relayGrace = 500;
  * function is called. With `relayOnly`, they go by TURN servers alone.
  */
 export function attachRTC(worker: Worker, relayOnly = false): () => void {
+  /** By channel. */
   const peers = new Map<number, Peer>();
+  /** Of the channels that could not be transferred. */
+  const relays = new Map<number, Relay>();
+  let connections = 0;
+  /** The other side's channels have negative numbers. */
+  let theirs = 0;
   const post = (rtc: ToWorker, transfer: Transferable[] = []): void => worker.postMessage({ rtc }, transfer);
+
+  const join = (id: number, peer: Peer): void => {
+    peers.set(id, peer);
+    peer.ids.add(id);
+  };
 
   const drop = (id: number): void => {
     const peer = peers.get(id);
     if (!peer) return;
     peers.delete(id);
-    const { pc } = peer;
-    pc.onconnectionstatechange = pc.ondatachannel = pc.onicegatheringstatechange = pc.onicecandidate = null;
-    pc.close();
+    relays.delete(id);
+    peer.ids.delete(id);
+    if (peer.ids.size === 0) {
+      const { pc } = peer;
+      pc.onconnectionstatechange = pc.ondatachannel = pc.onicegatheringstatechange = pc.onicecandidate = null;
+      pc.close();
+      connections--;
+    }
     post({ ev: "gone", id });
   };
 
-  const fail = (id: number, error: string): void => {
-    if (!peers.has(id)) return;
-    post({ ev: "failed", id, error });
-    drop(id);
+  const fail = (peer: Peer, error: string): void => {
+    for (const id of [...peer.ids]) {
+      post({ ev: "failed", id, error });
+      drop(id);
+    }
   };
 
   /** Must run in the task that made the channel: one that has been used cannot be moved. */
-  const handOver = (id: number, peer: Peer, channel: RTCDataChannel): void => {
+  const handOver = (id: number, channel: RTCDataChannel): void => {
     try {
       // TypeScript's Transferable does not know data channels yet.
       post({ ev: "channel", id, channel }, [channel as unknown as Transferable]);
     } catch {
-      peer.relay = new Relay(id, channel, post);
+      relays.set(id, new Relay(id, channel, post));
+    }
+  };
+
+  /** Takes a channel that the other side has opened besides the first. */
+  const further = (peer: Peer, channel: RTCDataChannel): void => {
+    if (!reliable(channel) || peer.ids.size >= maxChannels) return channel.close();
+    const id = --theirs;
+    const more = { ev: "more", id, link: peer.link, label: channel.label } as const;
+    join(id, peer);
+    try {
+      post({ ...more, channel }, [channel as unknown as Transferable]);
+    } catch {
+      post({ ...more, channel: null });
+      relays.set(id, new Relay(id, channel, post));
     }
   };
 
   const open = async (id: number, servers: string[], gather: number, offer: string | null): Promise<void> => {
-    if (peers.size >= maxConnections) {
+    if (connections >= maxConnections) {
       post({ ev: "failed", id, error: "too many connections" });
       return post({ ev: "gone", id });
     }
@@ -66,21 +102,21 @@ export function attachRTC(worker: Worker, relayOnly = false): () => void {
       post({ ev: "failed", id, error: words(err) });
       return post({ ev: "gone", id });
     }
-    const peer: Peer = { pc, relay: null };
-    peers.set(id, peer);
+    const peer: Peer = { pc, link: id, ids: new Set() };
+    connections++;
+    join(id, peer);
     pc.onconnectionstatechange = () => {
       if (pc.connectionState === "connected") post({ ev: "path", id, remote: remoteAddress(pc) });
-      if (pc.connectionState === "failed" || pc.connectionState === "closed") fail(id, "the connection was lost");
+      if (pc.connectionState === "failed" || pc.connectionState === "closed") fail(peer, "the connection was lost");
     };
+    pc.ondatachannel = ({ channel }) => further(peer, channel);
     if (offer === null) {
-      handOver(id, peer, pc.createDataChannel(label()));
+      handOver(id, pc.createDataChannel(label()));
     } else {
       pc.ondatachannel = ({ channel }) => {
-        pc.ondatachannel = ({ channel: extra }) => extra.close();
-        if (!channel.ordered || channel.maxRetransmits !== null || channel.maxPacketLifeTime !== null) {
-          return fail(id, "the other side's channel is not ordered or not reliable");
-        }
-        handOver(id, peer, channel);
+        pc.ondatachannel = ({ channel: extra }) => further(peer, extra);
+        if (!reliable(channel)) return fail(peer, "the other side's channel is not ordered or not reliable");
+        handOver(id, channel);
       };
       try {
         await pc.setRemoteDescription({ type: "offer", sdp: offer });
@@ -107,17 +143,24 @@ export function attachRTC(worker: Worker, relayOnly = false): () => void {
     const m = message.data?.rtc;
     switch (m?.op) {
       case "open":
-        void open(m.id, m.servers, m.gather, m.offer).catch((err: unknown) => fail(m.id, words(err)));
+        void open(m.id, m.servers, m.gather, m.offer).catch((err: unknown) => {
+          const peer = peers.get(m.id);
+          if (peer) fail(peer, words(err));
+        });
         return;
+      case "more": {
+        const peer = peers.get(m.link) ?? [...peers.values()].find((p) => p.link === m.link);
+        if (!peer) return post({ ev: "gone", id: m.id });
+        join(m.id, peer);
+        return handOver(m.id, peer.pc.createDataChannel(m.label));
+      }
       case "accept":
         return void accept(m.id, m.sdp);
       case "send":
-        return peers.get(m.id)?.relay?.send(m.data);
-      case "close": {
-        const relay = peers.get(m.id)?.relay;
-        if (relay?.close(() => drop(m.id))) return;
+        return relays.get(m.id)?.send(m.data);
+      case "close":
+        if (relays.get(m.id)?.close(() => drop(m.id))) return;
         return drop(m.id);
-      }
     }
   };
   worker.addEventListener("message", listen);
@@ -203,14 +246,19 @@ export function server(url: string): RTCIceServer {
   };
 }
 
-/** "address:port" of the path in use, "" where the browser does not tell. */
+/** WebTorrent's channels are; a stream cannot be made of others. */
+function reliable(channel: RTCDataChannel): boolean {
+  return channel.ordered && channel.maxRetransmits === null && channel.maxPacketLifeTime === null;
+}
+
+/** "address:port" of the path in use, "" where the browser does not tell, or where it is a relay's. */
 function remoteAddress(pc: RTCPeerConnection): string {
   const ice = pc.sctp?.transport.iceTransport as
-    | (RTCIceTransport & { getSelectedCandidatePair?(): { remote?: { address: string | null; port: number | null } } | null })
+    | (RTCIceTransport & { getSelectedCandidatePair?(): { remote?: { address: string | null; port: number | null; type: string | null } } | null })
     | undefined;
   const remote = ice?.getSelectedCandidatePair?.()?.remote;
   // Browsers hide addresses that the page has not been told of behind names.
-  if (!remote?.address || !remote.port || /[g-z]/i.test(remote.address)) return "";
+  if (!remote?.address || !remote.port || remote.type === "relay" || /[g-z]/i.test(remote.address)) return "";
   const bare = remote.address.includes(":") && !remote.address.startsWith("[");
   return (bare ? `[${remote.address}]` : remote.address) + ":" + remote.port;
 }

@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/pion/logging"
-	"github.com/pion/stun/v3"
+	"github.com/pion/stun/v4"
 	"github.com/pion/turn/v5"
 
 	"github.com/shoal-p2p/shoal/internal/signal"
@@ -279,7 +279,7 @@ func TestCredentials(t *testing.T) {
 		"an end long before":    allocated("1:a", passwordOf([]byte("one"), "1:a")),
 		"an end beyond numbers": allocated("99999999999999999999:a", passwordOf([]byte("one"), "99999999999999999999:a")),
 	} {
-		if code(err) != "400" {
+		if code(err) != "401" {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -287,7 +287,7 @@ func TestCredentials(t *testing.T) {
 		t.Errorf("%d of 6 refusals are counted", n)
 	}
 	clk.advance(time.Hour)
-	if err := allocated(user, pass); code(err) != "400" {
+	if err := allocated(user, pass); code(err) != "401" {
 		t.Errorf("after its end: %v", err)
 	}
 }
@@ -301,7 +301,7 @@ func TestASessionOutlivesItsCredentials(t *testing.T) {
 		t.Errorf("two hours later: %v", err)
 	}
 	clk.advance(sessionGrace)
-	if err := c.CreatePermission(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 8), Port: 9}); code(err) != "400" {
+	if err := c.CreatePermission(&net.UDPAddr{IP: net.IPv4(127, 0, 0, 8), Port: 9}); code(err) != "401" {
 		t.Errorf("a day later: %v", err)
 	}
 }

@@ -19,13 +19,15 @@ const (
 	evWritable
 	evClosed
 	evGone
+	evMore
 )
 
 // errNoBridge reports that the worker's script has not set up shoalRTC.
 var errNoBridge = errors.New("webrtc: the bridge to the page is missing")
 
-// bridge is the one shoalRTC of the worker. Its events go to the peer of that
-// number, whatever Host made it.
+// bridge is the one shoalRTC of the worker. Its events go to the channel of that
+// number, whatever Host made it. Our numbers are positive, those of channels that
+// the other side opens negative.
 var bridge struct {
 	once    sync.Once
 	err     error
@@ -33,14 +35,14 @@ var bridge struct {
 	scratch js.Value // where bytes to send are copied to
 	size    int      // of scratch
 
-	mu    sync.Mutex
-	next  int
-	peers map[int]*peer
+	mu       sync.Mutex
+	next     int
+	channels map[int]*channel
 }
 
 func openBridge() error {
 	bridge.once.Do(func() {
-		bridge.peers = make(map[int]*peer)
+		bridge.channels = make(map[int]*channel)
 		rtc := js.Global().Get("shoalRTC")
 		if rtc.IsUndefined() {
 			bridge.err = errNoBridge
@@ -51,10 +53,10 @@ func openBridge() error {
 		bridge.size = bridge.scratch.Get("byteLength").Int()
 		rtc.Call("listen", js.FuncOf(func(_ js.Value, args []js.Value) any {
 			bridge.mu.Lock()
-			p := bridge.peers[args[1].Int()]
+			ch := bridge.channels[args[1].Int()]
 			bridge.mu.Unlock()
-			if p != nil {
-				p.event(args[0].Int(), args[2])
+			if ch != nil {
+				ch.event(args[0].Int(), args[2])
 			}
 			return nil
 		}))
@@ -62,17 +64,19 @@ func openBridge() error {
 	return bridge.err
 }
 
-// join gives a peer its number.
-func join(p *peer) {
+// join gives a channel its number, unless it has one.
+func join(ch *channel) {
 	bridge.mu.Lock()
-	bridge.next++
-	p.id = bridge.next
-	bridge.peers[p.id] = p
+	if ch.id == 0 {
+		bridge.next++
+		ch.id = bridge.next
+	}
+	bridge.channels[ch.id] = ch
 	bridge.mu.Unlock()
 }
 
-func leave(p *peer) {
+func leave(ch *channel) {
 	bridge.mu.Lock()
-	delete(bridge.peers, p.id)
+	delete(bridge.channels, ch.id)
 	bridge.mu.Unlock()
 }

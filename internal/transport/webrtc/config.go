@@ -4,6 +4,8 @@ import (
 	"errors"
 	"strings"
 	"time"
+
+	"github.com/shoal-p2p/shoal/internal/transport"
 )
 
 // Config says how a Host makes connections. The zero value is usable: host
@@ -42,6 +44,10 @@ type Config struct {
 	// PendingTimeout is how long a connection may stay half-open, counted from
 	// Offer or Answer; then it is closed. 0 means 50 s.
 	PendingTimeout time.Duration
+
+	// Accept is called with each further stream that the other side of a connection
+	// opens; it must not block. nil: they are refused.
+	Accept func(transport.Conn)
 }
 
 // Stats counts the connections of a Host.

@@ -174,7 +174,7 @@ func TestDeadlines(t *testing.T) {
 	if _, err := a.Read(buf); !isTimeout(err) {
 		t.Fatalf("got %v", err)
 	}
-	js.Global().Get("shoalRTC").Get("c").Call("get", a.p.id).Set("stuck", true)
+	js.Global().Get("shoalRTC").Get("c").Call("get", a.ch.id).Set("stuck", true)
 	a.SetWriteDeadline(time.Now().Add(20 * time.Millisecond))
 	n, err := a.Write(make([]byte, 1<<20))
 	if !isTimeout(err) || n >= 1<<20 {

@@ -11,12 +11,10 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
 	"github.com/pion/logging"
-	"github.com/pion/stun/v3"
-	"github.com/shoal-p2p/shoal/internal/transport"
+	"github.com/pion/stun/v4"
 )
 
 const (
@@ -27,33 +25,29 @@ const (
 // A Host makes the WebRTC connections of one process. Its methods may be called
 // by any goroutine.
 type Host struct {
+	registry
 	cfg  Config
 	mux  *mux
 	cert tls.Certificate
 	sum  []byte // SHA-256 of cert
 	log  logging.LoggerFactory
 
-	names resolver
+	resolver resolver
 
-	mu     sync.Mutex
-	closed bool
 	urls   []*stun.URI // of Config.ICEServers
-	handed []*stun.URI // of SetServers
-	peers  map[*peer]struct{}
-	stats  Stats // Live, HalfOpen included
-	wg     sync.WaitGroup
+	handed []*stun.URI // of SetServers; guarded by the registry's mu
 }
 
 // NewHost opens the socket and returns a Host that is ready to connect.
 func NewHost(cfg Config) (*Host, error) {
 	h := &Host{
-		cfg:   cfg.withDefaults(),
-		peers: make(map[*peer]struct{}),
+		cfg: cfg.withDefaults(),
 		// Connections fail all the time and for reasons of others; what matters is
 		// returned as errors.
 		log: &logging.DefaultLoggerFactory{DefaultLogLevel: logging.LogLevelDisabled, Writer: io.Discard},
 	}
-	h.names.log = h.log
+	h.registry.init(h.cfg)
+	h.resolver.log = h.log
 	var err error
 	for _, s := range h.cfg.ICEServers {
 		u, err := parseServer(s)
@@ -172,70 +166,18 @@ func (h *Host) start(ctx context.Context, offer *description) (*Pending, error) 
 	return &Pending{p: p}, nil
 }
 
-// admit counts a new connection, or says why there is no room for it.
-func (h *Host) admit(p *peer) error {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	switch {
-	case h.closed:
-		return ErrHostClosed
-	case h.stats.HalfOpen >= h.cfg.MaxPending || h.stats.Live >= h.cfg.MaxOpen:
-		return ErrTooMany
-	}
-	h.peers[p] = struct{}{}
-	h.stats.Live++
-	h.stats.HalfOpen++
-	h.wg.Add(1)
-	return nil
-}
-
-// settled counts the end of the half-open phase of p.
-func (h *Host) settled(opened bool) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.stats.HalfOpen--
-	if opened {
-		h.stats.Opened++
-	} else {
-		h.stats.Failed++
-	}
-}
-
-// gone counts the end of p, of which nothing is left.
-func (h *Host) gone(p *peer) {
-	h.mu.Lock()
-	delete(h.peers, p)
-	h.stats.Live--
-	h.mu.Unlock()
-	h.wg.Done()
-}
-
-// Stats returns the counts of now.
-func (h *Host) Stats() Stats {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	return h.stats
-}
-
 // Close ends every connection, without waiting for data to be delivered, and
 // returns when nothing is left of them. It may be called any number of times.
 func (h *Host) Close() error {
-	h.mu.Lock()
-	first := !h.closed
-	h.closed = true
-	peers := make([]*peer, 0, len(h.peers))
-	for p := range h.peers {
-		peers = append(peers, p)
-	}
-	h.mu.Unlock()
+	peers, first := h.shut()
 	for _, p := range peers {
 		p.abort(ErrHostClosed)
 	}
-	h.wg.Wait()
+	h.drain()
 	if !first {
 		return nil
 	}
-	h.names.close()
+	h.resolver.close()
 	return h.mux.Close()
 }
 
@@ -262,42 +204,3 @@ func onThisMachine(addr string) bool {
 	ip = ip.Unmap().WithZone("")
 	return ip.IsLoopback() || slices.Contains(localAddrs(), ip)
 }
-
-// A Pending is a connection whose channel has not opened yet. It closes itself
-// after Config.PendingTimeout.
-type Pending struct{ p *peer }
-
-// SDP returns the offer or answer to send to the other side.
-func (p *Pending) SDP() string { return p.p.sdp }
-
-// Accept takes the answer to this offer. *SDPError, ErrNotOfferer, ErrClosed.
-// After an *SDPError the connection still waits for a proper answer.
-func (p *Pending) Accept(answerSDP string) error {
-	if !p.p.offerer {
-		return ErrNotOfferer
-	}
-	d, err := parseSDP(answerSDP)
-	if err != nil {
-		return err
-	}
-	if d.setup == setupActPass {
-		return sdpError("this is an offer, an answer was expected")
-	}
-	return p.p.accept(d)
-}
-
-// Conn waits until the channel is open and returns it; the Pending is then used
-// up and its Close does nothing. Calls after the first return the same Conn.
-// ErrPendingTimeout, ErrConnectFailed, ErrClosed, or the context's error (which
-// leaves the Pending as it is).
-func (p *Pending) Conn(ctx context.Context) (transport.Conn, error) {
-	c, err := p.p.wait(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
-}
-
-// Close gives the connection up, unless Conn has already returned it. It may be
-// called any number of times.
-func (p *Pending) Close() { p.p.giveUp() }

@@ -108,7 +108,7 @@ func (p *peer) addCandidates(d *description) {
 }
 
 func (p *peer) addNamed(c ice.Candidate) {
-	addr, err := p.h.names.lookup(p.ctx, c.Address())
+	addr, err := p.h.resolver.lookup(p.ctx, c.Address())
 	if err != nil {
 		return
 	}

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/pion/ice/v4"
-	"github.com/pion/stun/v3"
+	"github.com/pion/stun/v4"
 )
 
 // A mux shares one socket between the ICE agents of many connections. It stands
@@ -86,13 +86,49 @@ func canonical(a netip.AddrPort) netip.AddrPort {
 
 func (m *mux) reader() {
 	defer close(m.done)
-	buf := make([]byte, maxDatagram)
 	for {
-		n, from, err := m.sock.ReadFromAddrPort(buf)
+		got, err := m.sock.read()
 		if err != nil {
 			return
 		}
-		m.dispatch(buf[:n], canonical(from))
+		for _, p := range got {
+			m.dispatchAll(p)
+		}
+	}
+}
+
+// dispatchAll hands on packets that arrived together: at once, past the agent, if all
+// are data for a connection that takes them.
+func (m *mux) dispatchAll(p packet) {
+	from := canonical(p.from)
+	if p.allData() {
+		m.mu.Lock()
+		var receive func([]byte, int)
+		if c := m.owners[from]; c != nil {
+			receive = c.receive
+		}
+		m.mu.Unlock()
+		if receive != nil {
+			receive(p.data, p.size)
+			return
+		}
+	}
+	for b := p.data; len(b) > 0; {
+		one := b[:min(p.size, len(b))]
+		m.dispatch(one, from)
+		b = b[len(one):]
+	}
+}
+
+// deliver has the data for an agent given to receive from now on: packets of size
+// bytes, the last may be shorter, which receive may change.
+func (m *mux) deliver(ufrag string, receive func(b []byte, size int)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, is6 := range []bool{false, true} {
+		if c := m.conns[muxKey{ufrag, is6}]; c != nil {
+			c.receive = receive
+		}
 	}
 }
 
@@ -340,6 +376,8 @@ type muxConn struct {
 	local net.Addr
 	users int              // handles not closed; guarded by m.mu
 	addrs []netip.AddrPort // that it sent to; guarded by m.mu
+
+	receive func(b []byte, size int) // of the data; nil: the agent; guarded by m.mu
 
 	wake chan struct{} // something is in the queue
 

@@ -12,16 +12,15 @@ import (
 	"encoding/hex"
 	"errors"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
-	"github.com/pion/datachannel"
 	"github.com/pion/dtls/v3"
 	"github.com/pion/ice/v4"
-	"github.com/pion/sctp"
+	"github.com/shoal-p2p/shoal/internal/transport"
+	"github.com/shoal-p2p/shoal/internal/transport/sctp"
 )
 
 // How a connection is tuned; doc.go says what each step brought.
@@ -30,9 +29,14 @@ const (
 	// time, and what a reader who does not read can make us keep.
 	receiveWindow = 4 << 20
 
-	// A full window of ordinary messages is half as many packets. Who fills ours
-	// with tiny messages that nobody reads loses the connection.
-	receivePackets = 8192
+	// What is written and not yet acknowledged, whatever window the other side grants.
+	maxUnacked = 8 << 20
+
+	// The largest message we send.
+	writeMessage = 64 << 10
+
+	// Channels of one connection that we have open. Each is a swarm.
+	maxChannels = 64
 
 	// The largest SCTP packet. One that stays on this machine may be larger than a
 	// path on the internet allows: Chromium reads 2,048 bytes of a record. Clients on
@@ -53,37 +57,31 @@ const (
 )
 
 // A peer is one connection from Offer or Answer to its end: an ICE agent, over
-// it DTLS, over it SCTP, in it one data channel.
+// it DTLS, over it SCTP, in it data channels. It implements transport.Link.
 type peer struct {
-	h       *Host
-	offerer bool
-	mux     *mux // the host's, or one of its own
-	agent   *ice.Agent
-	turn    *turnNet // nil without a TURN server
-	mid     string
-	sdp     string
-	direct  atomic.Bool // the selected path is not through a relay
+	halfOpen
+	mux    *mux // the host's, or one of its own
+	agent  *ice.Agent
+	turn   *turnNet // nil without a TURN server
+	mid    string
+	ufrag  string
+	direct atomic.Bool // the selected path is not through a relay
+	name   [20]byte    // guarded by the registry's mu
 
-	// The half-open phase: ctx ends with it, done is closed at its end.
-	ctx    context.Context
-	cancel context.CancelCauseFunc
-	done   chan struct{}
-
-	mu        sync.Mutex
-	accepted  bool
-	settled   bool
-	conn      *Conn
-	err       error // why there is no conn
-	delivered bool  // Pending.Conn returned conn
-	runDone   chan struct{}
+	// Of the half-open phase.
+	ctx     context.Context
+	cancel  context.CancelCauseFunc
+	runDone chan struct{}
 
 	teardownOnce sync.Once
 	hurry        chan struct{} // closed when nothing is worth waiting for
 	hurryOnce    sync.Once
+	why          atomic.Pointer[error] // it ended, if neither side closed it
 
-	// Set by run, read after runDone is closed.
-	link  *link
-	assoc *sctp.Association
+	// Set by run, read after runDone or done is closed.
+	link   *link
+	remote string
+	maxOut int // bytes in one message
 }
 
 func (h *Host) newPeer(offer *description) (*peer, error) {
@@ -91,7 +89,10 @@ func (h *Host) newPeer(offer *description) (*peer, error) {
 	if h.cfg.RelayOnly && !slices.ContainsFunc(servers, isRelay) {
 		return nil, ErrNoRelay
 	}
-	p := &peer{h: h, mux: h.mux, offerer: offer == nil, mid: "0", done: make(chan struct{}), hurry: make(chan struct{})}
+	p := &peer{
+		halfOpen: halfOpen{h: h, offerer: offer == nil, done: make(chan struct{})},
+		mux:      h.mux, mid: "0", hurry: make(chan struct{}),
+	}
 	if offer != nil && offer.mid != "" {
 		p.mid = offer.mid
 	}
@@ -167,8 +168,7 @@ func (h *Host) newPeer(offer *description) (*peer, error) {
 	_ = agent.OnSelectedCandidatePairChange(func(local, _ ice.Candidate) {
 		p.direct.Store(local.Type() != ice.CandidateTypeRelay)
 	})
-	timer := time.AfterFunc(h.cfg.PendingTimeout, func() { p.fail(ErrPendingTimeout) })
-	context.AfterFunc(ctx, func() { timer.Stop() })
+	p.limit(p.fail)
 	return p, nil
 }
 
@@ -208,6 +208,7 @@ func (p *peer) gather(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	p.ufrag = ufrag
 	var session [8]byte
 	_, _ = rand.Read(session[:])
 	setup := "actpass"
@@ -219,22 +220,17 @@ func (p *peer) gather(ctx context.Context) error {
 }
 
 // accept goes on with the answer to our offer.
-func (p *peer) accept(d *description) error {
-	p.mu.Lock()
-	if p.settled {
-		err := p.err
-		p.mu.Unlock()
-		if err == nil {
-			err = ErrNotOfferer // the answer was there before
-		}
+func (p *peer) accept(answer string) error {
+	d, err := parseSDP(answer)
+	if err != nil {
 		return err
 	}
-	if p.accepted {
-		p.mu.Unlock()
-		return ErrNotOfferer
+	if d.setup == setupActPass {
+		return sdpError("this is an offer, an answer was expected")
 	}
-	p.accepted = true
-	p.mu.Unlock()
+	if err := p.mayAccept(); err != nil {
+		return err
+	}
 	p.connect(d)
 	return nil
 }
@@ -269,36 +265,50 @@ func (p *peer) run(d *description) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	remote, mtu := "", uint32(pathMTU)
+	mtu := pathMTU
 	if pair, err := p.agent.GetSelectedCandidatePair(); err == nil && pair != nil {
 		direct := pair.Local.Type() != ice.CandidateTypeRelay
 		p.direct.Store(direct)
-		if ip, err := netip.ParseAddr(pair.Remote.Address()); err == nil {
-			remote = netip.AddrPortFrom(ip, uint16(pair.Remote.Port())).String()
+		theirs := pair.Remote.Type() != ice.CandidateTypeRelay
+		if ip, err := netip.ParseAddr(pair.Remote.Address()); err == nil && theirs {
+			p.remote = netip.AddrPortFrom(ip, uint16(pair.Remote.Port())).String()
 		}
-		if direct && pair.Remote.Type() != ice.CandidateTypeRelay && d.maxMessage >= maxMessage && onThisMachine(pair.Remote.Address()) {
+		if direct && theirs && d.maxMessage >= maxMessage && onThisMachine(pair.Remote.Address()) {
 			mtu = localMTU
 		}
 	}
-
-	dc, err := p.secure(iceConn, d)
+	under := &packets{Conn: iceConn}
+	conn, err := p.secure(under, d)
 	if err != nil {
 		return nil, err
 	}
-	p.link = newLink(dc)
-	return p.openChannel(d, remote, mtu)
+	p.maxOut = writeMessage
+	if d.maxMessage > 0 {
+		p.maxOut = min(p.maxOut, d.maxMessage)
+	}
+	var random [8]byte
+	_, _ = rand.Read(random[:])
+	p.link, err = newLink(conn, p.isClient(d), under, &p.direct, sctp.Config{
+		MTU: mtu, Window: receiveWindow, MaxUnacked: maxUnacked,
+		Tag: max(binary.BigEndian.Uint32(random[:]), 1), TSN: binary.BigEndian.Uint32(random[4:]),
+	})
+	if err != nil {
+		_ = conn.Close()
+		return nil, err
+	}
+	under.handTo(p.link)
+	p.mux.deliver(p.ufrag, p.link.receive)
+	return p.firstChannel()
 }
 
+// isClient reports whether we are the DTLS client.
+func (p *peer) isClient(d *description) bool { return !p.offerer || d.setup != setupActive }
+
 // secure runs the DTLS handshake.
-func (p *peer) secure(iceConn *ice.Conn, d *description) (*dtlsConn, error) {
-	under := &dtlsPackets{Conn: iceConn, out: &runWriter{write: func(b []byte) (int, error) {
-		if p.direct.Load() || runSize(b) == 0 {
-			return iceConn.Write(b)
-		}
-		return writeRecords(iceConn, b) // a relay does not know our socket's runs
-	}}}
+func (p *peer) secure(under *packets, d *description) (*dtls.Conn, error) {
 	shared := []dtls.Option{
 		dtls.WithCertificates(p.h.cert),
+		dtls.WithCipherSuites(cipherSuites...),
 		dtls.WithInsecureSkipVerify(true), // certificates are self-signed: the fingerprint decides
 		dtls.WithExtendedMasterSecret(dtls.RequestExtendedMasterSecret),
 		dtls.WithLoggerFactory(p.h.log),
@@ -314,7 +324,7 @@ func (p *peer) secure(iceConn *ice.Conn, d *description) (*dtlsConn, error) {
 	}
 	var conn *dtls.Conn
 	var err error
-	if p.offerer && d.setup == setupActive {
+	if !p.isClient(d) {
 		opts := []dtls.ServerOption{
 			dtls.WithClientAuth(dtls.RequireAnyClientCert),
 			dtls.WithInsecureSkipVerifyHello(true), // ICE has proven the address
@@ -322,13 +332,13 @@ func (p *peer) secure(iceConn *ice.Conn, d *description) (*dtlsConn, error) {
 		for _, o := range shared {
 			opts = append(opts, o)
 		}
-		conn, err = dtls.ServerWithOptions(under, iceConn.RemoteAddr(), opts...)
+		conn, err = dtls.ServerWithOptions(under, under.RemoteAddr(), opts...)
 	} else {
 		var opts []dtls.ClientOption
 		for _, o := range shared {
 			opts = append(opts, o)
 		}
-		conn, err = dtls.ClientWithOptions(under, iceConn.RemoteAddr(), opts...)
+		conn, err = dtls.ClientWithOptions(under, under.RemoteAddr(), opts...)
 	}
 	if err != nil {
 		return nil, err
@@ -337,7 +347,7 @@ func (p *peer) secure(iceConn *ice.Conn, d *description) (*dtlsConn, error) {
 		_ = conn.Close()
 		return nil, err
 	}
-	return &dtlsConn{Conn: conn, packets: under, client: !(p.offerer && d.setup == setupActive)}, nil
+	return conn, nil
 }
 
 var errFingerprint = errors.New("webrtc: the other side's certificate is not the announced one")
@@ -347,156 +357,130 @@ func certificateSums(cert []byte) map[string][]byte {
 	return map[string][]byte{"sha-256": s256[:], "sha-384": s384[:], "sha-512": s512[:]}
 }
 
-// openChannel starts SCTP and opens or accepts the data channel.
-func (p *peer) openChannel(d *description, remote string, mtu uint32) (*Conn, error) {
-	stop := context.AfterFunc(p.ctx, func() { _ = p.link.Close() })
-	defer stop()
-	maxOut := uint32(d.maxMessage)
-	if d.maxMessage == 0 {
-		maxOut = writeMessage
-	}
-	assoc, err := sctp.ClientWithOptions(
-		sctp.WithNetConn(p.link),
-		sctp.WithLoggerFactory(p.h.log),
-		sctp.WithBlockWrite(true),
-		sctp.WithEnableZeroChecksum(true), // DTLS has checked the packet already (RFC 9653)
-		sctp.WithEnableInterleaving(false),
-		sctp.WithMTU(mtu),
-		sctp.WithMaxReceiveBufferSize(receiveWindow),
-		sctp.WithMaxReassemblyQueueEntries(receivePackets),
-		sctp.WithMaxMessageSize(maxOut),
-	)
-	if err != nil {
-		_ = p.link.Close()
-		return nil, err
-	}
-	p.assoc = assoc
-	cfg := &datachannel.Config{LoggerFactory: p.h.log, ChannelType: datachannel.ChannelTypeReliable}
-	var dc *datachannel.DataChannel
+// firstChannel opens the channel that the connection is made for, or waits for it.
+func (p *peer) firstChannel() (*Conn, error) {
+	l := p.link
+	var s *sctp.Stream
 	if p.offerer {
 		var label [20]byte
 		_, _ = rand.Read(label[:])
-		cfg.Label = hex.EncodeToString(label[:])
-		// RFC 8832: the DTLS client uses even stream numbers, the server odd ones.
-		id := uint16(1)
-		if p.link.dtls.client {
-			id = 2
+		l.mu.Lock()
+		s = l.assoc.Open(hex.EncodeToString(label[:]))
+		l.unlock()
+	}
+	if !l.waitUntil(p.ctx, func() bool {
+		if !p.offerer {
+			s = l.assoc.Accept()
 		}
-		dc, err = datachannel.Dial(assoc, id, cfg)
-	} else {
-		dc, err = datachannel.Accept(assoc, cfg)
+		return s != nil && l.assoc.Established()
+	}) {
+		return nil, errClosedEarly
 	}
-	if err != nil {
-		return nil, err
-	}
-	if dc.Config.ChannelType != datachannel.ChannelTypeReliable {
+	l.mu.Lock()
+	defer l.unlock()
+	if s.Refused() {
 		return nil, errUnreliable
 	}
-	return newConn(p, dc, remote, int(maxOut)), nil
+	l.further = p.further
+	return l.add(p, s).conn, nil
 }
 
-var errUnreliable = errors.New("webrtc: the other side's channel is not ordered or not reliable")
+var (
+	errUnreliable  = errors.New("webrtc: the other side's channel is not ordered or not reliable")
+	errClosedEarly = errors.New("webrtc: the other side closed it")
+)
+
+// further gives a channel that the other side has opened besides the first to the Host.
+func (p *peer) further(ch *channel) { p.h.cfg.Accept(ch.conn) }
+
+// Open implements transport.Link. ErrClosed, ErrPeerClosed, ErrTooMany, or the context's error.
+func (p *peer) Open(ctx context.Context, label string) (transport.Conn, error) {
+	<-p.done
+	l := p.link
+	if l == nil || p.failure() != nil {
+		return nil, ErrClosed
+	}
+	l.mu.Lock()
+	switch {
+	case l.over:
+		l.unlock()
+		return nil, ErrClosed
+	case l.users >= maxChannels:
+		l.unlock()
+		return nil, ErrTooMany
+	}
+	ch := l.add(p, l.assoc.Open(label))
+	l.unlock()
+	if !l.waitUntil(ctx, func() bool { return ch.s.Opened() || ch.s.Ended() }) || ch.s.Ended() {
+		ch.conn.Close()
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		return nil, ErrPeerClosed
+	}
+	return ch.conn, nil
+}
+
+// Close implements transport.Link.
+func (p *peer) Close() error {
+	p.fail(ErrClosed)
+	if l := p.link; l != nil {
+		for _, ch := range l.list() {
+			ch.conn.Close()
+		}
+	}
+	return nil
+}
+
+func (p *peer) remoteAddr() string { return p.remote }
+
+// cause is why the connection ended, if neither side closed it.
+func (p *peer) cause() error {
+	if err := p.why.Load(); err != nil {
+		return *err
+	}
+	return nil
+}
 
 // opened ends the half-open phase with a connection.
 func (p *peer) opened(c *Conn) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.settled {
+	if !p.settle(c, nil) {
 		return // failed at the same moment; the teardown closes what c stands on
 	}
-	p.settled = true
-	p.conn = c
-	p.h.settled(true)
-	close(p.done)
 	p.cancel(nil)
-	p.link.whenDead(func() { c.end(nil, false) })
+	p.link.whenDead(p.lost)
 }
 
 // fail ends the half-open phase without one.
 func (p *peer) fail(err error) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.settled {
-		return
+	if p.settle(nil, err) {
+		p.cancel(err)
+		p.startTeardown(false)
 	}
-	p.settled = true
-	switch {
-	case errors.Is(err, ErrPendingTimeout), errors.Is(err, ErrClosed), errors.Is(err, ErrHostClosed):
-		p.err = err
-	default:
-		p.err = &connectError{cause: err}
-	}
-	p.h.settled(false)
-	close(p.done)
-	p.cancel(p.err)
+}
+
+// lost ends the connection, from which nothing comes any more.
+func (p *peer) lost() {
+	p.link.end()
 	p.startTeardown(false)
-}
-
-// A connectError is ErrConnectFailed with what the layers below said.
-type connectError struct{ cause error }
-
-func (e *connectError) Error() string {
-	if e.cause == nil || e.cause == ErrLost {
-		return ErrConnectFailed.Error()
-	}
-	return ErrConnectFailed.Error() + ": " + e.cause.Error()
-}
-
-func (e *connectError) Is(target error) bool { return target == ErrConnectFailed }
-func (e *connectError) Unwrap() error        { return e.cause }
-
-func (p *peer) failure() error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.err
-}
-
-// wait is Pending.Conn.
-func (p *peer) wait(ctx context.Context) (*Conn, error) {
-	select {
-	case <-p.done:
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.conn == nil {
-		return nil, p.err
-	}
-	p.delivered = true
-	return p.conn, nil
-}
-
-// giveUp is Pending.Close.
-func (p *peer) giveUp() {
-	p.mu.Lock()
-	conn, delivered := p.conn, p.delivered
-	if conn != nil && !delivered {
-		p.conn, p.err = nil, ErrClosed
-	}
-	p.mu.Unlock()
-	switch {
-	case delivered:
-	case conn != nil:
-		conn.Close()
-	default:
-		p.fail(ErrClosed)
-	}
 }
 
 // abort ends the peer at once, whatever its state.
 func (p *peer) abort(err error) {
+	p.why.CompareAndSwap(nil, &err)
 	p.fail(err)
-	p.mu.Lock()
-	conn := p.conn
-	p.mu.Unlock()
 	p.hurryOnce.Do(func() { close(p.hurry) })
-	if conn != nil {
-		conn.end(err, false)
-		_ = conn.dc.SetReadDeadline(time.Unix(1, 0)) // ends linger
+	p.mu.Lock()
+	open := p.conn != nil
+	p.mu.Unlock()
+	if open {
+		p.link.end()
 	}
 	p.startTeardown(false)
 }
+
+// leave is called when the last channel was closed by us.
+func (p *peer) leave() { p.startTeardown(true) }
 
 // startTeardown frees everything, in the background because it talks to the
 // other side. With linger, what was written is given a while to be delivered.
@@ -512,21 +496,11 @@ func (p *peer) teardown(linger bool) {
 	if running != nil {
 		<-running
 	}
-	if p.assoc != nil {
-		told := linger && p.linger()
-		select {
-		case <-p.link.dead:
-			told = true // or nobody is left to tell
-		default:
+	if l := p.link; l != nil {
+		if !linger || !p.linger() {
+			l.end()
 		}
-		if told {
-			_ = p.assoc.Close()
-		} else {
-			p.assoc.Abort("")
-		}
-	}
-	if p.link != nil {
-		_ = p.link.Close()
+		l.close()
 	}
 	if p.turn != nil {
 		p.turn.giveUp()
@@ -541,38 +515,19 @@ func (p *peer) closeMux() {
 	}
 }
 
-// linger sends the end of the stream after what is written, and waits for the
-// end of the other one, which says that everything has arrived. It reports
-// whether that came.
+// linger waits until the other side has taken all that was written, and the end of
+// it. It reports whether it has, or nobody is left to take it.
 func (p *peer) linger() bool {
-	p.mu.Lock()
-	c := p.conn
-	p.mu.Unlock()
-	if c == nil {
-		return false
-	}
-	_ = c.dc.Close()
-	c.rmu.Lock() // a Read that Close woke up
-	defer c.rmu.Unlock()
-	if c.rbuf == nil {
-		c.rbuf = make([]byte, firstReadBuffer)
-	}
-	for end := time.Now().Add(lingerTime); time.Now().Before(end); {
-		_ = c.dc.SetReadDeadline(end)
+	ctx, cancel := context.WithTimeout(context.Background(), lingerTime)
+	defer cancel()
+	stop := make(chan struct{})
+	defer close(stop)
+	go func() {
 		select {
 		case <-p.hurry:
-			return false
-		default:
+			cancel()
+		case <-stop:
 		}
-		for {
-			_, err := c.dc.Read(c.rbuf)
-			if errors.Is(err, os.ErrDeadlineExceeded) {
-				break // ours, or the one that woke up the Read
-			}
-			if err != nil {
-				return true
-			}
-		}
-	}
-	return false
+	}()
+	return p.link.waitUntil(ctx, p.link.delivered)
 }

@@ -5,55 +5,49 @@ import (
 	"errors"
 	"sync"
 	"syscall/js"
-	"time"
+
+	"github.com/shoal-p2p/shoal/internal/transport"
 )
 
 // A peer is one connection from Offer or Answer to its end. The page has the
-// peer connection, the worker's script the channel; here is what Go waits for.
+// peer connection, the worker's script the channels; here is what Go waits for. It
+// implements transport.Link.
 type peer struct {
-	h       *Host
-	id      int
-	offerer bool
-	timer   *time.Timer // of the half-open phase
+	halfOpen
+	first *channel // its number is the connection's
+	name  [20]byte // guarded by the registry's mu
 
-	sdp       string
 	described chan struct{} // closed when sdp is set
-	done      chan struct{} // closed at the end of the half-open phase
 	answers   chan error    // what the page says to an answer
 
-	mu        sync.Mutex
-	accepting bool
-	accepted  bool
-	settled   bool
-	hungUp    bool
-	conn      *Conn
-	err       error // why there is no conn
-	delivered bool
-	remote    string
+	chMu     sync.Mutex
+	channels map[*channel]struct{}
+	remote   string
 }
 
 func newPeer(h *Host, offerer bool) *peer {
-	return &peer{
-		h: h, offerer: offerer,
+	p := &peer{
+		halfOpen:  halfOpen{h: h, offerer: offerer, done: make(chan struct{})},
 		described: make(chan struct{}),
-		done:      make(chan struct{}),
 		answers:   make(chan error, 1),
+		channels:  make(map[*channel]struct{}),
 	}
+	p.first = newChannel(p)
+	p.channels[p.first] = struct{}{}
+	return p
 }
 
 func (p *peer) begin(offer string) {
-	join(p)
-	p.mu.Lock()
-	p.timer = time.AfterFunc(p.h.cfg.PendingTimeout, func() { p.fail(ErrPendingTimeout) })
-	p.mu.Unlock()
+	join(p.first)
+	p.limit(p.fail)
 	value := js.Null()
 	if offer != "" {
 		value = js.ValueOf(offer)
 	}
-	bridge.rtc.Call("open", p.id, p.h.servers(), int(p.h.cfg.GatherTimeout.Milliseconds()), value)
+	bridge.rtc.Call("open", p.first.id, p.h.servers(), int(p.h.cfg.GatherTimeout.Milliseconds()), value)
 }
 
-// event is called by the worker's script, so it must not block.
+// event is what concerns the connection and not one of its channels.
 func (p *peer) event(kind int, value js.Value) {
 	switch kind {
 	case evSDP:
@@ -70,49 +64,14 @@ func (p *peer) event(kind int, value js.Value) {
 			return
 		}
 		p.answered(err)
-	case evFailed:
-		p.fail(errors.New(value.String()))
-		if c := p.open(); c != nil {
-			c.ended(ErrLost)
-		}
-		p.hangUp()
 	case evPath:
-		p.mu.Lock()
+		p.chMu.Lock()
 		p.remote = value.String()
-		p.mu.Unlock()
-	case evOpen:
-		p.opened()
-	case evReadable:
-		if c := p.open(); c != nil {
-			signal(c.readable)
-		}
-	case evWritable:
-		if c := p.open(); c != nil {
-			signal(c.writable)
-		}
-	case evClosed:
-		p.fail(errClosedEarly)
-		if c := p.open(); c != nil {
-			c.ended(nil)
-		}
-	case evGone:
-		leave(p)
-		p.fail(errClosedEarly)
-		if c := p.open(); c != nil {
-			c.ended(ErrLost)
-		}
-		p.h.gone(p)
+		p.chMu.Unlock()
 	}
 }
 
 var errClosedEarly = errors.New("the other side closed it")
-
-func signal(c chan struct{}) {
-	select {
-	case c <- struct{}{}:
-	default:
-	}
-}
 
 func (p *peer) answered(err error) {
 	select {
@@ -121,119 +80,133 @@ func (p *peer) answered(err error) {
 	}
 }
 
-// open returns the connection if there is one.
-func (p *peer) open() *Conn {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.conn
-}
-
 // accept hands the page the answer to our offer and waits for its verdict.
 func (p *peer) accept(sdp string) error {
-	p.mu.Lock()
-	switch {
-	case p.err != nil:
-		defer p.mu.Unlock()
-		return p.err
-	case p.settled || p.accepting || p.accepted:
-		p.mu.Unlock()
-		return ErrNotOfferer
+	if err := checkSDP(sdp, false); err != nil {
+		return err
 	}
-	p.accepting = true
-	p.mu.Unlock()
-
-	bridge.rtc.Call("accept", p.id, sdp)
+	if err := p.mayAccept(); err != nil {
+		return err
+	}
+	bridge.rtc.Call("accept", p.first.id, sdp)
 	var err error
 	select {
 	case err = <-p.answers:
 	case <-p.done:
+		err = p.failure()
+	}
+	if err != nil {
 		p.mu.Lock()
-		err = p.err
+		p.accepted = false // a proper answer may still come
 		p.mu.Unlock()
 	}
-	p.mu.Lock()
-	p.accepting, p.accepted = false, err == nil
-	p.mu.Unlock()
 	return err
 }
 
-// opened ends the half-open phase with a connection.
-func (p *peer) opened() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.settled {
-		return
+// opened ends the half-open phase with a connection, when its first channel opens.
+func (p *peer) opened(ch *channel) {
+	if ch == p.first {
+		p.settle(ch.conn, nil)
 	}
-	p.settled = true
-	p.conn = newConn(p)
-	p.timer.Stop()
-	p.h.settled(true)
-	close(p.done)
 }
 
-// fail ends the half-open phase without one.
+// failed ends it without one, when the first channel never will.
+func (p *peer) failed(ch *channel, err error) {
+	if ch == p.first {
+		p.fail(err)
+	}
+}
+
+// fail ends the half-open phase without a connection.
 func (p *peer) fail(err error) {
-	p.mu.Lock()
-	if p.settled {
-		p.mu.Unlock()
+	if p.settle(nil, err) {
+		p.first.hangUp()
+	}
+}
+
+// further takes a channel that the other side has opened besides the first.
+func (p *peer) further(id int, _ string) {
+	ch := newChannel(p)
+	ch.id = id
+	if p.h.cfg.Accept == nil || !p.add(ch) {
+		bridge.rtc.Call("close", id)
 		return
 	}
-	p.settled = true
-	var bad *SDPError
-	if ownError(err) || errors.As(err, &bad) {
-		p.err = err
-	} else {
-		p.err = &connectError{msg: err.Error()}
-	}
-	if p.timer != nil {
-		p.timer.Stop()
-	}
-	p.h.settled(false)
-	close(p.done)
-	p.mu.Unlock()
-	p.hangUp()
+	join(ch)
+	ch.settle(true)
+	p.h.cfg.Accept(ch.conn)
 }
 
-// hangUp has the connection closed; what was sent is still delivered.
-func (p *peer) hangUp() {
-	p.mu.Lock()
-	first := !p.hungUp
-	p.hungUp = true
-	p.mu.Unlock()
-	if first {
-		bridge.rtc.Call("close", p.id)
+// maxChannels are the channels of one connection. Each is a swarm.
+const maxChannels = 64
+
+// add reports whether the connection has room for a channel.
+func (p *peer) add(ch *channel) bool {
+	p.chMu.Lock()
+	defer p.chMu.Unlock()
+	if n := len(p.channels); n == 0 || n >= maxChannels {
+		return false
+	}
+	p.channels[ch] = struct{}{}
+	return true
+}
+
+// left is called when a channel is gone; the last takes the connection with it.
+func (p *peer) left(ch *channel) {
+	p.chMu.Lock()
+	delete(p.channels, ch)
+	last := len(p.channels) == 0
+	p.chMu.Unlock()
+	if last {
+		p.h.gone(p)
 	}
 }
 
-// wait is Pending.Conn.
-func (p *peer) wait(ctx context.Context) (*Conn, error) {
+func (p *peer) list() (list []*channel) {
+	p.chMu.Lock()
+	defer p.chMu.Unlock()
+	for ch := range p.channels {
+		list = append(list, ch)
+	}
+	return list
+}
+
+// Open implements transport.Link. ErrClosed, ErrPeerClosed, ErrTooMany, or the context's error.
+func (p *peer) Open(ctx context.Context, label string) (transport.Conn, error) {
+	<-p.done
+	if p.failure() != nil || len(p.list()) == 0 {
+		return nil, ErrClosed
+	}
+	ch := newChannel(p)
+	if !p.add(ch) {
+		return nil, ErrTooMany
+	}
+	join(ch)
+	bridge.rtc.Call("more", ch.id, p.first.id, label)
 	select {
-	case <-p.done:
+	case <-ch.opened:
 	case <-ctx.Done():
+		ch.conn.Close()
 		return nil, ctx.Err()
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.conn == nil {
-		return nil, p.err
+	if !ch.isOpen {
+		ch.conn.Close()
+		return nil, ErrPeerClosed
 	}
-	p.delivered = true
-	return p.conn, nil
+	return ch.conn, nil
 }
 
-// giveUp is Pending.Close.
-func (p *peer) giveUp() {
-	p.mu.Lock()
-	conn, delivered := p.conn, p.delivered
-	if conn != nil && !delivered {
-		p.conn, p.err = nil, ErrClosed
+// Close implements transport.Link.
+func (p *peer) Close() error {
+	p.fail(ErrClosed)
+	for _, ch := range p.list() {
+		ch.conn.Close()
 	}
-	p.mu.Unlock()
-	switch {
-	case delivered:
-	case conn != nil:
-		conn.Close()
-	default:
-		p.fail(ErrClosed)
-	}
+	return nil
+}
+
+func (p *peer) remoteAddr() string {
+	p.chMu.Lock()
+	defer p.chMu.Unlock()
+	return p.remote
 }

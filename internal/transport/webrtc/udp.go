@@ -7,22 +7,17 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"sync"
 	"time"
 )
 
-// The stack above the socket pays per datagram: locks, queues, wake-ups of
-// several goroutines. DTLS records say how long they are, and a datagram may
-// hold several of them, so the socket hands a run of data records that arrived
-// together up as one datagram, and takes a run of records down as one, which it
-// sends as the separate packets that they are, with one system call where the
-// system can do that.
+// A system call a packet would cost more than all else. DTLS records say how long
+// they are, so the socket takes a run of them as one write, and sends the separate
+// packets that they are with one system call where the system can do that. What
+// arrives together is handed up together.
 
 const (
-	maxDatagram  = 8 << 10  // what the ICE and DTLS layers can take at once
-	maxRun       = 60 << 10 // bytes in one run of records to send; below UDP's limit
-	maxRunPieces = 60       // records in it; the kernel takes 64
-	socketBuffer = 4 << 20  // asked of the system, which may give less
+	maxDatagram  = 8 << 10 // what the ICE and DTLS layers can take at once
+	socketBuffer = 4 << 20 // asked of the system, which may give less
 	readBatch    = 8
 )
 
@@ -43,13 +38,10 @@ type packet struct {
 	from netip.AddrPort
 }
 
-// socket is a UDP socket that joins what it receives and splits what it sends.
+// socket is a UDP socket that sends and receives in batches.
 type socket struct {
 	*net.UDPConn
 	io packetIO
-
-	mu      sync.Mutex // guards what follows: reads come from one goroutine, so it is never waited for
-	pending []packet
 }
 
 func newSocket(c *net.UDPConn) *socket {
@@ -65,79 +57,34 @@ func isDTLS(b []byte) bool { return len(b) > 13 && b[0] >= 20 && b[0] <= 63 }
 // recordLen is the length of the DTLS record that b begins with.
 func recordLen(b []byte) int { return 13 + int(binary.BigEndian.Uint16(b[11:13])) }
 
-// isData reports whether b consists of whole DTLS records with application data.
-// Only those may be joined: data behind the last message of a handshake would
-// have to be read before the handshake can end, and nobody reads before that.
-func isData(b []byte) bool {
-	const applicationData = 23
-	for len(b) > 0 {
-		if !isDTLS(b) || b[0] != applicationData || recordLen(b) > len(b) {
+// isData reports whether b begins with a DTLS record of application data.
+func isData(b []byte) bool { return isDTLS(b) && b[0] == recordData }
+
+// allData reports whether every packet begins so.
+func (p packet) allData() bool {
+	for b := p.data; len(b) > 0; b = b[min(p.size, len(b)):] {
+		if !isData(b[:min(p.size, len(b))]) {
 			return false
 		}
-		b = b[recordLen(b):]
 	}
 	return true
 }
 
-// ReadFromAddrPort gives the next packet, or several packets with data records
-// from one sender as one.
-func (s *socket) ReadFromAddrPort(b []byte) (n int, from netip.AddrPort, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+// read waits for packets, which are valid until the next call.
+func (s *socket) read() ([]packet, error) {
 	for {
-		for len(s.pending) > 0 {
-			p := &s.pending[0]
-			if n > 0 && p.from != from {
-				return n, from, nil
-			}
-			for len(p.data) > 0 {
-				one := p.data[:min(p.size, len(p.data))]
-				data := isData(one)
-				if n > 0 && (!data || n+len(one) > len(b)) {
-					return n, from, nil
-				}
-				p.data = p.data[len(one):]
-				from = p.from
-				n += copy(b[n:], one)
-				if !data {
-					s.drop()
-					return n, from, nil
-				}
-			}
-			s.drop()
+		got, err := s.io.read()
+		if err == nil || errors.Is(err, net.ErrClosed) {
+			return got, err
 		}
-		if n > 0 {
-			return n, from, nil
-		}
-		if s.pending, err = s.io.read(); err != nil {
-			if errors.Is(err, net.ErrClosed) {
-				return 0, netip.AddrPort{}, err
-			}
-			// Some systems report here that an earlier packet found nobody, which says
-			// nothing about this socket.
-			time.Sleep(time.Millisecond)
-		}
+		// Some systems report here that an earlier packet found nobody, which says
+		// nothing about this socket.
+		time.Sleep(time.Millisecond)
 	}
-}
-
-// drop takes the first pending packet away if nothing of it is left.
-func (s *socket) drop() {
-	if len(s.pending[0].data) == 0 {
-		s.pending = s.pending[1:]
-	}
-}
-
-// ReadFrom implements net.PacketConn.
-func (s *socket) ReadFrom(b []byte) (int, net.Addr, error) {
-	n, from, err := s.ReadFromAddrPort(b)
-	if err != nil {
-		return n, nil, err
-	}
-	return n, net.UDPAddrFromAddrPort(from), nil
 }
 
 // WriteToAddrPort sends b as one packet, or as one packet for each record if it
-// is a run made by runWriter.
+// is a run.
 func (s *socket) WriteToAddrPort(b []byte, addr netip.AddrPort) (int, error) {
 	if size := runSize(b); size > 0 {
 		return len(b), s.io.writeRun(b, size, addr)
@@ -203,59 +150,4 @@ func (p *plainIO) writeRun(b []byte, size int, addr netip.AddrPort) error {
 		b = b[n:]
 	}
 	return nil
-}
-
-// A runWriter gathers DTLS records and writes them in runs.
-type runWriter struct {
-	write func([]byte) (int, error)
-
-	mu    sync.Mutex
-	held  bool
-	buf   []byte
-	size  int // of the first record in buf
-	count int
-	ended bool // a shorter record was added, so the run is complete
-}
-
-// hold makes Write gather until release.
-func (w *runWriter) hold() {
-	w.mu.Lock()
-	w.held = true
-	w.mu.Unlock()
-}
-
-// release writes what was gathered. A datagram that could not be sent is lost,
-// as datagrams may be; the layers above send its data again or notice.
-func (w *runWriter) release() {
-	w.mu.Lock()
-	w.held = false
-	w.flush()
-	w.mu.Unlock()
-}
-
-func (w *runWriter) flush() {
-	if len(w.buf) > 0 {
-		_, _ = w.write(w.buf)
-	}
-	w.buf, w.count, w.ended = w.buf[:0], 0, false
-}
-
-// Write takes one DTLS record.
-func (w *runWriter) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.held || !isDTLS(b) || recordLen(b) != len(b) {
-		w.flush()
-		return w.write(b)
-	}
-	if w.count > 0 && (w.ended || len(b) > w.size || w.count >= maxRunPieces || len(w.buf)+len(b) > maxRun) {
-		w.flush()
-	}
-	if w.count == 0 {
-		w.size = len(b)
-	}
-	w.ended = len(b) < w.size
-	w.buf = append(w.buf, b...)
-	w.count++
-	return len(b), nil
 }

@@ -78,8 +78,7 @@ func TestRunIsSentAsPackets(t *testing.T) {
 	}
 }
 
-// What arrives together is read together, in order and without mixing senders
-// or anything that is not DTLS.
+// What arrives together is read together, in order and without mixing senders.
 func TestSocketReads(t *testing.T) {
 	to, addr := newTestSocket(t)
 	a, aAddr := newTestSocket(t)
@@ -98,65 +97,20 @@ func TestSocketReads(t *testing.T) {
 	send(a, &wantA, stun)
 	send(a, &wantA, record(20, 10))
 	got := map[netip.AddrPort][]byte{}
-	buf := make([]byte, maxDatagram)
 	to.SetReadDeadline(time.Now().Add(5 * time.Second))
 	for len(got[aAddr]) < len(wantA) || len(got[bAddr]) < len(wantB) {
-		n, from, err := to.ReadFromAddrPort(buf)
+		packets, err := to.io.read()
 		if err != nil {
 			t.Fatal(err)
 		}
-		if !isData(buf[:n]) && !bytes.Equal(buf[:n], stun) {
-			t.Fatalf("a packet of %d bytes mixes records and other things", n)
+		for _, p := range packets {
+			if p.allData() != (len(p.data) != len(stun) || p.data[0] != 0) {
+				t.Fatalf("a packet of %d bytes is taken for something else", len(p.data))
+			}
+			got[p.from] = append(got[p.from], p.data...)
 		}
-		got[from] = append(got[from], buf[:n]...)
 	}
 	if !bytes.Equal(got[aAddr], wantA) || !bytes.Equal(got[bAddr], wantB) {
 		t.Fatal("other bytes than were sent")
-	}
-}
-
-func TestRunWriter(t *testing.T) {
-	var out [][]byte
-	w := &runWriter{write: func(b []byte) (int, error) {
-		out = append(out, bytes.Clone(b))
-		return len(b), nil
-	}}
-	add := func(b []byte) {
-		if n, err := w.Write(b); n != len(b) || err != nil {
-			t.Fatal(n, err)
-		}
-	}
-	check := func(what string, want ...[]byte) {
-		t.Helper()
-		if len(out) != len(want) {
-			t.Fatalf("%s: %d datagrams, want %d", what, len(out), len(want))
-		}
-		for i := range want {
-			if !bytes.Equal(out[i], want[i]) {
-				t.Fatalf("%s: datagram %d is %d bytes, want %d", what, i, len(out[i]), len(want[i]))
-			}
-		}
-		out = nil
-	}
-	add(record(100, 1))
-	check("not held", record(100, 1))
-	w.hold()
-	add(record(100, 1))
-	add(record(100, 2))
-	add(record(40, 3)) // ends the run
-	add(record(40, 4))
-	add(record(90, 5)) // larger than the run's first
-	add([]byte("not a record"))
-	w.release()
-	check("held", join(record(100, 1), record(100, 2), record(40, 3)), record(40, 4), record(90, 5), []byte("not a record"))
-	w.hold()
-	for range maxRunPieces + 1 {
-		add(record(1500, 1))
-	}
-	w.release()
-	for _, b := range out {
-		if len(b) > maxRun {
-			t.Fatalf("a run of %d bytes", len(b))
-		}
 	}
 }

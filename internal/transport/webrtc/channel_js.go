@@ -1,0 +1,113 @@
+package webrtc
+
+import (
+	"errors"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall/js"
+)
+
+// A channel is the tab's end of a Conn: a number, under which the worker's script has
+// the data channel.
+type channel struct {
+	p    *peer
+	id   int
+	conn *Conn
+
+	mu     sync.Mutex
+	isOpen bool
+	opened chan struct{} // closed with isOpen, or when it never will be
+	hungUp bool
+}
+
+func newChannel(p *peer) *channel {
+	ch := &channel{p: p, opened: make(chan struct{})}
+	ch.conn = newConn(ch)
+	return ch
+}
+
+// event is called by the worker's script, so it must not block.
+func (ch *channel) event(kind int, value js.Value) {
+	switch kind {
+	case evOpen:
+		ch.settle(true)
+		ch.p.opened(ch)
+	case evReadable:
+		notify(ch.conn.readable)
+	case evWritable:
+		notify(ch.conn.writable)
+	case evFailed:
+		ch.over(ErrLost)
+		ch.p.failed(ch, errors.New(value.String()))
+		ch.hangUp()
+	case evClosed:
+		ch.over(nil)
+		ch.p.failed(ch, errClosedEarly)
+	case evGone:
+		leave(ch)
+		ch.over(ErrLost)
+		ch.p.failed(ch, errClosedEarly)
+		ch.p.left(ch)
+	case evMore:
+		id, label, _ := strings.Cut(value.String(), " ")
+		if n, err := strconv.Atoi(id); err == nil {
+			ch.p.further(n, label)
+		}
+	default:
+		ch.p.event(kind, value)
+	}
+}
+
+// settle notes that the channel has opened, or that it never will.
+func (ch *channel) settle(open bool) {
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	if !isClosed(ch.opened) {
+		ch.isOpen = open
+		close(ch.opened)
+	}
+}
+
+func (ch *channel) over(cause error) {
+	ch.conn.ended(cause)
+	ch.settle(false)
+}
+
+// take copies what has arrived, as much as there is and p takes; 0 when there is nothing.
+func (ch *channel) take(p []byte) int {
+	part := bridge.rtc.Call("take", ch.id, len(p))
+	if part.IsNull() {
+		return 0
+	}
+	return js.CopyBytesToGo(p, part)
+}
+
+// put sends a message of what it can of bufs, and returns the rest of them.
+func (ch *channel) put(bufs [][]byte) (n int, rest [][]byte, full bool) {
+	// The script's memory is shared by all connections, which is safe because
+	// nothing else runs between the copy and the call.
+	for len(bufs) > 0 && n < bridge.size {
+		into := bridge.scratch
+		if n > 0 {
+			into = into.Call("subarray", n)
+		}
+		k := js.CopyBytesToJS(into, bufs[0])
+		n += k
+		if bufs[0] = bufs[0][k:]; len(bufs[0]) == 0 {
+			bufs = bufs[1:]
+		}
+	}
+	return n, bufs, !bridge.rtc.Call("send", ch.id, n).Bool()
+}
+
+// hangUp closes the channel; what was sent is still delivered.
+func (ch *channel) hangUp() {
+	ch.mu.Lock()
+	first := !ch.hungUp
+	ch.hungUp = true
+	ch.mu.Unlock()
+	if first {
+		bridge.rtc.Call("close", ch.id)
+	}
+}

@@ -1,0 +1,126 @@
+package webrtc
+
+import (
+	"sync"
+
+	"github.com/shoal-p2p/shoal/internal/transport"
+)
+
+// A registry counts the connections of a Host and knows who is at the other ends.
+type registry struct {
+	maxPending, maxOpen int
+
+	mu     sync.Mutex
+	empty  sync.Cond // no peers are left
+	closed bool
+	peers  map[*peer]struct{}
+	names  map[[20]byte]*peer
+	stats  Stats
+}
+
+func (r *registry) init(cfg Config) {
+	r.maxPending, r.maxOpen = cfg.MaxPending, cfg.MaxOpen
+	r.empty.L = &r.mu
+	r.peers = make(map[*peer]struct{})
+	r.names = make(map[[20]byte]*peer)
+}
+
+// admit counts a new connection, or says why there is no room for it.
+func (r *registry) admit(p *peer) error {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch {
+	case r.closed:
+		return ErrHostClosed
+	case r.stats.HalfOpen >= r.maxPending || r.stats.Live >= r.maxOpen:
+		return ErrTooMany
+	}
+	r.peers[p] = struct{}{}
+	r.stats.Live++
+	r.stats.HalfOpen++
+	return nil
+}
+
+// settled counts the end of a half-open phase.
+func (r *registry) settled(opened bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.stats.HalfOpen--
+	if opened {
+		r.stats.Opened++
+	} else {
+		r.stats.Failed++
+	}
+}
+
+// gone counts the end of p, of which nothing is left.
+func (r *registry) gone(p *peer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, ok := r.peers[p]; !ok {
+		return
+	}
+	delete(r.peers, p)
+	if r.names[p.name] == p {
+		delete(r.names, p.name)
+	}
+	r.stats.Live--
+	if len(r.peers) == 0 {
+		r.empty.Broadcast()
+	}
+}
+
+// shut refuses new connections and returns those that there are; it reports whether
+// it is the first to do so.
+func (r *registry) shut() (peers []*peer, first bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	first, r.closed = !r.closed, true
+	for p := range r.peers {
+		peers = append(peers, p)
+	}
+	return peers, first
+}
+
+// drain waits until no connection is left.
+func (r *registry) drain() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for len(r.peers) > 0 {
+		r.empty.Wait()
+	}
+}
+
+// Stats returns the counts of now.
+func (r *registry) Stats() Stats {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.stats
+}
+
+// Name notes who is at the other end of a connection: the peer id of its handshake. A
+// name that another connection has stays that one's while it lives.
+func (r *registry) Name(c transport.Conn, id [20]byte) {
+	conn, ok := c.(*Conn)
+	if !ok {
+		return
+	}
+	p := conn.ch.p
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if _, live := r.peers[p]; !live || p.name != ([20]byte{}) || r.names[id] != nil {
+		return
+	}
+	p.name = id
+	r.names[id] = p
+}
+
+// Link returns the open connection to a peer that Name has told of, nil for none.
+func (r *registry) Link(id [20]byte) transport.Link {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.names[id]; p != nil {
+		return p
+	}
+	return nil
+}
