@@ -325,7 +325,7 @@ func (t *Torrent) hasKey(key metainfo.Hash) bool { return t.s.Torrent(key) == t 
 func (t *Torrent) join(c transport.Conn, h wire.Handshake, outgoing bool) {
 	from, shared := origin(c)
 	ev := swarm.PeerJoined{
-		Addr: from, Origin: from, Relayed: shared, Used: swarm.Hint{UTP: c.Kind() == transport.UTP},
+		Addr: from, Origin: from, Relayed: shared,
 		ID: h.PeerID, Outgoing: outgoing,
 		Fast: h.HasFast(), Extended: h.HasExtensions(), V2: h.HasV2(), DHT: h.HasDHT(),
 	}
