@@ -166,7 +166,11 @@ func (t *Torrent) learn(info *metainfo.Info) {
 		}
 		t.call(func() {
 			t.use(info, c)
-			effects := t.m.Step(time.Now(), torrent.ContentReady{Info: info, Layers: t.content.Layers, Have: c.Have})
+			ready := []torrent.Event{torrent.ContentReady{Info: info, Layers: t.content.Layers, Have: c.Have}}
+			if c.Wanted != nil {
+				ready = append(ready, torrent.Wanted{Pieces: c.Wanted})
+			}
+			effects := t.m.Step(time.Now(), ready...)
 			t.opened()
 			t.carryOut(effects)
 		})

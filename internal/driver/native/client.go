@@ -286,7 +286,7 @@ func (c *Client) dhtPort() int {
 }
 
 func (c *Client) offer(key metainfo.Hash, addrs []netip.AddrPort, from swarm.Source) {
-	if !c.cfg.TCP {
+	if c.cfg.Session.Dial == nil {
 		return
 	}
 	if t := c.Session.Torrent(key); t != nil {
