@@ -53,6 +53,7 @@ type wishes struct {
 	mu     sync.Mutex
 	files  []Priority // nil: all Normal
 	pieces *bits.Set  // wanted; nil: all
+	bytes  int64      // of the wanted pieces
 }
 
 // get returns the priority of a file by its index.
@@ -84,9 +85,25 @@ func (w *wishes) set(files []*File, wish func(*File) Priority) *bits.Set {
 		}
 	}
 	w.mu.Lock()
-	w.files, w.pieces = list, &pieces
-	w.mu.Unlock()
+	defer w.mu.Unlock()
+	w.files, w.pieces, w.bytes = list, &pieces, 0
+	if len(files) > 0 {
+		w.bytes = without(files[0].info, &pieces, bits.Set{})
+	}
 	return &pieces
+}
+
+// size is what is wanted in bytes.
+func (w *wishes) size(info *metainfo.Info) int64 {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case w.pieces != nil:
+		return w.bytes
+	case info.HasV1:
+		return info.Length
+	}
+	return info.TotalSize()
 }
 
 // missing returns the bytes of the pieces that are wanted and not there.
@@ -99,8 +116,13 @@ func (w *wishes) missing(info *metainfo.Info, have bits.Set) (n int64) {
 		all.Fill()
 		wanted = &all
 	}
-	there := have.Bytes()
-	for i, b := range wanted.Bytes() {
+	return without(info, wanted, have)
+}
+
+// without is the size in bytes of the pieces that are in one set and not in another.
+func without(info *metainfo.Info, set *bits.Set, others bits.Set) (n int64) {
+	there := others.Bytes()
+	for i, b := range set.Bytes() {
 		if i < len(there) {
 			b &^= there[i]
 		}

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -24,6 +25,7 @@ type Source struct {
 	magnet  magnet.Magnet     // the hash, where it is known, and hints
 	torrent *metainfo.Torrent // nil: not known or not fetched yet
 	file    string            // of a .torrent to be read
+	guess   bool              // file may be something else that was mistyped
 	at      *url.URL          // of a .torrent to be fetched, or of a node's page
 	page    bool              // at is a node's page, magnet has the hash
 	err     error             // of Link
@@ -54,7 +56,7 @@ func ParseSource(s string) (Source, error) {
 	if s == "" {
 		return Source{}, errNoSource
 	}
-	return Source{text: s, file: s}, nil
+	return Source{text: s, file: s, guess: true}, nil
 }
 
 // Link is [ParseSource] for calls in one line: what is wrong with s is the error
@@ -102,7 +104,7 @@ func (s Source) Magnet() magnet.Magnet {
 		return s.magnet
 	}
 	m := magnet.Of(s.torrent)
-	m.Trackers = append(m.Trackers, s.magnet.Trackers...)
+	m.Trackers = append(m.Trackers, slices.Concat(tiers(s.torrent.Announce, s.magnet.Trackers)...)...)
 	m.Peers, m.Select = s.magnet.Peers, s.magnet.Select
 	return m
 }
@@ -162,7 +164,7 @@ func (s Source) Fetch(ctx context.Context) (Source, error) {
 
 func (s Source) read() (Source, error) {
 	st, err := os.Stat(s.file)
-	if errors.Is(err, os.ErrNotExist) {
+	if s.guess && errors.Is(err, os.ErrNotExist) {
 		return s, fmt.Errorf("%s is neither a link, a magnet link, an info hash nor a file: %w", s.file, plainCause(err))
 	}
 	if err != nil {

@@ -16,6 +16,9 @@ type Stats struct {
 	// Left is what is wanted and not stored yet, in bytes of whole pieces; -1 while
 	// unknown.
 	Left int64
+	// Wanted is what is wanted, stored or not, in bytes of whole pieces; 0 while
+	// unknown.
+	Wanted int64
 	// Downloaded and Uploaded count the bytes of content that passed since the
 	// torrent was added.
 	Downloaded, Uploaded int64
@@ -34,7 +37,7 @@ func (t *Torrent) Stats() Stats {
 	s.Left = t.left()
 	s.Peers = t.n.NumPeers()
 	if info := t.Info(); info != nil {
-		s.Pieces, s.Have = info.NumPieces(), t.n.NumHave()
+		s.Pieces, s.Have, s.Wanted = info.NumPieces(), t.n.NumHave(), t.wishes.size(info)
 	}
 	s.DownRate, s.UpRate = t.rates.sample(time.Now(), s.Downloaded, s.Uploaded)
 	return s

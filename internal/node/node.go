@@ -48,7 +48,7 @@ func New(client *shoal.Client, tracker http.Handler, origin string) *Node {
 			tracker.ServeHTTP(w, r) // today's public trackers are found at /
 			return
 		}
-		if name, ok := strings.CutSuffix(r.URL.Path[1:], ".torrent"); ok && r.Method != http.MethodPost {
+		if name, ok := strings.CutSuffix(r.URL.Path[1:], ".torrent"); ok && !strings.Contains(name, "/") && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 			n.torrentByName(w, r, name)
 			return
 		}

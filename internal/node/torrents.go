@@ -85,7 +85,7 @@ func serveTorrent(w http.ResponseWriter, t *shoal.Torrent) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/x-bittorrent")
-	w.Header().Set("Content-Disposition", "attachment; filename*=UTF-8''"+url.PathEscape(t.Name()+".torrent"))
+	w.Header().Set("Content-Disposition", "attachment; filename*=UTF-8''"+strings.ReplaceAll(url.QueryEscape(t.Name()+".torrent"), "+", "%20"))
 	w.Header().Set("Access-Control-Allow-Origin", "*")
 	w.Write(m.Marshal())
 }

@@ -68,7 +68,6 @@ type Client struct {
 // ListenError says that an address could not be listened on.
 type ListenError struct {
 	Addr string
-	Flag string // the command line's name for the address, filled in by the caller
 	Err  error
 }
 
@@ -76,9 +75,6 @@ func (e *ListenError) Error() string {
 	msg := "cannot listen on " + e.Addr + ": " + e.Err.Error()
 	if errors.Is(e.Err, syscall.EADDRINUSE) {
 		msg = e.Addr + " is in use by another program"
-	}
-	if e.Flag != "" {
-		msg += "; choose another with " + e.Flag + " (port 0 takes a free one)"
 	}
 	return msg
 }
