@@ -54,6 +54,7 @@ func (c *createCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return stopped(ctx, err, "before everything was hashed; nothing was written")
 	}
+	notePortable(t)
 	out := c.Output
 	if out == "" {
 		out = t.Info.Name + ".torrent"
@@ -64,6 +65,14 @@ func (c *createCmd) Run(ctx context.Context) error {
 	fmt.Printf("%s: %s, %s of %s, info hash %s\n", out, size(t.Info.TotalSize()),
 		plural(t.Info.NumPieces(), "piece", "pieces"), size(t.Info.PieceLength), t.Info.Key())
 	return nil
+}
+
+// notePortable tells of a name that some system cannot hold: what is shared goes to
+// strangers with other systems.
+func notePortable(t *metainfo.Torrent) {
+	if err := t.Info.CheckPortable(); err != nil {
+		fmt.Fprintln(os.Stderr, "shoal: note: "+strings.TrimPrefix(oneLine(err), "metainfo: ")+"; rename it if people with Windows or macOS are to get it")
+	}
 }
 
 // writeFile replaces a file whole or not at all.

@@ -56,6 +56,7 @@ func (c *shareCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return stopped(ctx, err, "before everything was hashed; nothing is shared yet")
 	}
+	notePortable(meta)
 	t, err := s.client.Share(ctx, meta, c.Paths...)
 	if err != nil {
 		return err
