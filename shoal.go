@@ -46,7 +46,8 @@
 // # Replacing parts
 //
 // [Storage] says where bytes are kept, [Transport] how peers are reached. Both are
-// small interfaces; implement them for a database or a proxy.
+// small interfaces; implement them for a database or a proxy. An [Extension] is a
+// protocol of a program's own between the peers of a torrent.
 //
 // The same engine, compiled to WebAssembly, runs in a browser's tab; see web/.
 package shoal
@@ -94,6 +95,9 @@ type Config struct {
 	// Transport carries peers in place of TCP, for example through a proxy. nil
 	// means TCP. With it, PeerListen and NoTCP have no meaning.
 	Transport Transport
+	// Extensions are protocols of the program's own between its peers (BEP 10), at
+	// most 64. None by default.
+	Extensions []Extension
 }
 
 // Client is a member of any number of swarms. Its methods may be called by any
@@ -101,6 +105,7 @@ type Config struct {
 type Client struct {
 	n         *native.Client
 	transport *customTransport // nil: TCP
+	mail      *mailbox         // nil without extensions
 
 	mu       sync.Mutex
 	torrents map[metainfo.Hash]*Torrent // by Key
@@ -127,6 +132,13 @@ func New(cfg Config) (*Client, error) {
 	nc := native.Config{
 		PeerListen: cfg.PeerListen, Local: cfg.Local, TCP: !cfg.NoTCP, WebRTC: !cfg.NoWebRTC,
 		ICEServers: cfg.ICEServers, DHT: !cfg.NoDHT, LSD: !cfg.NoLSD, NATMap: !cfg.NoNATMap,
+	}
+	if len(cfg.Extensions) > 0 {
+		var err error
+		if c.mail, err = newMailbox(c, cfg.Extensions); err != nil {
+			return nil, err
+		}
+		nc.Session.GotExt, nc.Session.Machine.Extensions = c.mail.got, c.mail.names
 	}
 	var fallback string // where the address of choice is taken
 	switch {
@@ -156,6 +168,9 @@ func New(cfg Config) (*Client, error) {
 	if c.transport != nil {
 		c.transport.start(c.n.Session)
 	}
+	if c.mail != nil {
+		c.mail.start()
+	}
 	return c, nil
 }
 
@@ -166,6 +181,9 @@ func (c *Client) Close() {
 		c.transport.t.Close()
 	}
 	c.n.Close()
+	if c.mail != nil {
+		c.mail.close()
+	}
 	if c.transport != nil {
 		c.transport.wg.Wait()
 	}

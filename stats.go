@@ -78,6 +78,7 @@ func (r *rates) sample(now time.Time, down, up int64) (downRate, upRate float64)
 
 // Peer is a snapshot of one connection.
 type Peer struct {
+	ID        PeerID
 	Addr      string  // host:port, "" where unknown
 	Transport string  // tcp, webrtc or custom
 	Client    string  // what the peer calls itself, a stranger's text
@@ -88,6 +89,8 @@ type Peer struct {
 	Downloaded, Uploaded int64
 	// Choking says that we do not serve the peer, Choked that it does not serve us.
 	Choking, Choked bool
+	// Extensions are those of Config.Extensions that the peer speaks too.
+	Extensions []string
 }
 
 // Peers returns a snapshot of every connection, busiest first.
@@ -101,8 +104,9 @@ func (t *Torrent) Peers() []Peer {
 			kind = "custom"
 		}
 		list = append(list, Peer{
-			Addr: p.Addr, Transport: kind, Client: p.Client, Progress: p.Progress, DownRate: p.Down, UpRate: p.Up,
+			ID: PeerID(p.Peer), Addr: p.Addr, Transport: kind, Client: p.Client, Progress: p.Progress, DownRate: p.Down, UpRate: p.Up,
 			Downloaded: p.TotalDown, Uploaded: p.TotalUp, Choking: p.Choking, Choked: p.Choked,
+			Extensions: p.Extensions,
 		})
 	}
 	slices.SortStableFunc(list, func(a, b Peer) int { return int(b.DownRate + b.UpRate - a.DownRate - a.UpRate) })

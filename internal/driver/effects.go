@@ -55,6 +55,10 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 			t.finish()
 		case torrent.Lost:
 			t.lost(e.Index)
+		case swarm.GotExt:
+			if t.s.cfg.GotExt != nil {
+				t.s.cfg.GotExt(t, e)
+			}
 		case torrent.Stuck:
 			t.fail(e.Err)
 		}
