@@ -34,6 +34,10 @@ type AddOptions struct {
 	// Peers are dialled at once, each "host:port", besides those of the source.
 	Peers []string
 
+	// WebSeeds are HTTP addresses of the content (BEP 19), besides those of the
+	// source. These may be on this machine, those of a source may not.
+	WebSeeds []string
+
 	// Priority says how much each file is wanted, before anything is fetched; all
 	// that can be asked of f then is what it is, not how far. nil means what the
 	// source selects (BEP 53), or else every file at [Normal].
@@ -61,6 +65,7 @@ func (c *Client) Add(ctx context.Context, src Source, opt AddOptions) (*Torrent,
 	}
 	m := src.magnet
 	o := native.Options{Key: m.Key(), HashV2: m.HashV2, Torrent: src.torrent, Peers: append(m.Peers, opt.Peers...)}
+	o.WebSeeds, o.FoundSeeds = opt.WebSeeds, m.WebSeeds
 	if src.torrent != nil {
 		o.Trackers = append(o.Trackers, src.torrent.Announce...)
 	}

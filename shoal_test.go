@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http/httptest"
 	"net/netip"
 	"os"
 	"path/filepath"
@@ -355,6 +356,23 @@ func TestMemoryStorage(t *testing.T) {
 	got = get(t, seed, shoal.FromMagnet(shared.Magnet()), shoal.AddOptions{Storage: shoal.MemoryStorage(100_000)})
 	if err := got.Wait(deadline(t)); !errors.Is(err, storage.ErrNoSpace) {
 		t.Errorf("more than the bound: %v", err)
+	}
+}
+
+// A web seed is enough; the HTTP side of another torrent's client can be one.
+func TestWebSeed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "clip.bin")
+	want := payload(t, file, 300_000, 9)
+	_, shared := share(t, shoal.CreateOptions{}, file)
+	server := httptest.NewServer(shared.Handler())
+	defer server.Close()
+	out := t.TempDir()
+	got := get(t, nil, shoal.FromTorrent(shared.Metainfo()), shoal.AddOptions{Dir: out, WebSeeds: []string{server.URL + "/clip.bin"}})
+	if err := got.Wait(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	if b, err := os.ReadFile(filepath.Join(out, "clip.bin")); err != nil || !bytes.Equal(b, want) {
+		t.Errorf("%d bytes, %v", len(b), err)
 	}
 }
 

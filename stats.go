@@ -80,8 +80,8 @@ func (r *rates) sample(now time.Time, down, up int64) (downRate, upRate float64)
 type Peer struct {
 	ID        PeerID
 	Addr      string  // host:port, "" where unknown
-	Transport string  // tcp, webrtc or custom
-	Client    string  // what the peer calls itself, a stranger's text
+	Transport string  // tcp, webrtc, http or custom
+	Client    string  // what the peer calls itself, a stranger's text; a web seed's URL
 	Progress  float64 // of the peer, 0 to 1
 	// DownRate and UpRate are bytes of content a second, Downloaded and Uploaded
 	// those of the whole connection, all from our side.
