@@ -2,67 +2,149 @@
 
 // Package shoal shares files with browsers and with every BitTorrent client.
 //
-// A [Client] is one member of any number of swarms. [Client.Share] publishes
-// files, [Client.Add] joins a swarm by magnet link or .torrent. A [Torrent] has
-// [File]s, and [File.NewReader] streams one while it is still being fetched:
+// # Two things to know
+//
+// [Client.Add] joins a swarm and downloads, [Client.Share] publishes files. Both
+// belong to a [Client], which needs no configuration:
 //
 //	c, err := shoal.New(shoal.Config{})
-//	t, err := c.Add(ctx, "magnet:?xt=urn:btih:...", shoal.AddOptions{Dir: "."})
-//	<-t.Learned()
-//	r := t.Files()[0].NewReader()
+//	if err != nil {
+//		return err
+//	}
+//	defer c.Close()
+//	t, err := c.Add(ctx, shoal.Link("magnet:?xt=urn:btih:..."), shoal.AddOptions{Dir: "films"})
+//	if err != nil {
+//		return err
+//	}
+//	return t.Wait(ctx) // every byte is verified and stored
+//
+// A [Source] is whatever names a torrent: a magnet link, an info hash, a .torrent
+// file or its address, the link of a Shoal page, or what is in memory already.
+//
+// # Streaming
+//
+// A file can be read while it is being fetched. A reader waits for the bytes it
+// needs, has them fetched first, and never returns one that was not verified:
+//
+//	if _, err := t.WaitInfo(ctx); err != nil {
+//		return err
+//	}
+//	r := t.Files()[0].NewReader(ctx)
 //	defer r.Close()
-//	io.Copy(os.Stdout, r)
+//	_, err = io.Copy(w, r)
+//
+// [Torrent.Handler] serves the files over HTTP with ranges, for players;
+// [Torrent.FS] is the torrent as a read-only file system.
+//
+// # Watching and steering
+//
+// [Torrent.Wait] and [Torrent.WaitInfo] wait, [Torrent.Events] iterates over what
+// happens, [Torrent.Stats] may be called at any rate. [File.SetPriority],
+// [Torrent.SetSequential], [Torrent.SetLimits] and [Torrent.Pause] steer a torrent
+// while it runs.
+//
+// # Replacing parts
+//
+// [Storage] says where bytes are kept, [Transport] how peers are reached. Both are
+// small interfaces; implement them for a database or a proxy. An [Extension] is a
+// protocol of a program's own between the peers of a torrent.
 //
 // The same engine, compiled to WebAssembly, runs in a browser's tab; see web/.
 package shoal
 
 import (
-	"context"
 	"errors"
-	"io"
-	"strings"
+	"sync"
 
 	"github.com/shoal-p2p/shoal/internal/driver"
 	"github.com/shoal-p2p/shoal/internal/driver/native"
-	"github.com/shoal-p2p/shoal/internal/maketorrent"
-	"github.com/shoal-p2p/shoal/magnet"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
 // Version is what peers and users are told.
 const Version = driver.Version
 
+// Errors that callers may want to tell apart with errors.Is.
+var (
+	// ErrExists says that the client has the torrent already.
+	ErrExists = driver.ErrExists
+	// ErrClosed says that the client was closed.
+	ErrClosed = driver.ErrClosed
+	// ErrNotRunning says that the torrent was closed.
+	ErrNotRunning = driver.ErrNotRunning
+)
+
 // Config says which networks a client uses. The zero value uses all of them,
 // with public defaults.
 type Config struct {
 	// PeerListen is the "host:port" for TCP peers. "" means ":6881" or, where
-	// that is taken, any free port. "-" accepts none.
+	// that is taken, any free port; port 0 takes a free one; "-" accepts none.
 	PeerListen string
-	// Local keeps all traffic on this machine.
+	// Local keeps all traffic on this machine: loopback addresses only, no DHT,
+	// local discovery, port mapping or STUN. The default is the whole network.
 	Local bool
-	// NoTCP and NoWebRTC leave a transport out.
+	// NoTCP and NoWebRTC leave a transport out. By default both are used.
 	NoTCP, NoWebRTC bool
-	// ICEServers are STUN and TURN URLs, used besides those that WebSocket trackers hand
-	// out; nil means public ones, empty none at all.
+	// ICEServers are STUN and TURN URLs, used besides those that WebSocket trackers
+	// hand out. nil means public STUN servers, empty none at all.
 	ICEServers []string
-	// NoDHT, NoLSD and NoNATMap switch off the Mainline DHT, local service
-	// discovery and port mapping.
+	// NoDHT, NoLSD and NoNATMap switch off the Mainline DHT (BEP 5), local service
+	// discovery (BEP 14) and the mapping of our port in the router. By default all
+	// three are used.
 	NoDHT, NoLSD, NoNATMap bool
+	// Transport carries peers in place of TCP, for example through a proxy. nil
+	// means TCP. With it, PeerListen and NoTCP have no meaning.
+	Transport Transport
+	// Extensions are protocols of the program's own between its peers (BEP 10), at
+	// most 64. None by default.
+	Extensions []Extension
 }
 
-// Client is a member of swarms. Its methods may be called by any goroutine.
-type Client struct{ n *native.Client }
+// Client is a member of any number of swarms. Its methods may be called by any
+// goroutine.
+type Client struct {
+	n         *native.Client
+	transport *customTransport // nil: TCP
+	mail      *mailbox         // nil without extensions
+
+	mu       sync.Mutex
+	torrents map[metainfo.Hash]*Torrent // by Key
+}
 
 // ListenError says that an address could not be listened on.
-type ListenError = native.ListenError
+type ListenError struct {
+	Addr string // as it was asked for
+	Err  error
+}
 
-// New starts a client. The error is a *ListenError where a port is taken.
+// Error says which address, and what to do.
+func (e *ListenError) Error() string {
+	return (&native.ListenError{Addr: e.Addr, Err: e.Err}).Error()
+}
+
+// Unwrap returns the cause.
+func (e *ListenError) Unwrap() error { return e.Err }
+
+// New starts a client. The error is a *[ListenError] where an address cannot be
+// listened on.
 func New(cfg Config) (*Client, error) {
+	c := &Client{torrents: map[metainfo.Hash]*Torrent{}}
 	nc := native.Config{
 		PeerListen: cfg.PeerListen, Local: cfg.Local, TCP: !cfg.NoTCP, WebRTC: !cfg.NoWebRTC,
 		ICEServers: cfg.ICEServers, DHT: !cfg.NoDHT, LSD: !cfg.NoLSD, NATMap: !cfg.NoNATMap,
 	}
+	if len(cfg.Extensions) > 0 {
+		var err error
+		if c.mail, err = newMailbox(c, cfg.Extensions); err != nil {
+			return nil, err
+		}
+		nc.Session.GotExt, nc.Session.Machine.Extensions = c.mail.got, c.mail.names
+	}
+	var fallback string // where the address of choice is taken
 	switch {
+	case cfg.Transport != nil:
+		c.transport = &customTransport{t: cfg.Transport}
+		nc.TCP, nc.PeerListen, nc.Session.Dial = false, "", c.transport.dial
 	case cfg.NoTCP || cfg.PeerListen == "-":
 		nc.PeerListen = ""
 	case cfg.PeerListen == "":
@@ -70,21 +152,42 @@ func New(cfg Config) (*Client, error) {
 		if cfg.Local {
 			host = "127.0.0.1"
 		}
-		nc.PeerListen = host + ":6881"
-		if n, err := native.New(nc); err == nil {
-			return &Client{n}, nil
-		}
-		nc.PeerListen = host + ":0"
+		nc.PeerListen, fallback = host+":6881", host+":0"
 	}
-	n, err := native.New(nc)
+	var err error
+	if c.n, err = native.New(nc); err != nil && fallback != "" {
+		nc.PeerListen = fallback
+		c.n, err = native.New(nc)
+	}
+	if le, ok := errors.AsType[*native.ListenError](err); ok {
+		return nil, &ListenError{Addr: le.Addr, Err: le.Err}
+	}
 	if err != nil {
 		return nil, err
 	}
-	return &Client{n}, nil
+	if c.transport != nil {
+		c.transport.start(c.n.Session)
+	}
+	if c.mail != nil {
+		c.mail.start()
+	}
+	return c, nil
 }
 
-// Close leaves all swarms.
-func (c *Client) Close() { c.n.Close() }
+// Close leaves all swarms, telling the trackers within two seconds, and closes
+// what the client opened. Calls that wait return [ErrNotRunning].
+func (c *Client) Close() {
+	if c.transport != nil {
+		c.transport.t.Close()
+	}
+	c.n.Close()
+	if c.mail != nil {
+		c.mail.close()
+	}
+	if c.transport != nil {
+		c.transport.wg.Wait()
+	}
+}
 
 // PeerAddr is "host:port" where TCP peers are accepted, "" where none are.
 func (c *Client) PeerAddr() string {
@@ -100,130 +203,32 @@ func (c *Client) ICEServers() []string { return c.n.ICEServers() }
 // Local reports whether all traffic stays on this machine.
 func (c *Client) Local() bool { return c.n.Local() }
 
-// Progress is told how far hashing has come, in bytes.
-type Progress = func(done, total int64)
-
-// AddOptions say what to do with a torrent. The zero value downloads into the
-// current folder.
-type AddOptions struct {
-	Dir      string            // where the files go; "" is the current folder
-	Seed     bool              // the files are in Dir already: verify and serve them
-	Torrent  *metainfo.Torrent // instead of a link
-	Trackers []string          // in addition to those of the link or torrent
-	Peers    []string          // host:port, dialled at once
-	Progress Progress          // of verifying what is there already
+// Torrent returns the torrent with that info hash, by any of the hashes it has
+// (v1, or v2 cut to 20 bytes); nil where the client has none.
+func (c *Client) Torrent(hash metainfo.Hash) *Torrent {
+	if d := c.n.Session.Torrent(hash); d != nil {
+		hash = d.Key()
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.torrents[hash]
 }
 
-// ErrNoTorrent says that neither a link nor a torrent was given.
-var ErrNoTorrent = errors.New("no magnet link and no torrent given")
-
-// Add joins a swarm, by the magnet link or by opt.Torrent.
-func (c *Client) Add(link string, opt AddOptions) (*Torrent, error) {
-	o := native.Options{Torrent: opt.Torrent, Peers: opt.Peers}
-	if opt.Dir == "" {
-		opt.Dir = "."
-	}
-	var name string
-	switch {
-	case opt.Torrent != nil:
-		o.Trackers = append(o.Trackers, opt.Torrent.Announce...)
-		name = opt.Torrent.Info.Name
-	case link != "":
-		m, err := magnet.Parse(link)
-		if err != nil {
-			return nil, err
-		}
-		o.Key, o.HashV2, name = m.Key(), m.HashV2, m.Name
-		for _, tr := range m.Trackers {
-			o.Trackers = append(o.Trackers, []string{tr})
-		}
-		o.Peers = append(o.Peers, m.Peers...)
-	default:
-		return nil, ErrNoTorrent
-	}
-	for _, tr := range opt.Trackers {
-		o.Trackers = append(o.Trackers, []string{tr})
-	}
-	o.Content = native.Download(opt.Dir, opt.Progress)
-	if opt.Seed {
-		o.Content = native.Seed(opt.Dir, opt.Progress)
-	}
-	t, err := c.n.Add(o)
-	if err != nil {
-		return nil, err
-	}
-	return &Torrent{Torrent: t, name: name, meta: opt.Torrent}, nil
-}
-
-// CreateOptions describe a torrent to make.
-type CreateOptions = maketorrent.Options
-
-// Create makes a torrent of files and folders.
-func Create(ctx context.Context, paths []string, opt CreateOptions) (*metainfo.Torrent, error) {
-	return maketorrent.Make(ctx, paths, opt)
-}
-
-// Share publishes the paths from which t was made with [Create].
-func (c *Client) Share(t *metainfo.Torrent, paths []string) (*Torrent, error) {
-	nt, err := c.n.Add(native.Options{Torrent: t, Trackers: t.Announce, Content: native.Sources(paths)})
-	if err != nil {
-		return nil, err
-	}
-	return &Torrent{Torrent: nt, name: t.Info.Name, meta: t}, nil
-}
-
-// Torrent is a swarm. See the embedded type for its state.
-type Torrent struct {
-	*native.Torrent
-	name string
-	meta *metainfo.Torrent
-}
-
-// Name is the torrent's name, as far as it is known.
-func (t *Torrent) Name() string {
-	if info := t.Info(); info != nil {
-		return info.Name
-	}
-	return t.name
-}
-
-// Metainfo is the .torrent, nil when the swarm was joined by a link.
-func (t *Torrent) Metainfo() *metainfo.Torrent { return t.meta }
-
-// Files lists the files without padding; it is empty until the info dictionary
-// is known.
-func (t *Torrent) Files() []*File {
-	info := t.Info()
-	if info == nil {
-		return nil
-	}
-	var list []*File
-	for i := range info.Files {
-		if !info.Files[i].Pad {
-			list = append(list, &File{t: t, f: &info.Files[i], index: len(list)})
-		}
+// Torrents returns all torrents in no particular order.
+func (c *Client) Torrents() []*Torrent {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	list := make([]*Torrent, 0, len(c.torrents))
+	for _, t := range c.torrents {
+		list = append(list, t)
 	}
 	return list
 }
 
-// File is one file of a torrent.
-type File struct {
-	t     *Torrent
-	f     *metainfo.File
-	index int
-}
-
-// Index is the file's place among the torrent's files, padding not counted.
-func (f *File) Index() int { return f.index }
-
-// Path is the file's path below the torrent's name, with slashes.
-func (f *File) Path() string { return strings.Join(f.f.Path, "/") }
-
-// Length is the file's size in bytes.
-func (f *File) Length() int64 { return f.f.Length }
-
-// NewReader streams the file: it blocks for bytes that are not verified yet and
-// has them fetched first. Close it.
-func (f *File) NewReader() io.ReadSeekCloser {
-	return f.t.Torrent.NewReader(f.f.Offset, f.f.Length, true)
+func (c *Client) forget(t *Torrent) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.torrents[t.Key()] == t {
+		delete(c.torrents, t.Key())
+	}
 }

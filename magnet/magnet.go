@@ -109,18 +109,6 @@ func (m *Magnet) SwarmHashes() []metainfo.Hash {
 	return out
 }
 
-// Matches reports whether an info dictionary is what the link points to: every
-// hash of the link must be one of the dictionary.
-func (m *Magnet) Matches(i *metainfo.Info) bool {
-	if m.HashV1 != nil && (!i.HasV1 || i.HashV1 != *m.HashV1) {
-		return false
-	}
-	if m.HashV2 != nil && (!i.HasV2 || i.HashV2 != *m.HashV2) {
-		return false
-	}
-	return m.HashV1 != nil || m.HashV2 != nil
-}
-
 // Wants reports whether the link selects a file.
 func (m *Magnet) Wants(file int) bool {
 	if len(m.Select) == 0 {

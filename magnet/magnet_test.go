@@ -162,37 +162,6 @@ func TestParseHash(t *testing.T) {
 	}
 }
 
-// A forged info dictionary must not pass for what the link names.
-func TestMatches(t *testing.T) {
-	h1, h2 := *hash(t, hex40), *hash256(t, hex64)
-	hybrid := &metainfo.Info{HasV1: true, HasV2: true, HashV1: h1, HashV2: h2}
-	v1 := &metainfo.Info{HasV1: true, HashV1: h1}
-	forged := &metainfo.Info{HasV1: true, HashV1: h1, HasV2: true}
-	// Both have the first 20 bytes of the v2 hash in common.
-	collision := &metainfo.Info{HasV2: true, HashV2: h2}
-	collision.HashV2[31] ^= 1
-	tests := []struct {
-		m    Magnet
-		i    *metainfo.Info
-		want bool
-	}{
-		{Magnet{HashV1: &h1}, v1, true},
-		{Magnet{HashV1: &h1}, hybrid, true},
-		{Magnet{HashV2: &h2}, hybrid, true},
-		{Magnet{HashV1: &h1, HashV2: &h2}, hybrid, true},
-		{Magnet{HashV1: &h1, HashV2: &h2}, v1, false},
-		{Magnet{HashV1: &h1, HashV2: &h2}, forged, false},
-		{Magnet{HashV2: &h2}, v1, false},
-		{Magnet{HashV2: &h2}, collision, false},
-		{Magnet{}, hybrid, false},
-	}
-	for k, tt := range tests {
-		if got := tt.m.Matches(tt.i); got != tt.want {
-			t.Errorf("case %d: %v", k, got)
-		}
-	}
-}
-
 func TestWants(t *testing.T) {
 	m := Magnet{Select: []Range{{1, 1}, {4, 6}}}
 	for k, want := range []bool{false, true, false, false, true, true, true, false} {

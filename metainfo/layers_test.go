@@ -102,11 +102,11 @@ func TestTreeFollowsTheSpecification(t *testing.T) {
 	}
 }
 
-func TestPadHash(t *testing.T) {
+func TestPadHashes(t *testing.T) {
 	var h Hash256
 	for level := range maxLevels {
-		if PadHash(level) != h {
-			t.Errorf("level %d: %v", level, PadHash(level))
+		if padHashes[level] != h {
+			t.Errorf("level %d: %v", level, padHashes[level])
 		}
 		h = LeafHash(append(h[:], h[:]...))
 	}

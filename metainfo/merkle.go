@@ -13,17 +13,14 @@ const BlockSize = 16384
 // maxLevels bounds the height of a tree: MaxLength in blocks is below 1<<34.
 const maxLevels = 36
 
+// padHashes are the roots of trees of 1<<level leaves that lie behind the end of
+// the file. Such a leaf is all zeros, not the hash of zeros (BEP 52).
 var padHashes = func() (p [maxLevels]Hash256) {
 	for k := 1; k < maxLevels; k++ {
 		p[k] = hashPair(&p[k-1], &p[k-1])
 	}
 	return p
 }()
-
-// PadHash returns the root of a tree of 1<<level leaves that lie behind the
-// end of the file, level 0 to 35. Such a leaf is all zeros, not the hash of
-// zeros (BEP 52).
-func PadHash(level int) Hash256 { return padHashes[level] }
 
 // LeafHash returns the hash of one block of a file. The last block of a file
 // may be short; it is not padded.

@@ -157,7 +157,7 @@ func TestStreamWhileDownloading(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	torrent, err := client.Add("", shoal.AddOptions{Dir: t.TempDir(), Torrent: meta, Peers: []string{s.line.Addr}})
+	torrent, err := client.Add(t.Context(), shoal.FromTorrent(meta), shoal.AddOptions{Dir: t.TempDir(), Peers: []string{s.line.Addr}})
 	if err != nil {
 		t.Fatal(err)
 	}

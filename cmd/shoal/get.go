@@ -2,36 +2,42 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/shoal-p2p/shoal"
+	"github.com/shoal-p2p/shoal/internal/node"
 )
 
 type getCmd struct {
 	Source    string   `arg:"" name:"link|magnet|file|url" help:"A share link, magnet link, info hash, .torrent file or its URL."`
 	Dir       string   `short:"o" default:"." placeholder:"DIR" help:"Folder to download into (the current one)."`
+	Select    []string `placeholder:"N,GLOB" help:"Download these files only: numbers as shoal info lists them, ranges, or patterns such as '*.mp4' (repeatable)."`
+	Listen    string   `placeholder:"ADDR" help:"Serve the files over HTTP at this address while they download (port 0 takes a free one)."`
 	Peer      []string `placeholder:"HOST:PORT" help:"Connect to this peer (repeatable)."`
 	Transport []string `default:"tcp,webrtc" enum:"tcp,webrtc" placeholder:"LIST" help:"Transports to use (${default})."`
-	Tracker   []string `placeholder:"URL" help:"Ask this tracker too (repeatable)."`
-	NoDHT     bool     `name:"no-dht" help:"Do not use the distributed hash table."`
-	NoLSD     bool     `name:"no-lsd" help:"Do not look for peers on the local network."`
-	STUN      []string `name:"stun" placeholder:"URL" help:"STUN or TURN server for WebRTC (repeatable; 'none' for none)."`
 	Seed      bool     `help:"Go on seeding until Ctrl-C."`
-	JSON      bool     `name:"json" help:"Print one JSON object a line."`
+	network
+}
+
+// gotFile is a file of a torrent that is being downloaded.
+type gotFile struct {
+	infoFile
+	Selected bool   `json:"selected"`
+	URL      string `json:"url,omitempty"` // with --listen
 }
 
 type metadataEvent struct {
-	Event    string     `json:"event"`
-	InfoHash string     `json:"info_hash"`
-	Name     string     `json:"name"`
-	Bytes    int64      `json:"bytes"`
-	Pieces   int        `json:"pieces"`
-	Files    []infoFile `json:"files"`
+	Event    string    `json:"event"`
+	InfoHash string    `json:"info_hash"`
+	Name     string    `json:"name"`
+	Bytes    int64     `json:"bytes"` // of the selected files
+	Pieces   int       `json:"pieces"`
+	Files    []gotFile `json:"files"`
 }
 
 type progressEvent struct {
@@ -50,8 +56,14 @@ type doneEvent struct {
 	Seconds float64 `json:"seconds"`
 }
 
+const beforeComplete = "before it was complete; the same command goes on where it ended"
+
 func (c *getCmd) Run(ctx context.Context) error {
-	src, err := resolve(ctx, c.Source)
+	chosen, err := parseSelection(c.Select)
+	if err != nil {
+		return err
+	}
+	src, err := shoal.ParseSource(c.Source)
 	if err != nil {
 		return err
 	}
@@ -60,137 +72,150 @@ func (c *getCmd) Run(ctx context.Context) error {
 			return usagef("--peer %s: it is not of the form HOST:PORT", p)
 		}
 	}
-	tcp, rtc := slices.Contains(c.Transport, "tcp"), slices.Contains(c.Transport, "webrtc")
-	local := src.local && (c.NoDHT && c.NoLSD || src.viaLink)
-	for _, a := range append(slices.Clone(c.Peer), hostsOf(c.Tracker)...) {
-		local = local && loopback(a)
+	if src, err = src.Fetch(ctx); err != nil {
+		return stopped(ctx, err, "before the torrent was known")
 	}
-	client, err := shoal.New(shoal.Config{
-		Local: local, NoTCP: !tcp, NoWebRTC: !rtc, NoDHT: c.NoDHT || !tcp, NoLSD: c.NoLSD || !tcp,
-		NoNATMap: !c.Seed, ICEServers: iceServers(c.STUN),
-	})
+	var web *webServer
+	if c.Listen != "" {
+		if web, err = listenWeb(c.Listen); err != nil {
+			return err
+		}
+		defer web.close()
+	}
+	client, err := shoal.New(c.config(src))
 	if err != nil {
 		return err
 	}
 	defer client.Close()
-	ev := newEvents(c.JSON)
-	checking := newBar("checking what is there", c.JSON)
-	started := time.Now()
-	t, err := client.Add(src.magnet, shoal.AddOptions{
-		Dir: c.Dir, Torrent: src.torrent, Trackers: append(src.trackers, c.Tracker...),
-		Peers: append(src.peers, c.Peer...), Progress: checking.set,
-	})
+	return (&download{getCmd: c, ev: newEvents(c.JSON), chosen: chosen, web: web, started: time.Now()}).run(ctx, client, src)
+}
+
+// config is local where every address that the user gave is on this machine: then
+// nothing beyond it is asked.
+func (c *getCmd) config(src shoal.Source) shoal.Config {
+	tcp, rtc := slices.Contains(c.Transport, "tcp"), slices.Contains(c.Transport, "webrtc")
+	local := c.NoDHT && c.NoLSD || src.Page()
+	for _, a := range slices.Concat(src.Hosts(), c.Peer, hostsOf(c.Tracker)) {
+		local = local && loopback(a)
+	}
+	return shoal.Config{
+		Local: local, NoTCP: !tcp, NoWebRTC: !rtc, NoDHT: c.NoDHT || !tcp, NoLSD: c.NoLSD || !tcp,
+		NoNATMap: !c.Seed, ICEServers: c.iceServers(),
+	}
+}
+
+// download is one run of get.
+type download struct {
+	*getCmd
+	ev      *events
+	chosen  *selection
+	web     *webServer // nil without --listen
+	started time.Time
+	t       *shoal.Torrent
+}
+
+func (d *download) run(ctx context.Context, client *shoal.Client, src shoal.Source) error {
+	checking := newBar("checking what is there", d.JSON)
+	opt := shoal.AddOptions{Dir: d.Dir, Trackers: d.Tracker, Peers: d.Peer, Progress: checking.set}
+	if len(d.Select) > 0 {
+		opt.Priority = d.chosen.priority
+	}
+	t, err := client.Add(ctx, src, opt)
 	checking.clear()
 	if err != nil {
-		return err
+		return stopped(ctx, err, beforeComplete)
 	}
-	if err := c.awaitMetadata(ctx, t, src); err != nil {
-		return err
+	d.t = t
+	if d.web != nil {
+		n := node.New(client, nil, d.web.base())
+		n.Add(t)
+		d.web.serve(n)
 	}
-	meta := metadataEvent{
-		Event: "metadata", InfoHash: t.Key().String(), Name: t.Name(),
-		Bytes: t.Info().TotalSize(), Pieces: t.Info().NumPieces(),
+	if err := d.learn(ctx, src); err != nil {
+		return stopped(ctx, err, beforeComplete)
 	}
-	for _, f := range t.Files() {
-		meta.Files = append(meta.Files, infoFile{f.Path(), f.Length()})
+	if missed := d.chosen.missed(); missed != "" {
+		return usagef("--select %s: %s has no such file; it has %s, which shoal info lists", missed, t.Name(), plural(len(t.Files()), "file", "files"))
 	}
-	ev.emit(meta)
-	if err := c.await(ctx, t, ev); err != nil {
-		return err
+	bytes := d.tell()
+	if err := d.fetch(ctx, bytes); err != nil {
+		return stopped(ctx, err, beforeComplete)
 	}
 	if err := t.Finish(); err != nil {
 		return err
 	}
-	took := time.Since(started).Seconds()
-	ev.emit(doneEvent{"done", meta.Bytes, took})
-	if !c.JSON {
-		fmt.Fprintf(os.Stderr, "%s: %s in %.1f s, verified\n", t.Name(), size(meta.Bytes), took)
+	took := time.Since(d.started).Seconds()
+	d.ev.emit(doneEvent{"done", bytes, took})
+	if !d.JSON {
+		fmt.Fprintf(os.Stderr, "%s: %s in %.1f s, verified\n", t.Name(), size(bytes), took)
 	}
-	if c.Seed {
-		c.seed(ctx, t)
+	if d.Seed {
+		st := newStatus(d.JSON)
+		defer st.clear()
+		return watch(ctx, t, time.Second, forever, showSeeding(st, t))
+	}
+	if d.web != nil {
+		d.web.finish(ctx) // a player may still be reading
 	}
 	return nil
 }
 
-var errStopped = errors.New("stopped before it was complete; the same command goes on where it ended")
-
-// awaitMetadata waits for the info dictionary of a magnet link.
-func (c *getCmd) awaitMetadata(ctx context.Context, t *shoal.Torrent, src *source) error {
-	st := newStatus(c.JSON)
+// learn waits for the info dictionary of a link.
+func (d *download) learn(ctx context.Context, src shoal.Source) error {
+	st := newStatus(d.JSON)
 	defer st.clear()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		changed := t.Changed()
-		if err := t.Err(); err != nil {
-			return err
-		}
-		select {
-		case <-t.Learned():
-			return nil
-		case <-changed:
-		case <-tick.C:
-			st.show("%s: looking for peers who know what it is · %s", src.show, plural(t.NumPeers(), "peer", "peers"))
-		case <-ctx.Done():
-			return errStopped
-		}
-	}
+	return watch(ctx, d.t, time.Second, func(ctx context.Context) error {
+		_, err := d.t.WaitInfo(ctx)
+		return err
+	}, func(s shoal.Stats) {
+		st.show("%s: looking for peers who know what it is · %s", src, plural(s.Peers, "peer", "peers"))
+	})
 }
 
-// await shows progress until every byte is verified and stored.
-func (c *getCmd) await(ctx context.Context, t *shoal.Torrent, ev *events) error {
-	total := t.Info().TotalSize()
-	b := newBar(t.Name(), c.JSON)
+// tell says what is about to be downloaded, and returns how much it is.
+func (d *download) tell() (bytes int64) {
+	meta := metadataEvent{Event: "metadata", InfoHash: d.t.Key().String(), Name: d.t.Name(), Pieces: d.t.Info().NumPieces()}
+	for _, f := range d.t.Files() {
+		g := gotFile{infoFile: infoFile{f.Path(), f.Length()}, Selected: f.Priority() != shoal.Skip}
+		if g.Selected {
+			meta.Bytes += f.Length()
+		}
+		if d.web != nil {
+			g.URL = d.web.base() + "/stream/" + meta.InfoHash + "/" + (&url.URL{Path: f.Path()}).EscapedPath()
+		}
+		meta.Files = append(meta.Files, g)
+	}
+	d.ev.emit(meta)
+	for _, g := range meta.Files {
+		if g.Selected && g.URL != "" && !d.JSON {
+			fmt.Println(g.URL)
+		}
+	}
+	return meta.Bytes
+}
+
+// fetch shows progress until every selected byte is verified and stored.
+func (d *download) fetch(ctx context.Context, total int64) error {
+	b := newBar(d.t.Name(), d.JSON)
 	defer b.clear()
-	tick := time.NewTicker(250 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		changed := t.Changed()
-		if err := t.Err(); err != nil {
-			return err
+	return watch(ctx, d.t, 250*time.Millisecond, d.t.Wait, func(s shoal.Stats) {
+		part := 1.0
+		if s.Wanted > 0 {
+			part = 1 - float64(s.Left)/float64(s.Wanted)
 		}
-		select {
-		case <-t.Done():
-			return nil
-		default:
-		}
-		select {
-		case <-t.Done():
-			return nil
-		case <-ctx.Done():
-			return errStopped
-		case <-tick.C:
-			s := t.Stats()
-			done := total
-			if s.Pieces > 0 {
-				done = total * int64(s.Have) / int64(s.Pieces)
-			}
-			b.describe(fmt.Sprintf("%s · %s", t.Name(), plural(len(s.Peers), "peer", "peers")))
-			b.set(done, total)
-			ev.emit(progressEvent{"progress", float64(done) / float64(max(total, 1)), done, total, len(s.Peers), int64(s.DownRate), int64(s.UpRate)})
-		case <-changed:
-			// Pieces come by the thousand: look at failures, not at each.
-			select {
-			case <-time.After(50 * time.Millisecond):
-			case <-t.Done():
-			case <-ctx.Done():
-			}
-		}
-	}
+		done := int64(part * float64(total))
+		b.describe(fmt.Sprintf("%s · %s", d.t.Name(), plural(s.Peers, "peer", "peers")))
+		b.set(done, total)
+		d.ev.emit(progressEvent{"progress", part, done, total, s.Peers, int64(s.DownRate), int64(s.UpRate)})
+	})
 }
 
-func (c *getCmd) seed(ctx context.Context, t *shoal.Torrent) {
-	st := newStatus(c.JSON)
-	defer st.clear()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			s := t.Stats()
-			st.show("seeding %s · %s · %s/s up · %s sent", t.Name(), plural(len(s.Peers), "peer", "peers"), size(int64(s.UpRate)), size(s.Uploaded))
+// hostsOf returns the host:port of URLs, port 0 for the default one.
+func hostsOf(urls []string) (hosts []string) {
+	for _, u := range urls {
+		if p, err := url.Parse(u); err == nil {
+			hosts = append(hosts, p.Hostname()+":0")
 		}
 	}
+	return hosts
 }

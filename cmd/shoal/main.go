@@ -28,11 +28,6 @@ type cli struct {
 	Version versionCmd `cmd:"" help:"Print the version."`
 }
 
-// errUsage marks errors of the command line itself, which exit with 2.
-type errUsage struct{ error }
-
-func usagef(format string, args ...any) error { return errUsage{fmt.Errorf(format, args...)} }
-
 func main() { os.Exit(run(os.Args[1:])) }
 
 func run(args []string) int {

@@ -2,48 +2,39 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net"
-	"net/http"
 	"net/netip"
 	"os"
-	"strconv"
-	"strings"
-	"syscall"
+	"slices"
 	"time"
 
 	"github.com/mdp/qrterminal/v3"
 
 	"github.com/shoal-p2p/shoal"
 	"github.com/shoal-p2p/shoal/internal/node"
-	"github.com/shoal-p2p/shoal/magnet"
 	"github.com/shoal-p2p/shoal/tracker"
 )
 
-// network are the flags that share and seed have in common.
-type network struct {
-	Listen     string   `default:":8080" placeholder:"ADDR" help:"Address of the web page, the tracker and streams (${default}; port 0 takes a free one)."`
-	PeerListen string   `default:":6881" placeholder:"ADDR" help:"Address for BitTorrent peers over TCP (${default})."`
-	Tracker    []string `placeholder:"URL" help:"Announce to this tracker too (repeatable; ws, wss, http, https, udp)."`
-	NoDHT      bool     `name:"no-dht" help:"Do not use the distributed hash table."`
-	NoLSD      bool     `name:"no-lsd" help:"Do not look for peers on the local network."`
-	NoNAT      bool     `name:"no-nat" help:"Do not ask the router to forward ports."`
-	STUN       []string `name:"stun" placeholder:"URL" help:"STUN or TURN server for WebRTC (repeatable; 'none' for none)."`
-	JSON       bool     `name:"json" help:"Print one JSON object a line."`
+// serving are the flags that share and seed have in common.
+type serving struct {
+	Listen     string `default:":8080" placeholder:"ADDR" help:"Address of the web page, the tracker and streams (${default}; port 0 takes a free one)."`
+	PeerListen string `default:":6881" placeholder:"ADDR" help:"Address for BitTorrent peers over TCP (${default})."`
+	NoNAT      bool   `name:"no-nat" help:"Do not ask the router to forward ports."`
+	network
 }
 
 type shareCmd struct {
-	Paths []string `arg:"" name:"path" help:"Files or folders."`
-	V1    bool     `name:"v1" xor:"version" help:"BitTorrent v1 only."`
-	V2    bool     `name:"v2" xor:"version" help:"BitTorrent v2 only."`
-	network
+	Paths  []string `arg:"" name:"path" help:"Files or folders."`
+	V1     bool     `name:"v1" xor:"version" help:"BitTorrent v1 only."`
+	V2     bool     `name:"v2" xor:"version" help:"BitTorrent v2 only."`
+	Hybrid bool     `xor:"version" help:"Both (the default)."`
+	serving
 }
 
 type seedCmd struct {
 	Torrent string `arg:"" name:"file.torrent" help:"The .torrent file."`
 	Dir     string `short:"d" required:"" placeholder:"DIR" help:"Folder with the files."`
-	network
+	serving
 }
 
 func (c *shareCmd) Run(ctx context.Context) error {
@@ -63,9 +54,10 @@ func (c *shareCmd) Run(ctx context.Context) error {
 	})
 	b.clear()
 	if err != nil {
-		return err
+		return stopped(ctx, err, "before everything was hashed; nothing is shared yet")
 	}
-	t, err := s.client.Share(meta, c.Paths)
+	notePortable(meta)
+	t, err := s.client.Share(ctx, meta, c.Paths...)
 	if err != nil {
 		return err
 	}
@@ -73,7 +65,7 @@ func (c *shareCmd) Run(ctx context.Context) error {
 }
 
 func (c *seedCmd) Run(ctx context.Context) error {
-	meta, err := readTorrent(c.Torrent)
+	src, err := shoal.FromFile(c.Torrent).Fetch(ctx)
 	if err != nil {
 		return err
 	}
@@ -83,136 +75,53 @@ func (c *seedCmd) Run(ctx context.Context) error {
 	}
 	defer s.close()
 	b := newBar("verifying", c.JSON)
-	var trackers []string
-	for _, tier := range s.announce(c.Tracker) {
-		trackers = append(trackers, tier...)
-	}
-	t, err := s.client.Add("", shoal.AddOptions{Torrent: meta, Dir: c.Dir, Seed: true, Trackers: trackers, Progress: b.set})
+	t, err := s.client.Add(ctx, src, shoal.AddOptions{Dir: c.Dir, Seed: true, Trackers: slices.Concat(s.announce(c.Tracker)...), Progress: b.set})
 	b.clear()
 	if err != nil {
-		return err
+		return stopped(ctx, err, "before the files were verified; nothing is seeded yet")
 	}
 	return s.serve(ctx, t)
 }
 
 // sharing is a running node: client, tracker, web server.
 type sharing struct {
-	network
+	serving
+	*webServer
 	client  *shoal.Client
 	tracker *tracker.Tracker
-	ln      net.Listener
-	web     *node.Server
-	http    *http.Server
-	host    string // under which others reach us
-}
-
-func loopback(addr string) bool {
-	host, _, err := net.SplitHostPort(addr)
-	if err != nil {
-		return false
-	}
-	ip, err := netip.ParseAddr(host)
-	return host == "localhost" || err == nil && ip.IsLoopback()
+	node    *node.Node
 }
 
 // local reports whether the user asked for nothing beyond this machine: then no
 // STUN server is asked and WebRTC binds to loopback.
-func (n *network) local() bool {
+func (n *serving) local() bool {
 	return loopback(n.Listen) && (loopback(n.PeerListen) || n.NoDHT && n.NoLSD && n.NoNAT)
 }
 
-func iceServers(flags []string) []string {
-	if len(flags) == 1 && flags[0] == "none" {
-		return []string{}
-	}
-	if len(flags) == 0 {
-		return nil
-	}
-	return flags
-}
-
-func (n network) start() (*sharing, error) {
-	s := &sharing{network: n}
-	ln, err := net.Listen("tcp", n.Listen)
+func (n serving) start() (*sharing, error) {
+	web, err := listenWeb(n.Listen)
 	if err != nil {
-		return nil, listenError(n.Listen, "--listen", err)
+		return nil, err
 	}
-	s.ln = ln
+	s := &sharing{serving: n, webServer: web}
 	s.client, err = shoal.New(shoal.Config{
-		PeerListen: n.PeerListen, Local: n.local(), ICEServers: iceServers(n.STUN),
+		PeerListen: n.PeerListen, Local: n.local(), ICEServers: n.iceServers(),
 		NoDHT: n.NoDHT, NoLSD: n.NoLSD, NoNATMap: n.NoNAT,
 	})
 	if err != nil {
-		ln.Close()
-		if le, ok := errors.AsType[*shoal.ListenError](err); ok {
-			le.Flag = "--peer-listen"
-		}
-		return nil, err
+		web.close()
+		return nil, listenError(n.PeerListen, "--peer-listen", err)
 	}
 	s.tracker, err = tracker.New(tracker.Config{})
 	if err != nil {
 		s.client.Close()
-		ln.Close()
+		web.close()
 		return nil, err
 	}
-	s.host = reachableHost(n.Listen)
-	s.web = node.New(s.client, s.tracker, s.base())
-	s.http = &http.Server{Handler: s.web, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
-	go s.http.Serve(ln)
+	s.node = node.New(s.client, s.tracker, s.base())
+	web.serve(s.node)
 	return s, nil
 }
-
-func listenError(addr, flag string, err error) error {
-	var sys *net.OpError
-	if errors.As(err, &sys) {
-		err = sys.Err
-	}
-	if se, ok := errors.AsType[*os.SyscallError](err); ok {
-		err = se.Err
-	}
-	return &shoal.ListenError{Addr: addr, Flag: flag, Err: err}
-}
-
-// reachableHost is the address of this machine that others can use: the one
-// listened on or, for all of them, the first private IPv4 address.
-func reachableHost(listen string) string {
-	host, _, err := net.SplitHostPort(listen)
-	if err != nil {
-		return "127.0.0.1"
-	}
-	if host == "localhost" {
-		return "127.0.0.1"
-	}
-	if ip, err := netip.ParseAddr(host); host != "" && (err != nil || !ip.IsUnspecified()) {
-		return host
-	}
-	addrs, _ := net.InterfaceAddrs()
-	best := ""
-	for _, a := range addrs {
-		n, ok := a.(*net.IPNet)
-		if !ok || n.IP.IsLoopback() || n.IP.To4() == nil || n.IP.IsLinkLocalUnicast() {
-			continue
-		}
-		if n.IP.IsPrivate() {
-			return n.IP.String()
-		}
-		if best == "" {
-			best = n.IP.String()
-		}
-	}
-	if best == "" {
-		return "127.0.0.1"
-	}
-	return best
-}
-
-func (s *sharing) port() int { return s.ln.Addr().(*net.TCPAddr).Port }
-
-// at is host:port under which others reach a port of ours.
-func (s *sharing) at(port int) string { return net.JoinHostPort(s.host, strconv.Itoa(port)) }
-
-// base is the URL of this node for others.
-func (s *sharing) base() string { return "http://" + s.at(s.port()) }
 
 // announce are the tracker tiers of what is shared here: our own tracker for
 // browsers and for BitTorrent clients, then the user's.
@@ -238,17 +147,15 @@ type readyEvent struct {
 }
 
 func (s *sharing) serve(ctx context.Context, t *shoal.Torrent) error {
-	s.web.Add(t)
+	s.node.Add(t)
 	info := t.Info()
 	base := s.base()
 	peerPort := 0
 	if a, err := netip.ParseAddrPort(s.client.PeerAddr()); err == nil {
 		peerPort = int(a.Port())
 	}
-	m := magnet.Magnet{Name: info.Name, Length: info.TotalSize(), Peers: []string{s.at(peerPort)}}
-	if info.HasV1 {
-		m.HashV1 = &info.HashV1
-	}
+	m := t.Magnet()
+	m.Trackers, m.Peers = slices.Concat(s.announce(s.Tracker)...), []string{s.at(peerPort)}
 	ready := readyEvent{
 		Event: "ready", InfoHash: t.Key().String(), Name: info.Name, Bytes: info.TotalSize(),
 		Link:       base + "/#" + t.Key().String(),
@@ -256,11 +163,7 @@ func (s *sharing) serve(ctx context.Context, t *shoal.Torrent) error {
 		HTTP:       loopbackAddr(s.Listen, s.port()), Peer: loopbackAddr(s.PeerListen, peerPort),
 	}
 	if info.HasV2 {
-		m.HashV2 = &info.HashV2
 		ready.InfoHashV2 = info.HashV2.String()
-	}
-	for _, tier := range s.announce(s.Tracker) {
-		m.Trackers = append(m.Trackers, tier...)
 	}
 	ready.Magnet = m.String()
 	newEvents(s.JSON).emit(ready)
@@ -271,57 +174,11 @@ func (s *sharing) serve(ctx context.Context, t *shoal.Torrent) error {
 	}
 	st := newStatus(s.JSON)
 	defer st.clear()
-	tick := time.NewTicker(time.Second)
-	defer tick.Stop()
-	var warned error
-	for {
-		select {
-		case <-ctx.Done():
-			return nil
-		case <-tick.C:
-			if w := t.Warning(); w != nil && warned == nil {
-				warned = w
-				st.clear()
-				fmt.Fprintln(os.Stderr, "shoal: "+oneLine(w))
-			}
-			stats := t.Stats()
-			st.show("%s · %s/s up · %s sent", plural(len(stats.Peers), "peer", "peers"), size(int64(stats.UpRate)), size(stats.Uploaded))
-		}
-	}
-}
-
-// loopbackAddr is how this machine itself reaches a port we listen on.
-func loopbackAddr(listen string, port int) string {
-	host, _, _ := net.SplitHostPort(listen)
-	if ip, err := netip.ParseAddr(host); err != nil || ip.IsUnspecified() {
-		host = "127.0.0.1"
-	}
-	return net.JoinHostPort(host, strconv.Itoa(port))
+	return watch(ctx, t, time.Second, forever, showSeeding(st, t))
 }
 
 func (s *sharing) close() {
 	s.client.Close()
 	s.tracker.Close()
-	s.http.Close()
-}
-
-// cause is the reason in a system error without the operation and path, which
-// our own message names.
-func cause(err error) error {
-	if pe, ok := errors.AsType[*os.PathError](err); ok {
-		if errors.Is(pe.Err, syscall.ENOENT) {
-			return errors.New("there is no such file or folder")
-		}
-		return pe.Err
-	}
-	return err
-}
-
-// reason is an error of one of our parsers without the package it comes from.
-func reason(err error) error {
-	msg := err.Error()
-	for _, prefix := range []string{"metainfo: ", "magnet: ", "torrent: ", "bencode: "} {
-		msg = strings.TrimPrefix(msg, prefix)
-	}
-	return errors.New(msg)
+	s.webServer.close()
 }

@@ -45,6 +45,9 @@ type Config struct {
 	// DHTNode is told of DHT nodes that peers name (BEP 5); nil: nobody is. It is
 	// called by the loops of torrents, and must not wait.
 	DHTNode func(netip.AddrPort)
+	// GotExt is told of messages of the application's extensions, see
+	// Machine.Extensions; nil drops them. The torrent's loop waits for it.
+	GotExt func(*Torrent, swarm.GotExt)
 	// Machine is the template of every torrent's machine: limits only.
 	Machine torrent.Config
 }

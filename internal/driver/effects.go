@@ -55,6 +55,10 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 			t.finish()
 		case torrent.Lost:
 			t.lost(e.Index)
+		case swarm.GotExt:
+			if t.s.cfg.GotExt != nil {
+				t.s.cfg.GotExt(t, e)
+			}
 		case torrent.Stuck:
 			t.fail(e.Err)
 		}
@@ -166,7 +170,11 @@ func (t *Torrent) learn(info *metainfo.Info) {
 		}
 		t.call(func() {
 			t.use(info, c)
-			effects := t.m.Step(time.Now(), torrent.ContentReady{Info: info, Layers: t.content.Layers, Have: c.Have})
+			ready := []torrent.Event{torrent.ContentReady{Info: info, Layers: t.content.Layers, Have: c.Have}}
+			if c.Wanted != nil {
+				ready = append(ready, torrent.Wanted{Pieces: c.Wanted})
+			}
+			effects := t.m.Step(time.Now(), ready...)
 			t.opened()
 			t.carryOut(effects)
 		})

@@ -25,6 +25,8 @@ type Content struct {
 	// Stored is told of every piece that was verified and written, before
 	// anybody else is. It may be nil. It is called by one goroutine at a time.
 	Stored func(index int)
+	// Wanted are the pieces to fetch; nil: all.
+	Wanted *bits.Set
 }
 
 // Options describe a torrent to add.
@@ -119,6 +121,9 @@ func (s *Session) Add(opt Options) (*Torrent, error) {
 		return nil, err
 	}
 	t.m = m
+	if w := t.content.Wanted; w != nil {
+		t.carryOut(m.Step(time.Now(), torrent.Wanted{Pieces: w}))
+	}
 	t.opened()
 	t.publish()
 	s.mu.Lock()

@@ -68,7 +68,6 @@ type Client struct {
 // ListenError says that an address could not be listened on.
 type ListenError struct {
 	Addr string
-	Flag string // the command line's name for the address, filled in by the caller
 	Err  error
 }
 
@@ -76,9 +75,6 @@ func (e *ListenError) Error() string {
 	msg := "cannot listen on " + e.Addr + ": " + e.Err.Error()
 	if errors.Is(e.Err, syscall.EADDRINUSE) {
 		msg = e.Addr + " is in use by another program"
-	}
-	if e.Flag != "" {
-		msg += "; choose another with " + e.Flag + " (port 0 takes a free one)"
 	}
 	return msg
 }
@@ -286,7 +282,7 @@ func (c *Client) dhtPort() int {
 }
 
 func (c *Client) offer(key metainfo.Hash, addrs []netip.AddrPort, from swarm.Source) {
-	if !c.cfg.TCP {
+	if c.cfg.Session.Dial == nil {
 		return
 	}
 	if t := c.Session.Torrent(key); t != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient"
 	"github.com/shoal-p2p/shoal/internal/driver"
 	"github.com/shoal-p2p/shoal/internal/driver/webseed"
+	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
@@ -36,6 +37,10 @@ type Options struct {
 	WebSeeds []string
 	// FoundSeeds are likewise, of a link that anybody may have made.
 	FoundSeeds []string
+	Paused     bool // add it without starting it
+	// Wanted says, once the info dictionary is known, which pieces to fetch; nil, or
+	// a nil set, is all.
+	Wanted func(info *metainfo.Info) *bits.Set
 }
 
 // Torrent is a swarm with its discovery.
@@ -50,8 +55,9 @@ type Torrent struct {
 	cancel   context.CancelFunc
 }
 
-// Add starts a torrent.
-func (c *Client) Add(opt Options) (*Torrent, error) {
+// Add starts a torrent. The context bounds Add: the verification of what is there
+// already ends with it.
+func (c *Client) Add(ctx context.Context, opt Options) (*Torrent, error) {
 	key := opt.Key
 	if opt.Torrent != nil {
 		key = opt.Torrent.Info.Key()
@@ -60,16 +66,24 @@ func (c *Client) Add(opt Options) (*Torrent, error) {
 	if err != nil {
 		return nil, err
 	}
+	tctx, cancel := context.WithCancel(c.ctx)
+	defer context.AfterFunc(ctx, cancel)()
 	dt, err := c.Session.Add(driver.Options{
-		Key: key, HashV2: opt.HashV2, Info: info, ListenPort: c.port(), DHTPort: c.dhtPort(),
-		Open: func(info *metainfo.Info) (driver.Content, error) { return opt.Content.open(c.ctx, info) },
+		Key: key, HashV2: opt.HashV2, Info: info, ListenPort: c.port(), DHTPort: c.dhtPort(), Paused: opt.Paused,
+		Open: func(info *metainfo.Info) (driver.Content, error) {
+			content, err := opt.Content.open(tctx, info)
+			if err == nil && opt.Wanted != nil {
+				content.Wanted = opt.Wanted(info)
+			}
+			return content, err
+		},
 	})
 	if err != nil {
+		cancel()
 		opt.Content.close(false)
 		return nil, err
 	}
-	t := &Torrent{Torrent: dt, c: c, content: opt.Content, trackers: map[string]trackerclient.Status{}}
-	t.ctx, t.cancel = context.WithCancel(c.ctx)
+	t := &Torrent{Torrent: dt, c: c, content: opt.Content, trackers: map[string]trackerclient.Status{}, ctx: tctx, cancel: cancel}
 	t.seeds = webseed.NewGroup(dt, opt.seeds(), c.seeds.fetch)
 	c.mu.Lock()
 	c.torrents[t.Key()] = t
@@ -288,7 +302,10 @@ func (t *Torrent) Close() {
 		h.Stop(ctx)
 	}
 	t.withdraw()
-	complete := isDone(t.Done())
+	// A part of the files may be all that was wanted: then the resume data stays,
+	// for whoever wants the rest.
+	info := t.Info()
+	complete := info != nil && t.NumHave() == info.NumPieces()
 	t.Torrent.Close()
 	t.content.close(complete)
 }

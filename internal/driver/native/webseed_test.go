@@ -63,7 +63,7 @@ func get(t *testing.T, tor *metainfo.Torrent, seeds ...string) (*Torrent, string
 	}
 	t.Cleanup(c.Close)
 	dir := t.TempDir()
-	got, err := c.Add(Options{Torrent: tor, WebSeeds: seeds, Content: Download(dir, nil)})
+	got, err := c.Add(t.Context(), Options{Torrent: tor, WebSeeds: seeds, Content: Download(dir, nil)})
 	if err != nil {
 		t.Fatal(err)
 	}

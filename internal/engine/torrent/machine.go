@@ -292,6 +292,7 @@ type PeerStats struct {
 	Interesting     bool // it is, in us
 	Snubbed         bool
 	Requests        int
+	Extensions      []string // of Config.Extensions, those that it speaks
 }
 
 // Stats returns a snapshot at now.
@@ -329,6 +330,11 @@ func (m *Machine) PeerStats(now time.Time) []PeerStats {
 			s.Progress = float64(p.has.Count()) / float64(n)
 		} else if p.early.all {
 			s.Progress = 1
+		}
+		for i := range m.cfg.Extensions {
+			if name := m.cfg.Extensions[i].Name; p.Speaks(name) {
+				s.Extensions = append(s.Extensions, name)
+			}
 		}
 		list = append(list, s)
 	}

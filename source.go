@@ -1,0 +1,252 @@
+//go:build !js
+
+package shoal
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/shoal-p2p/shoal/magnet"
+	"github.com/shoal-p2p/shoal/metainfo"
+)
+
+// Source names a torrent. [ParseSource] and [Link] take whatever a user may have
+// at hand, [FromTorrent], [FromMagnet] and [FromHash] what a program has. The
+// zero value names nothing.
+type Source struct {
+	text    string            // as it was given
+	magnet  magnet.Magnet     // the hash, where it is known, and hints
+	torrent *metainfo.Torrent // nil: not known or not fetched yet
+	file    string            // of a .torrent to be read
+	guess   bool              // file may be something else that was mistyped
+	at      *url.URL          // of a .torrent to be fetched, or of a node's page
+	page    bool              // at is a node's page, magnet has the hash
+	err     error             // of Link
+}
+
+// ParseSource reads the name of a torrent:
+//
+//	magnet:?xt=urn:btih:...           a magnet link (BEP 9, 53)
+//	0123abcd...                       an info hash: 40 or 64 hexadecimal digits, 32 base32 ones
+//	http://host:8080/#0123abcd...     the link of a Shoal page, which names its node too
+//	http://host/#magnet:?...          a magnet link behind a page
+//	https://host/film.torrent         the address of a .torrent
+//	film.torrent                      a .torrent on disk; write ./NAME where NAME looks like a hash
+//
+// Nothing is read or fetched yet: see [Source.Fetch]. The error says which part of
+// s is wrong.
+func ParseSource(s string) (Source, error) {
+	lower := strings.ToLower(s)
+	switch {
+	case strings.HasPrefix(lower, "magnet:"):
+		return parseMagnet(s)
+	case strings.HasPrefix(lower, "http://"), strings.HasPrefix(lower, "https://"):
+		return parseURL(s)
+	}
+	if m, err := magnet.ParseHash(s); err == nil {
+		return FromMagnet(m), nil
+	}
+	if s == "" {
+		return Source{}, errNoSource
+	}
+	return Source{text: s, file: s, guess: true}, nil
+}
+
+// Link is [ParseSource] for calls in one line: what is wrong with s is the error
+// of [Client.Add].
+func Link(s string) Source {
+	src, err := ParseSource(s)
+	if err != nil {
+		return Source{text: s, err: err}
+	}
+	return src
+}
+
+// FromTorrent names a torrent that is in memory. It must not be changed any more.
+func FromTorrent(t *metainfo.Torrent) Source {
+	return Source{text: t.Info.Name, torrent: t, magnet: magnet.Magnet{Name: t.Info.Name}}
+}
+
+// FromMagnet names a torrent by a magnet link that was parsed before.
+func FromMagnet(m magnet.Magnet) Source { return Source{text: m.Name, magnet: m} }
+
+// FromHash names a torrent by its info hash, of version 1 or cut from version 2.
+func FromHash(h metainfo.Hash) Source { return FromMagnet(magnet.Magnet{HashV1: &h}) }
+
+// FromFile names a torrent by the path of a .torrent file.
+func FromFile(path string) Source { return Source{text: path, file: path} }
+
+var errNoSource = errors.New("no torrent is named: give a magnet link, an info hash, a .torrent file or its address")
+
+// String is what to call the torrent in messages: its name where that is known,
+// else the info hash, the path or the address.
+func (s Source) String() string {
+	if s.text == "" && s.magnet.Key() != (metainfo.Hash{}) {
+		return s.magnet.Key().String()
+	}
+	return s.text
+}
+
+// Torrent is the .torrent, nil where it is not known, or not before [Source.Fetch].
+func (s Source) Torrent() *metainfo.Torrent { return s.torrent }
+
+// Magnet is what a link says: the info hash, trackers, peers and the selection of
+// files (BEP 53). Of a .torrent it is [magnet.Of].
+func (s Source) Magnet() magnet.Magnet {
+	if s.torrent == nil {
+		return s.magnet
+	}
+	m := magnet.Of(s.torrent)
+	m.Trackers = append(m.Trackers, slices.Concat(tiers(s.torrent.Announce, s.magnet.Trackers)...)...)
+	m.Peers, m.Select = s.magnet.Peers, s.magnet.Select
+	return m
+}
+
+// Page reports whether the source is the link of a Shoal page, so that the node
+// behind it is a peer.
+func (s Source) Page() bool { return s.page }
+
+// Hosts lists the "host:port" of everything that the source names: trackers,
+// peers, the server of a page or a .torrent. Port 0 stands for the default one.
+func (s Source) Hosts() []string {
+	m := s.Magnet()
+	hosts := append([]string(nil), m.Peers...)
+	if s.at != nil {
+		hosts = append(hosts, hostPort(s.at))
+	}
+	for _, tr := range m.Trackers {
+		if u, err := url.Parse(tr); err == nil {
+			hosts = append(hosts, hostPort(u))
+		}
+	}
+	return hosts
+}
+
+func hostPort(u *url.URL) string {
+	port := u.Port()
+	if port == "" {
+		port = "0"
+	}
+	return net.JoinHostPort(u.Hostname(), port)
+}
+
+// Fetch reads the .torrent file or fetches it over HTTP, where the source is one,
+// and asks the node behind a page for it. Add does the same; a program calls Fetch
+// to learn about a torrent without joining it. A source that needs nothing is
+// returned as it is. Files and answers are bounded by metainfo.MaxTorrentSize, an
+// answer may take 30 seconds.
+func (s Source) Fetch(ctx context.Context) (Source, error) {
+	switch {
+	case s.err != nil:
+		return s, s.err
+	case s.torrent != nil:
+		return s, nil
+	case s.file != "":
+		return s.read()
+	case s.page:
+		return s.askNode(ctx)
+	case s.at != nil:
+		t, err := fetchTorrent(ctx, s.at)
+		s.torrent = t
+		return s, err
+	case s.magnet.Key() == (metainfo.Hash{}):
+		return s, errNoSource
+	}
+	return s, nil
+}
+
+func (s Source) read() (Source, error) {
+	st, err := os.Stat(s.file)
+	if s.guess && errors.Is(err, os.ErrNotExist) {
+		return s, fmt.Errorf("%s is neither a link, a magnet link, an info hash nor a file: %w", s.file, plainCause(err))
+	}
+	if err != nil {
+		return s, fmt.Errorf("cannot read %s: %w", s.file, plainCause(err))
+	}
+	if st.IsDir() {
+		return s, fmt.Errorf("cannot read %s: it is a folder, not a .torrent file", s.file)
+	}
+	if st.Size() > metainfo.MaxTorrentSize {
+		return s, fmt.Errorf("%s is no .torrent file: it is larger than %d MiB", s.file, metainfo.MaxTorrentSize>>20)
+	}
+	b, err := os.ReadFile(s.file)
+	if err != nil {
+		return s, fmt.Errorf("cannot read %s: %w", s.file, plainCause(err))
+	}
+	if s.torrent, err = metainfo.Parse(b); err != nil {
+		return s, fmt.Errorf("%s is no valid .torrent file: %w", s.file, plainReason(err))
+	}
+	return s, nil
+}
+
+func parseMagnet(s string) (Source, error) {
+	m, err := magnet.Parse(s)
+	if err != nil {
+		return Source{}, fmt.Errorf("%s is no valid magnet link: %w", s, plainReason(err))
+	}
+	return FromMagnet(m), nil
+}
+
+// parseURL reads the link of a page (http://host/#<info hash>, or #magnet:...) or
+// the URL of a .torrent.
+func parseURL(s string) (Source, error) {
+	u, err := url.Parse(s)
+	if err != nil {
+		return Source{}, fmt.Errorf("%s is no URL: %w", s, err)
+	}
+	fragment := u.EscapedFragment()
+	u.Fragment, u.RawFragment = "", ""
+	if u.Host == "" {
+		return Source{}, fmt.Errorf("%s names no host", s)
+	}
+	if fragment == "" {
+		return Source{text: s, at: u}, nil
+	}
+	if strings.HasPrefix(fragment, "magnet:") {
+		return parseMagnet(fragment)
+	}
+	m, err := magnet.ParseHash(fragment)
+	if err != nil {
+		return Source{}, fmt.Errorf("%s is no share link: what follows # is no info hash", s)
+	}
+	// The node behind a page is a tracker for what it shares.
+	m.Trackers = []string{strings.Replace(u.Scheme, "http", "ws", 1) + "://" + u.Host + "/announce", u.Scheme + "://" + u.Host + "/announce"}
+	return Source{text: m.Key().String(), magnet: m, at: u, page: true}, nil
+}
+
+// plainCause is the reason in a system error without the operation and path,
+// which our own message names.
+func plainCause(err error) error {
+	if pe, ok := errors.AsType[*os.PathError](err); ok {
+		if errors.Is(pe.Err, syscall.ENOENT) {
+			return errors.New("there is no such file or folder")
+		}
+		return pe.Err
+	}
+	return err
+}
+
+// plainReason is an error of one of our parsers without the package it comes from.
+func plainReason(err error) error {
+	msg := err.Error()
+	for _, prefix := range []string{"metainfo: ", "magnet: ", "bencode: "} {
+		msg = strings.TrimPrefix(msg, prefix)
+	}
+	return &parseError{msg, err}
+}
+
+// parseError keeps the cause for errors.Is behind a message for users.
+type parseError struct {
+	msg string
+	err error
+}
+
+func (e *parseError) Error() string { return e.msg }
+func (e *parseError) Unwrap() error { return e.err }
