@@ -7,8 +7,8 @@ import (
 
 // A tab cannot dial an address, nor be dialled: it remembers none and exchanges
 // none. Its peers come from trackers as connections. What follows stands in for
-// what the other files say of dials and of peer exchange, so that a tab need not
-// load that.
+// what other files say of dials, of peer exchange and of the DHT, so that a tab
+// need not load that.
 
 type dialer struct{ half int }
 
@@ -34,6 +34,13 @@ func (*exchange) next() time.Time        { return time.Time{} }
 func (*exchange) came(*Peer)             {}
 func (*exchange) went(*Peer)             {}
 func (*exchange) begin(time.Time, *Peer) {}
+
+func (*Machine) isToo(*Peer, netip.AddrPort)        {}
+func (*Machine) canBeReached(*Peer, netip.AddrPort) {}
+func (*Machine) cannotBeReached(*Peer)              {}
+
+func (*Machine) sendPort(*Peer)                    {}
+func (m *Machine) gotPort(p *Peer, _ uint16) error { return m.Charge(p, 0) }
 
 func (*Machine) tellPEX()                 {}
 func (*Machine) exchangePeers() Extension { return Extension{} }
