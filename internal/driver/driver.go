@@ -201,25 +201,16 @@ func (s *Session) ban(c transport.Conn, id [20]byte) {
 	s.bans.Add(time.Now(), mark(c, id))
 }
 
-// mark is what identifies a peer for a ban.
+// mark is what identifies a peer for a ban. Where its address is not known, as
+// behind a relay, that is its id alone.
 func mark(c transport.Conn, id [20]byte) swarm.Mark {
-	origin, shared := origin(c)
-	return swarm.Mark{ID: id, Addr: origin, Shared: shared}
+	return swarm.Mark{ID: id, Addr: origin(c)}
 }
 
-// origin is the address that a transport vouches for, and whether strangers share
-// it, as behind a relay: a transport that cannot tell has no say against others
-// at the same address.
-func origin(c transport.Conn) (a netip.AddrPort, shared bool) {
-	a, err := netip.ParseAddrPort(c.RemoteAddr())
-	if err != nil {
-		return netip.AddrPort{}, true
-	}
-	shared = c.Kind() == transport.WebRTC
-	if r, ok := c.(interface{ Relayed() bool }); ok {
-		shared = r.Relayed()
-	}
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()), shared
+// origin is the address that a transport vouches for; invalid where there is none.
+func origin(c transport.Conn) netip.AddrPort {
+	a, _ := netip.ParseAddrPort(c.RemoteAddr())
+	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
 // readHandshake reads 68 bytes and refuses a stranger at the first wrong one.

@@ -328,9 +328,9 @@ func (t *Torrent) hasKey(key metainfo.Hash) bool { return t.s.Torrent(key) == t 
 
 // join hands a stream after its handshakes to the loop.
 func (t *Torrent) join(c transport.Conn, h wire.Handshake, outgoing bool) {
-	from, shared := origin(c)
+	from := origin(c)
 	ev := swarm.PeerJoined{
-		Addr: from, Origin: from, Relayed: shared,
+		Addr: from, Origin: from,
 		ID: h.PeerID, Outgoing: outgoing,
 		Fast: h.HasFast(), Extended: h.HasExtensions(), V2: h.HasV2(), DHT: h.HasDHT(),
 	}

@@ -2,16 +2,11 @@ package swarm_test
 
 import (
 	"fmt"
-	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 )
-
-func addrPort(a string, port uint16) netip.AddrPort {
-	return netip.AddrPortFrom(netip.MustParseAddr(a), port)
-}
 
 func mark(id byte, a string, port uint16) swarm.Mark {
 	return swarm.Mark{ID: [20]byte{'-', 'X', id}, Addr: addrPort(a, port)}
@@ -107,35 +102,5 @@ func TestBansAreBounded(t *testing.T) {
 	}
 	if b.Has(now, mark(1, "10.1.0.0", 1000)) || !b.Has(now, mark(1, "10.1.19.0", 1000)) {
 		t.Fatal("not the oldest are forgotten")
-	}
-}
-
-func TestBannedPeerIsRefusedAndNotDialled(t *testing.T) {
-	r := start(t, nil)
-	a := addr("10.0.0.1:6881")
-	r.found(swarm.Tracker, a)
-	r.dials()
-	key := r.join(joined{addr: a.String(), id: "-XX0001-aaaaaaaaaaaa"})
-	r.step(within(func() { r.m.Close(r.m.Peer(key), swarm.Breach("forged"), true) }))
-	if !r.closed[key].Ban {
-		t.Fatal("the driver is not told")
-	}
-	again := r.join(joined{addr: "10.0.0.1:50000", incoming: true, id: "-XX0001-aaaaaaaaaaaa", silent: true})
-	if r.closed[again].Err != swarm.ErrBanned {
-		t.Fatalf("closed with %v", r.closed[again].Err)
-	}
-	neighbour := r.join(joined{addr: "10.0.0.1:50001", incoming: true})
-	if r.gone(neighbour) {
-		t.Fatal("its neighbour is refused")
-	}
-	r.found(swarm.DHT, a)
-	r.waitAlive(59 * time.Minute)
-	if got := r.dials(); len(got) != 0 {
-		t.Fatalf("dials %v", got)
-	}
-	r.found(swarm.Tracker, a)
-	r.waitAlive(31 * time.Minute)
-	if got := r.dials(); len(got) == 0 {
-		t.Fatal("never dialled again")
 	}
 }

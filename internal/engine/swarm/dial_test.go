@@ -1,3 +1,5 @@
+//go:build !js
+
 package swarm_test
 
 import (
@@ -117,5 +119,35 @@ func TestFewDialsGoToOneAddress(t *testing.T) {
 	r.found(swarm.DHT, other)
 	if got := r.dials(); !isOneOf(other, got) {
 		t.Fatal("another address waits behind it")
+	}
+}
+
+func TestBannedPeerIsRefusedAndNotDialled(t *testing.T) {
+	r := start(t, nil)
+	a := addr("10.0.0.1:6881")
+	r.found(swarm.Tracker, a)
+	r.dials()
+	key := r.join(joined{addr: a.String(), id: "-XX0001-aaaaaaaaaaaa"})
+	r.step(within(func() { r.m.Close(r.m.Peer(key), swarm.Breach("forged"), true) }))
+	if !r.closed[key].Ban {
+		t.Fatal("the driver is not told")
+	}
+	again := r.join(joined{addr: "10.0.0.1:50000", incoming: true, id: "-XX0001-aaaaaaaaaaaa", silent: true})
+	if r.closed[again].Err != swarm.ErrBanned {
+		t.Fatalf("closed with %v", r.closed[again].Err)
+	}
+	neighbour := r.join(joined{addr: "10.0.0.1:50001", incoming: true})
+	if r.gone(neighbour) {
+		t.Fatal("its neighbour is refused")
+	}
+	r.found(swarm.DHT, a)
+	r.waitAlive(59 * time.Minute)
+	if got := r.dials(); len(got) != 0 {
+		t.Fatalf("dials %v", got)
+	}
+	r.found(swarm.Tracker, a)
+	r.waitAlive(31 * time.Minute)
+	if got := r.dials(); len(got) == 0 {
+		t.Fatal("never dialled again")
 	}
 }

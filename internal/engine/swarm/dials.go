@@ -1,3 +1,5 @@
+//go:build !js
+
 package swarm
 
 import (
@@ -42,6 +44,9 @@ func (d *dialer) init() {
 	d.known = map[netip.AddrPort]*candidate{}
 	d.halfAt = map[netip.Addr]int{}
 }
+
+// size is how many addresses are remembered.
+func (d *dialer) size() int { return len(d.known) }
 
 // add remembers an address with what is said of it, or what is said beside what
 // was known. It reports false when there is no room for more of its kind.
@@ -238,7 +243,7 @@ func (d *dialer) forget(sources Source) {
 			list = append(list, c)
 		}
 	}
-	sort.Sort(list)
+	sort.Stable(list) // as others do: a tool that is linked already
 	for _, c := range list {
 		d.remove(c)
 	}

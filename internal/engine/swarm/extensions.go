@@ -8,7 +8,9 @@ import (
 )
 
 const (
-	firstApplicationID = 16       // numbers below are the machine's and its content's
+	pexID              = 1        // our number for ut_pex
+	firstContentID     = 2        // and for what the content speaks
+	firstApplicationID = 16       // and for what the application registers
 	defaultMaxSize     = 64 << 10 // of an extension's message
 )
 
@@ -26,8 +28,8 @@ type Extension struct {
 	Handle func(p *Peer, payload []byte) error
 }
 
-// registry is all extensions that we speak: the machine's own and the content's
-// first, numbered from 1, then the application's, from 16.
+// registry is all extensions that we speak: the machine's own, the content's and
+// the application's.
 type registry struct {
 	list []Extension
 	ids  []uint8
@@ -57,16 +59,24 @@ func (r *registry) add(id uint8, e Extension) error {
 
 // register fills the registry.
 func (m *Machine) register() error {
-	own := append([]Extension{{Name: wire.ExtPEX, Handle: m.gotPEX}}, m.content.Extensions()...)
-	if len(own) >= firstApplicationID || len(m.cfg.Extensions) > 255-firstApplicationID {
+	content := m.content.Extensions()
+	if len(content) > firstApplicationID-firstContentID || len(m.cfg.Extensions) > 255-firstApplicationID {
 		return errors.New("swarm: too many extensions")
 	}
-	for i, e := range own {
-		if err := m.ext.add(uint8(i+1), e); err != nil {
+	if e := m.exchangePeers(); e.Handle != nil {
+		if err := m.ext.add(pexID, e); err != nil {
+			return err
+		}
+	}
+	for i, e := range content {
+		if err := m.ext.add(uint8(i+firstContentID), e); err != nil {
 			return err
 		}
 	}
 	for i, e := range m.cfg.Extensions {
+		if e.Name == wire.ExtPEX {
+			return errors.New("swarm: ut_pex is the machine's own")
+		}
 		if err := m.ext.add(uint8(i+firstApplicationID), e); err != nil {
 			return err
 		}

@@ -106,7 +106,7 @@ func (m *Machine) handle(ev Event) {
 // time means never.
 func (m *Machine) Deadline() time.Time {
 	d := m.content.Deadline()
-	for _, t := range [...]time.Time{m.watched.next(), m.pex.rota.next(), m.dialDeadline()} {
+	for _, t := range [...]time.Time{m.watched.next(), m.pex.next(), m.dialDeadline()} {
 		if !t.IsZero() && (d.IsZero() || t.Before(d)) {
 			d = t
 		}
@@ -147,7 +147,7 @@ type Stats struct {
 func (m *Machine) Stats() Stats {
 	return Stats{
 		Peers: m.places.taken, WebSeeds: len(m.peers) - m.places.taken,
-		HalfOpen: m.dials.half, Known: len(m.dials.known),
+		HalfOpen: m.dials.half, Known: m.dials.size(),
 	}
 }
 

@@ -159,42 +159,6 @@ func (m *Machine) replaces(p, old *Peer) bool {
 	return (bytes.Compare(m.cfg.PeerID[:], p.ID[:]) < 0) == p.Outgoing
 }
 
-// isToo notes that a known address is that of a connected peer, so that it is
-// not dialled in vain.
-func (m *Machine) isToo(p *Peer, a netip.AddrPort) {
-	switch {
-	case a == p.Addr && p.Outgoing:
-		m.dials.standsFor(m.now, a)
-	case p.listens.IsValid() && a != p.listens:
-		m.dials.left(m.now, a, p.Seed)
-	default:
-		m.dials.standsFor(m.now, a)
-		p.listens = a
-	}
-}
-
-// canBeReached notes where others can dial a peer.
-func (m *Machine) canBeReached(p *Peer, a netip.AddrPort) {
-	if p.dial == a {
-		return
-	}
-	m.cannotBeReached(p)
-	p.dial = a
-	m.at[a] = p
-	m.pex.came(p)
-}
-
-func (m *Machine) cannotBeReached(p *Peer) {
-	if !p.dial.IsValid() {
-		return
-	}
-	if m.at[p.dial] == p {
-		delete(m.at, p.dial)
-	}
-	m.pex.went(p)
-	p.dial = netip.AddrPort{}
-}
-
 // Close ends a connection of our own will. It may be called for a peer that is
 // gone already. A ban holds for an hour.
 func (m *Machine) Close(p *Peer, err error, ban bool) {

@@ -1,3 +1,5 @@
+//go:build !js
+
 package swarm
 
 import (
@@ -42,6 +44,14 @@ type pexPeer struct {
 	went   uint64 // likewise of those that left
 	got    time.Time
 }
+
+// exchangePeers is ut_pex as an extension.
+func (m *Machine) exchangePeers() Extension {
+	return Extension{Name: wire.ExtPEX, Handle: m.gotPEX}
+}
+
+// next is when the next turn is; the zero time means never.
+func (x *exchange) next() time.Time { return x.rota.next() }
 
 // came notes a peer that others can dial.
 func (x *exchange) came(p *Peer) {

@@ -1,3 +1,5 @@
+//go:build !js
+
 package swarm_test
 
 import (
@@ -130,5 +132,14 @@ func TestPeerExchangeIsSpreadOverTime(t *testing.T) {
 	}
 	if most > 10 {
 		t.Fatalf("%d messages in one step", most)
+	}
+}
+
+func TestRubbishInPeerExchangeClosesThePeer(t *testing.T) {
+	r := start(t, nil)
+	key := r.join(joined{})
+	r.recv(key, extended(pexID, []byte("d5:added5:12345e")))
+	if !isBreach(r.closed[key].Err) {
+		t.Fatalf("closed with %v", r.closed[key].Err)
 	}
 }

@@ -30,11 +30,9 @@ func household(a netip.Addr) netip.Addr {
 	if a.Is4() {
 		return a
 	}
-	p, err := a.WithZone("").Prefix(64)
-	if err != nil {
-		return a
-	}
-	return p.Addr()
+	b := a.As16()
+	clear(b[8:])
+	return netip.AddrFrom16(b)
 }
 
 // counted reports whether an address says who is behind it. All of a machine's

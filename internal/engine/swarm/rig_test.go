@@ -235,6 +235,10 @@ func (r *rig) gone(key swarm.PeerKey) bool {
 
 func addr(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
 
+func addrPort(a string, port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(netip.MustParseAddr(a), port)
+}
+
 func crowdOf(n, net int) (list []netip.AddrPort) {
 	for i := range n {
 		list = append(list, addr(fmt.Sprintf("10.%d.%d.%d:6881", net, i>>8, i&255)))

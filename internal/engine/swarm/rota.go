@@ -74,7 +74,7 @@ const (
 
 // wholeSecond puts what is due within one second together, so that an idle swarm
 // wakes once for it.
-func wholeSecond(t time.Time) time.Time { return t.Truncate(time.Second) }
+func wholeSecond(t time.Time) time.Time { return time.Unix(t.Unix(), 0) }
 
 // watch looks at each peer now and then for silence, its own and ours.
 func (m *Machine) watch() {

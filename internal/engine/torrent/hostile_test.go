@@ -137,12 +137,6 @@ func TestBreachesCloseOneConnectionAndNothingElse(t *testing.T) {
 		{name: "extended: handshake is rubbish", msgs: func(*rig) []wire.Message {
 			return []wire.Message{extended(wire.ExtHandshakeID, []byte("d1:m"))}
 		}},
-		{name: "ut_pex: rubbish", msgs: func(r *rig) []wire.Message {
-			return []wire.Message{extended(r.ourID(wire.ExtPEX), []byte("d5:added5:12345e"))}
-		}},
-		{name: "ut_pex: flood", msgs: func(r *rig) []wire.Message {
-			return times(50, extended(r.ourID(wire.ExtPEX), (&wire.PEX{}).Append(nil)))
-		}},
 		{name: "ut_metadata: rubbish", msgs: func(r *rig) []wire.Message {
 			return []wire.Message{extended(r.ourID(wire.ExtMetadata), []byte("i1e"))}
 		}},

@@ -1,79 +1,13 @@
 package torrent_test
 
 import (
-	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
-	"github.com/shoal-p2p/shoal/metainfo"
 )
-
-// private makes a private torrent of the test torrent's size.
-func privateTorrent(t *testing.T) *metainfo.Torrent {
-	t.Helper()
-	b, err := metainfo.NewBuilder(metainfo.BuildOptions{
-		Name: "clip", PieceLength: pieceLength, V1: true, Private: true,
-		Files: []metainfo.BuildFile{{Path: []string{"clip"}, Length: numPieces * pieceLength}},
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range numPieces {
-		b.SetPiece(i, metainfo.PieceHashes{V1: metainfo.Hash{byte(i + 1)}})
-	}
-	tor, err := b.Finish()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return tor
-}
-
-// BEP 27: the flag of an info dictionary that came from peers holds like one that
-// was there from the start.
-func TestPrivateFlagOfAMagnetIsTakenOver(t *testing.T) {
-	tor := privateTorrent(t)
-	r := start(t, tor, magnet)
-	ask := func(src swarm.Source, a string) torrent.PeerKey {
-		r.step(swarm.PeersFound{Addrs: []netip.AddrPort{netip.MustParseAddrPort(a)}, Source: src})
-		return r.join(joined{addr: a, metadataSize: len(tor.Info.Bytes)})
-	}
-	dht, told := ask(swarm.DHT, "10.0.0.1:6881"), ask(swarm.Tracker, "10.0.0.2:6881")
-	r.serveMetadata(dht, tor.Info.Bytes)
-	var private, learned bool
-	for _, e := range r.effects {
-		switch e := e.(type) {
-		case swarm.Private:
-			private = true
-		case torrent.Learned:
-			learned = private // the driver hears of it no later
-			r.step(torrent.ContentReady{Info: e.Info})
-		}
-	}
-	if !private || !learned {
-		t.Fatalf("private %v, learned after it %v", private, learned)
-	}
-	if r.closed[dht].Err != swarm.ErrPrivate || len(r.closed) != 1 {
-		t.Fatalf("closed %v", r.closed)
-	}
-	r.effects = nil
-	off := false
-	for _, b := range r.ext(told, wire.ExtHandshakeID) {
-		if h, err := wire.ParseExtHandshake(b); err == nil {
-			id, named := h.ID(wire.ExtPEX)
-			off = off || named && id == 0
-		}
-	}
-	if !off {
-		t.Fatal("still offers peer exchange")
-	}
-	r.step(swarm.PeersFound{Addrs: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.3:6881")}, Source: swarm.DHT})
-	if len(did[swarm.Dial](r)) != 0 {
-		t.Fatal("dials what the DHT says")
-	}
-}
 
 func (r *rig) webSeed() torrent.PeerKey {
 	r.t.Helper()
