@@ -4,19 +4,30 @@
 // comes, goes or announces one piece moves that piece by one bucket, which is a
 // swap with the bucket's edge; nothing is ever sorted. Within a bucket the order
 // is random, so that peers of a swarm do not all fetch the same piece.
+//
+// Words: a piece is pickable while it is wanted, not had and not being fetched.
+// Its availability is the number of peers that have it; those that have
+// everything, the seeds, are counted apart. To pick is to choose a piece that a
+// given peer has; it never looks at more than a bounded number of pieces, whatever
+// the torrent's length.
 package picker
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
 
-// Picker holds the pickable pieces of one torrent: those that are wanted, not
-// had and not already being fetched. Peers that have everything are counted
-// apart, so that a seed costs nothing.
+	"github.com/shoal-p2p/shoal/internal/engine/bits"
+)
+
+// Picker holds the pickable pieces of one torrent.
 type Picker struct {
 	order []int32 // pickable pieces, availability ascending
 	pos   []int32 // index in order, -1 when not pickable
 	avail []int32 // peers with the piece, seeds not counted
 	end   []int32 // end[a] is the index in order after the last piece of availability a
+	set   bits.Set
 	seeds int
+	adds  uint64
+	work  int
 	rng   *rand.Rand
 }
 
@@ -28,6 +39,7 @@ func New(n int, rng *rand.Rand) *Picker {
 		pos:   make([]int32, n),
 		avail: make([]int32, n),
 		end:   make([]int32, 1, 8),
+		set:   bits.New(n),
 		rng:   rng,
 	}
 	for i := range p.pos {
@@ -44,6 +56,15 @@ func (p *Picker) Availability(i int) int { return int(p.avail[i]) + p.seeds }
 
 // Pickable reports whether piece i can be picked.
 func (p *Picker) Pickable(i int) bool { return p.pos[i] >= 0 }
+
+// Adds counts how often a piece became pickable. A peer for which there was
+// nothing to pick need not be looked at again before it changes, or the peer's
+// pieces do.
+func (p *Picker) Adds() uint64 { return p.adds }
+
+// Work counts the pieces and words looked at so far: the measure of what picking
+// costs.
+func (p *Picker) Work() int { return p.work }
 
 // AddSeed and RemoveSeed count a peer that has every piece.
 func (p *Picker) AddSeed() { p.seeds++ }
@@ -78,6 +99,8 @@ func (p *Picker) Add(i int) {
 	if p.pos[i] >= 0 {
 		return
 	}
+	p.adds++
+	p.set.Set(i)
 	a := p.avail[i]
 	p.grow(a)
 	at := int32(len(p.order))
@@ -100,6 +123,7 @@ func (p *Picker) Remove(i int) {
 	if at < 0 {
 		return
 	}
+	p.set.Clear(i)
 	for b := p.avail[i]; int(b) < len(p.end); b++ {
 		last := p.end[b] - 1
 		p.swap(at, last)
@@ -144,42 +168,4 @@ func (p *Picker) shuffle(at, a int32) {
 	if n := hi - lo; n > 1 {
 		p.swap(at, lo+p.rng.Int32N(n))
 	}
-}
-
-// Rarest returns the rarest pickable piece for which has reports true.
-func (p *Picker) Rarest(has func(i int) bool) (int, bool) {
-	for _, i := range p.order {
-		if has(int(i)) {
-			return int(i), true
-		}
-	}
-	return 0, false
-}
-
-// Commonest is Rarest from the other end: what slow peers fetch, so that they
-// do not hold up the pieces that the swarm lacks.
-func (p *Picker) Commonest(has func(i int) bool) (int, bool) {
-	for k := len(p.order) - 1; k >= 0; k-- {
-		if i := int(p.order[k]); has(i) {
-			return i, true
-		}
-	}
-	return 0, false
-}
-
-// Random returns any pickable piece for which has reports true: the first
-// pieces of a newcomer, which needs something to give before it needs the
-// rarest.
-func (p *Picker) Random(has func(i int) bool) (int, bool) {
-	n := len(p.order)
-	if n == 0 {
-		return 0, false
-	}
-	from := p.rng.IntN(n)
-	for k := range n {
-		if i := int(p.order[(from+k)%n]); has(i) {
-			return i, true
-		}
-	}
-	return 0, false
 }

@@ -54,8 +54,9 @@ type ContentReady struct {
 }
 
 // ReaderMoved opens or moves a reader: pieces First to Last (inclusive) are
-// needed soon, in that order. Urgent is how long the reader can wait for First;
-// every later piece may take Spacing longer.
+// needed soon, in that order, whether they are wanted or not. Urgent is how long
+// the reader can wait for First; every later piece may take Spacing longer. Zero
+// says that the reader's rate is not known yet.
 type ReaderMoved struct {
 	Reader      int
 	First, Last int
@@ -108,6 +109,10 @@ func (Paused) Event() {}
 // the next Step.
 type Effect = swarm.Effect
 
+// Void says that a peer will answer none of the requests sent so far: it choked
+// us, and speaks no BEP 6.
+type Void struct{ Peer PeerKey }
+
 // Upload reads a block from the store and sends it, then reports Sent.
 type Upload struct {
 	Peer                 PeerKey
@@ -151,7 +156,10 @@ type Finished struct{}
 type Stuck struct{ Err error }
 
 // Effect implements [Effect].
-func (Upload) Effect() {}
+func (*Upload) Effect() {}
+
+// Effect implements [Effect].
+func (Void) Effect() {}
 
 // Effect implements [Effect].
 func (OpenPiece) Effect() {}
