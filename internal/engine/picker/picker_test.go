@@ -51,9 +51,13 @@ func TestOrderAgreesWithNaiveCount(t *testing.T) {
 		p := New(n, rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 2)))
 		var avail [n]int
 		var in [n]bool
+		var level [n]Level
+		for i := range level {
+			level[i] = Normal
+		}
 		for range rapid.IntRange(0, 200).Draw(t, "steps") {
 			i := rapid.IntRange(0, n-1).Draw(t, "piece")
-			switch rapid.IntRange(0, 3).Draw(t, "op") {
+			switch rapid.IntRange(0, 4).Draw(t, "op") {
 			case 0:
 				p.Add(i)
 				in[i] = true
@@ -66,6 +70,9 @@ func TestOrderAgreesWithNaiveCount(t *testing.T) {
 			case 3:
 				p.Dec(i)
 				avail[i] = max(0, avail[i]-1)
+			case 4:
+				level[i] = Level(rapid.IntRange(0, int(High)).Draw(t, "level"))
+				p.SetLevel(i, level[i])
 			}
 			want := 0
 			for k := range n {
@@ -79,9 +86,14 @@ func TestOrderAgreesWithNaiveCount(t *testing.T) {
 			if p.Len() != want {
 				t.Fatalf("%d pickable, want %d", p.Len(), want)
 			}
-			for k := 1; k < len(p.order); k++ {
-				if avail[p.order[k-1]] > avail[p.order[k]] {
-					t.Fatalf("order %v is not by availability %v", p.order, avail)
+			for l, o := range p.orders {
+				for k, i := range o.list {
+					if k > 0 && avail[o.list[k-1]] > avail[i] {
+						t.Fatalf("order %v is not by availability %v", o.list, avail)
+					}
+					if level[i] != Level(l) || !o.set.Has(int(i)) {
+						t.Fatalf("piece %d of level %d is in the order of level %d", i, level[i], l)
+					}
 				}
 			}
 		}
@@ -175,6 +187,31 @@ func TestPickLooksAtABoundedNumberOfPieces(t *testing.T) {
 		}
 		if w := p.Work() - before; w > walkLimit+n/64+sample {
 			t.Errorf("%s looks at %d pieces and words", name, w)
+		}
+	}
+}
+
+// A piece of a higher level comes first, however common it is.
+func TestHigherLevelComesFirst(t *testing.T) {
+	const n = 1000
+	p := New(n, rand.New(rand.NewPCG(1, 1)))
+	for i := range n {
+		p.Add(i)
+	}
+	p.SetLevel(700, High)
+	for i := range 500 {
+		p.SetLevel(i, Low)
+	}
+	for range 5 {
+		p.Inc(700)
+	}
+	everything := all(n)
+	for name, pick := range picks {
+		if i, _ := pick(p, everything, nil); i != 700 {
+			t.Errorf("%s: %d", name, i)
+		}
+		if i, _ := pick(p, everything, func(i int) bool { return i != 700 }); i < 500 {
+			t.Errorf("%s: %d, of the lowest level", name, i)
 		}
 	}
 }

@@ -62,7 +62,7 @@ func (c *content) Left(p *swarm.Peer) { c.machine().removePeer(state(p)) }
 // Greeting implements swarm.Content.
 func (c *content) Greeting(h *wire.ExtHandshake) {
 	m := c.machine()
-	h.ReqQ, h.UploadOnly = advertisedReqQ, m.Complete()
+	h.ReqQ, h.UploadOnly = advertisedReqQ, m.uploadOnly()
 	if m.info != nil {
 		h.MetadataSize = len(m.info.Bytes)
 	}
@@ -111,6 +111,8 @@ func (c *content) Deadline() time.Time { return c.machine().timersDue() }
 func (c *content) Wants() swarm.Appetite {
 	switch m := c.machine(); {
 	case m.paused:
+		return swarm.Nobody
+	case m.info != nil && m.missing == 0 && m.selfish:
 		return swarm.Nobody
 	case m.info != nil && m.missing == 0:
 		return swarm.Leechers

@@ -68,8 +68,33 @@ type ReaderMoved struct {
 // ReaderClosed ends a reader.
 type ReaderClosed struct{ Reader int }
 
-// Wanted replaces the set of pieces to fetch; nil wants all of them.
-type Wanted struct{ Pieces *bits.Set }
+// Priority is how eagerly a piece is to be fetched.
+type Priority uint8
+
+// The priorities. Pieces of a higher one are fetched before all of a lower one,
+// as far as the peers have them.
+const (
+	Skip Priority = iota // not to be fetched, unless a reader waits for it
+	Low
+	Normal
+	High
+)
+
+// Priorities says which pieces to fetch, one priority for each; nil means Normal
+// for all. One of another length than the torrent is ignored.
+type Priorities struct{ Levels []Priority }
+
+// Sequential has pieces fetched in their order instead of by rarity, or by rarity
+// again. Priorities go before.
+type Sequential struct{ On bool }
+
+// SuperSeed has a complete torrent handed out piece by piece, to each peer
+// another one, so that few bytes make many sources (BEP 16). Peers that are
+// connected already know that we are a seed; it is for those that come.
+type SuperSeed struct{ On bool }
+
+// DownloadOnly stops serving anybody, or starts it again.
+type DownloadOnly struct{ On bool }
 
 // Paused stops fetching and serving, or starts it again.
 type Paused struct{ On bool }
@@ -99,7 +124,16 @@ func (ReaderMoved) Event() {}
 func (ReaderClosed) Event() {}
 
 // Event implements [Event].
-func (Wanted) Event() {}
+func (Priorities) Event() {}
+
+// Event implements [Event].
+func (Sequential) Event() {}
+
+// Event implements [Event].
+func (SuperSeed) Event() {}
+
+// Event implements [Event].
+func (DownloadOnly) Event() {}
 
 // Event implements [Event].
 func (Paused) Event() {}

@@ -2,7 +2,6 @@ package torrent
 
 import (
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
@@ -28,24 +27,27 @@ type Machine struct {
 	dirty   []*peer // requests may have room
 	filling []*peer // dirty ones being looked at
 	paused  bool
+	selfish bool // serves nobody
 
-	have     bits.Set
-	wanted   bits.Set // pieces selected for fetching
-	needed   bits.Set // those and what readers wait for
-	missing  int      // needed and not had
-	lacking  int      // wanted and not had
-	pick     *picker.Picker
-	pieces   pieces
-	readers  readers
-	partial  []*peer // those that are no seeds
-	starved  starved
-	tempo    tempo
-	stuck    bool // the store refused a write
-	finished bool
+	have       bits.Set
+	wanted     bits.Set // pieces selected for fetching
+	needed     bits.Set // those and what readers wait for
+	missing    int      // needed and not had
+	lacking    int      // wanted and not had
+	pick       *picker.Picker
+	sequential bool
+	pieces     pieces
+	readers    readers
+	partial    []*peer // those that are no seeds
+	starved    starved
+	tempo      tempo
+	stuck      bool // the store refused a write
+	finished   bool
 
 	meta   metadata
 	hashes hashFetch
 	choke  *choker.Choker
+	super  superSeed
 	forged map[int]*forgery
 
 	blockTime  latency
@@ -139,8 +141,14 @@ func (m *Machine) handle(ev Event) {
 		m.readerMoved(ev)
 	case ReaderClosed:
 		m.readerClosed(ev.Reader)
-	case Wanted:
-		m.setWanted(ev.Pieces)
+	case Priorities:
+		m.setPriorities(ev.Levels)
+	case Sequential:
+		m.sequential = ev.On
+	case SuperSeed:
+		m.setSuperSeed(ev.On)
+	case DownloadOnly:
+		m.setDownloadOnly(ev.On)
 	case Paused:
 		m.setPaused(ev.On)
 	}
@@ -191,56 +199,6 @@ func (m *Machine) fetching() bool {
 
 // Complete reports whether every wanted piece is stored.
 func (m *Machine) Complete() bool { return m.info != nil && m.lacking == 0 }
-
-// recount rebuilds the counts of missing pieces and what may be picked.
-func (m *Machine) recount() {
-	m.missing, m.lacking = 0, 0
-	for i := range m.info.NumPieces() {
-		lacks := !m.have.Has(i)
-		if lacks && m.needed.Has(i) {
-			m.missing++
-		}
-		if lacks && m.wanted.Has(i) {
-			m.lacking++
-		}
-		if lacks && m.wanted.Has(i) && m.pieces.at[i] == nil {
-			m.pick.Add(i)
-		} else {
-			m.pick.Remove(i)
-		}
-	}
-}
-
-func (m *Machine) setWanted(set *bits.Set) {
-	if m.info == nil {
-		return
-	}
-	if set == nil {
-		m.wanted.Fill()
-	} else if set.Len() == m.info.NumPieces() {
-		m.wanted = set.Clone()
-	}
-	m.needed = m.wanted.Clone()
-	for _, r := range m.readers.list {
-		for i := r.first; i <= r.last; i++ {
-			m.needed.Set(i)
-		}
-	}
-	m.recount()
-	for _, pc := range slices.Clone(m.pieces.open.list) {
-		if !m.needed.Has(pc.index) && !pc.verifying {
-			m.abandon(pc)
-		}
-	}
-	for _, p := range m.peers {
-		m.countUseful(p)
-		p.dry = 0
-		m.updateInterest(p)
-		m.touch(p)
-	}
-	m.finished = false
-	m.checkFinished()
-}
 
 func (m *Machine) checkFinished() {
 	if m.info == nil {

@@ -31,6 +31,7 @@ type peer struct {
 
 	has       bits.Set // what it has
 	early     early    // what it said of that before the info dictionary was known
+	hidden    bits.Set // pieces that it was not told of (BEP 16)
 	gotBits   bool     // a bitfield or a have came: have all and have none may not follow
 	useful    int      // pieces it has that we need and lack; not counted for seeds
 	seedCount bool     // counted as a seed in the picker
@@ -69,6 +70,8 @@ func (p *peer) isSeed(m *Machine) bool {
 // have none).
 func (m *Machine) sendHave(p *peer) {
 	switch {
+	case m.super.on && m.have.All():
+		m.hide(p)
 	case p.fast && (m.info == nil || m.have.Count() == 0):
 		m.send(p, wire.Message{ID: wire.HaveNone})
 	case p.fast && m.have.All():
@@ -88,6 +91,7 @@ func (m *Machine) removePeer(p *peer) {
 		m.uncountPieces(p)
 	}
 	m.removePartial(p)
+	m.super.left(p)
 	m.disown(p)
 	m.meta.peerLeft(p.key)
 	m.hashes.peerLeft(p.key)

@@ -108,6 +108,7 @@ func (m *Machine) addPiece(p *peer, i int) bool {
 	} else {
 		m.pick.Inc(i)
 	}
+	m.spread(p, i)
 	if m.needed.Has(i) && !m.have.Has(i) {
 		p.useful++
 		p.dry = 0

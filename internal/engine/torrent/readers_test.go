@@ -5,7 +5,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
@@ -120,8 +119,7 @@ func TestLateBlockOfTheFirstUrgentPieceIsAskedElsewhere(t *testing.T) {
 // A reader gets what it waits for though its file is not selected.
 func TestReaderIsServedFromAFileThatIsNotSelected(t *testing.T) {
 	r := start(t, longTorrent(t, 20), nil)
-	none := bits.New(20)
-	r.step(torrent.Wanted{Pieces: &none})
+	r.step(torrent.Priorities{Levels: make([]torrent.Priority, 20)})
 	key := r.join(joined{})
 	r.recv(key, wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.Unchoke})
 	r.step(torrent.ReaderMoved{Reader: 1, First: 7, Last: 8, Spacing: time.Second})

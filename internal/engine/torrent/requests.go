@@ -186,6 +186,8 @@ func (m *Machine) choose(p *peer) (int, bool) {
 		return m.pick.Commonest(&p.has, ok)
 	case p.WebSeed && m.continues(p):
 		return p.row.next, true
+	case m.sequential:
+		return m.pick.First(&p.has, ok)
 	case m.have.Count() < firstPieces:
 		return m.pick.Random(&p.has, ok)
 	}

@@ -24,7 +24,7 @@ func (m *Machine) gotRequest(p *peer, it *Item) error {
 	if uint64(it.Begin)+uint64(it.Length) > uint64(m.info.PieceSpan(i)) {
 		return breach("request beyond the end of its piece")
 	}
-	refuse := p.choking || !m.have.Has(i) || m.paused
+	refuse := p.choking || !m.have.Has(i) || m.paused || !m.super.shown(p, i)
 	if !refuse && p.uploads.len() >= maxQueuedUploads {
 		if !p.fast {
 			return breach("flood of requests")
@@ -123,7 +123,7 @@ func (m *Machine) refuseUploads(p *peer, match func(upload) bool) {
 
 // fillSlots unchokes whom the choker likes best while slots are free.
 func (m *Machine) fillSlots() {
-	if m.paused {
+	if m.paused || m.selfish {
 		return
 	}
 	n := 0
@@ -143,7 +143,8 @@ func (m *Machine) fillSlots() {
 }
 
 func (m *Machine) rechoke() {
-	if m.paused {
+	m.showOn()
+	if m.paused || m.selfish {
 		return
 	}
 	keys := m.choke.Rechoke(m.now, m.Complete(), m.candidates())
@@ -170,4 +171,15 @@ func (m *Machine) candidates() []choker.Candidate {
 		cands = append(cands, c)
 	}
 	return cands
+}
+
+// setDownloadOnly stops serving anybody, or starts it again.
+func (m *Machine) setDownloadOnly(on bool) {
+	m.selfish = on
+	m.slotsFree = !on
+	for _, p := range m.peers {
+		if on {
+			m.setChoke(p, true)
+		}
+	}
 }
