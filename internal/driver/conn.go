@@ -85,6 +85,13 @@ func (c *conn) send(msgs []wire.Message) {
 	c.signal()
 }
 
+// expectNothing forgets where answers to the requests so far would go.
+func (c *conn) expectNothing() {
+	c.mu.Lock()
+	clear(c.expect)
+	c.mu.Unlock()
+}
+
 // upload queues a block to be read from the store and sent.
 func (c *conn) upload(u torrent.Upload) {
 	c.mu.Lock()

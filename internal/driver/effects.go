@@ -20,9 +20,13 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 			if c := t.conns[e.Peer]; c != nil {
 				c.send(e.Messages)
 			}
-		case torrent.Upload:
+		case torrent.Void:
+			if c, ok := t.conns[e.Peer].(*conn); ok {
+				c.expectNothing()
+			}
+		case *torrent.Upload:
 			if c := t.conns[e.Peer]; c != nil {
-				c.upload(e)
+				c.upload(*e)
 			}
 		case torrent.OpenPiece:
 			t.buffers[e.Index] = newPieceBuffer(t.s.pool, e.Index, e.Size, e.Buffer)

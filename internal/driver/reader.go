@@ -150,13 +150,13 @@ func (r *Reader) announce(index int) {
 			r.rate = float64(r.pos-r.toldAt) / dt
 		}
 	}
-	rate := max(r.rate, 128<<10)
+	var spacing time.Duration // unknown before something was played
+	if r.rate > 0 {
+		spacing = time.Duration(float64(pl) / max(r.rate, 128<<10) * float64(time.Second))
+	}
 	last := int(min(r.base+r.size-1, r.base+r.pos+r.ahead) / pl)
 	r.told = index
-	r.t.post(torrent.ReaderMoved{
-		Reader: r.id, First: index, Last: last, Jump: jump,
-		Spacing: time.Duration(float64(pl) / rate * float64(time.Second)),
-	})
+	r.t.post(torrent.ReaderMoved{Reader: r.id, First: index, Last: last, Jump: jump, Spacing: spacing})
 }
 
 // Close ends the reader; what it waited for is no longer urgent.

@@ -101,13 +101,28 @@ func (t *Torrent) AddPeers(addrs []netip.AddrPort, from swarm.Source) {
 
 // Want replaces the set of pieces to fetch; nil wants all.
 func (t *Torrent) Want(pieces *bits.Set) {
+	if pieces == nil {
+		t.Prioritize(nil)
+		return
+	}
+	levels := make([]torrent.Priority, pieces.Len())
+	for i := range levels {
+		if pieces.Has(i) {
+			levels[i] = torrent.Normal
+		}
+	}
+	t.Prioritize(levels)
+}
+
+// Prioritize says how eagerly each piece is to be fetched; nil fetches all alike.
+func (t *Torrent) Prioritize(levels []torrent.Priority) {
 	t.mu.Lock()
 	if t.isDone {
 		t.isDone = false
 		t.done = make(chan struct{})
 	}
 	t.mu.Unlock()
-	t.post(torrent.Wanted{Pieces: pieces})
+	t.post(torrent.Priorities{Levels: levels})
 }
 
 // Pause stops fetching and serving, or starts it again.

@@ -18,10 +18,15 @@ func (x *Node) carryOut(e torrent.Effect) {
 		if c := x.live(e.Peer, "Send"); c != nil {
 			c.send(e.Messages)
 		}
-	case torrent.Upload:
+	case torrent.Void:
+		if c := x.live(e.Peer, "Void"); c != nil {
+			clear(c.expect)
+			clear(c.asked)
+		}
+	case *torrent.Upload:
 		if c := x.live(e.Peer, "Upload"); c != nil {
-			x.checkUpload(e)
-			c.upload(e)
+			x.checkUpload(*e)
+			c.upload(*e)
 		}
 	case swarm.Close:
 		if c := x.live(e.Peer, "Close"); c != nil {

@@ -84,8 +84,10 @@ func TestWantedPiecesAreFetchedAndNothingElse(t *testing.T) {
 	x := net.Add(NodeConfig{})
 	x.Selective = true
 	set := bits.New(tor.Info.NumPieces())
+	levels := make([]torrent.Priority, set.Len())
 	for i := range 8 {
 		set.Set(3 * i)
+		levels[3*i] = torrent.Normal
 	}
 	done := false
 	x.OnEffect = func(e torrent.Effect) {
@@ -94,7 +96,7 @@ func TestWantedPiecesAreFetchedAndNothingElse(t *testing.T) {
 		}
 	}
 	x.Join()
-	x.Post(torrent.Wanted{Pieces: &set})
+	x.Post(torrent.Priorities{Levels: levels})
 	if err := net.Run(5*time.Minute, func() bool { return done }); err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +109,7 @@ func TestWantedPiecesAreFetchedAndNothingElse(t *testing.T) {
 		}
 	}
 	done = false
-	x.Post(torrent.Wanted{})
+	x.Post(torrent.Priorities{})
 	if err := net.Run(10*time.Minute, net.AllComplete); err != nil {
 		t.Fatal(err)
 	}

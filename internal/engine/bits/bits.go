@@ -2,7 +2,10 @@
 // bitfield message (BEP 3: the high bit of the first byte is piece 0).
 package bits
 
-import "math/bits"
+import (
+	"encoding/binary"
+	"math/bits"
+)
 
 // Set holds n bits. The zero Set is empty with room for none. Spare bits of the
 // last byte are always zero.
@@ -74,6 +77,21 @@ func (s *Set) Fill() {
 		s.b[len(s.b)-1] = ^byte(0xff >> r)
 	}
 	s.count = s.n
+}
+
+// Words is the number of words that the set is looked through in.
+func (s *Set) Words() int { return (len(s.b) + 7) / 8 }
+
+// Word returns the bits 64*k to 64*k+63, the first of them as the highest bit.
+// Bits beyond the end are clear.
+func (s *Set) Word(k int) uint64 {
+	b := s.b[8*k:]
+	if len(b) >= 8 {
+		return binary.BigEndian.Uint64(b)
+	}
+	var last [8]byte
+	copy(last[:], b)
+	return binary.BigEndian.Uint64(last[:])
 }
 
 // Bytes is the set as a bitfield message carries it. It aliases the set.

@@ -4,32 +4,57 @@
 // comes, goes or announces one piece moves that piece by one bucket, which is a
 // swap with the bucket's edge; nothing is ever sorted. Within a bucket the order
 // is random, so that peers of a swarm do not all fetch the same piece.
+//
+// Words: a piece is pickable while it is wanted, not had and not being fetched.
+// Its availability is the number of peers that have it; those that have
+// everything, the seeds, are counted apart. To pick is to choose a piece that a
+// given peer has; it never looks at more than a bounded number of pieces, whatever
+// the torrent's length.
 package picker
 
-import "math/rand/v2"
+import (
+	"math/rand/v2"
 
-// Picker holds the pickable pieces of one torrent: those that are wanted, not
-// had and not already being fetched. Peers that have everything are counted
-// apart, so that a seed costs nothing.
+	"github.com/shoal-p2p/shoal/internal/engine/bits"
+)
+
+// Level is how eagerly a piece is wanted. A piece of a higher level is picked
+// before any of a lower one.
+type Level uint8
+
+// The levels.
+const (
+	Low Level = iota
+	Normal
+	High
+	numLevels
+)
+
+// Picker holds the pickable pieces of one torrent.
 type Picker struct {
-	order []int32 // pickable pieces, availability ascending
-	pos   []int32 // index in order, -1 when not pickable
-	avail []int32 // peers with the piece, seeds not counted
-	end   []int32 // end[a] is the index in order after the last piece of availability a
-	seeds int
-	rng   *rand.Rand
+	orders [numLevels]order
+	pos    []int32 // index in its order, -1 when not pickable
+	avail  []int32 // peers with the piece, seeds not counted
+	level  []Level // nil: all are Normal
+	n      int     // pickable pieces
+	seeds  int
+	adds   uint64
+	work   int
+	rng    *rand.Rand
 }
 
-// New returns a picker for n pieces, none of them pickable. Ties are broken
-// with rng.
+// order are the pickable pieces of one level.
+type order struct {
+	list []int32  // availability ascending
+	end  []int32  // end[a] is the index in list after the last piece of availability a
+	set  bits.Set // the same pieces
+	low  int      // no word of set before this one holds any
+}
+
+// New returns a picker for n pieces, none of them pickable, all of level Normal.
+// Ties are broken with rng.
 func New(n int, rng *rand.Rand) *Picker {
-	p := &Picker{
-		order: make([]int32, 0, n),
-		pos:   make([]int32, n),
-		avail: make([]int32, n),
-		end:   make([]int32, 1, 8),
-		rng:   rng,
-	}
+	p := &Picker{pos: make([]int32, n), avail: make([]int32, n), rng: rng}
 	for i := range p.pos {
 		p.pos[i] = -1
 	}
@@ -37,7 +62,7 @@ func New(n int, rng *rand.Rand) *Picker {
 }
 
 // Len is the number of pickable pieces.
-func (p *Picker) Len() int { return len(p.order) }
+func (p *Picker) Len() int { return p.n }
 
 // Availability is the number of peers known to have piece i.
 func (p *Picker) Availability(i int) int { return int(p.avail[i]) + p.seeds }
@@ -45,31 +70,72 @@ func (p *Picker) Availability(i int) int { return int(p.avail[i]) + p.seeds }
 // Pickable reports whether piece i can be picked.
 func (p *Picker) Pickable(i int) bool { return p.pos[i] >= 0 }
 
+// Adds counts how often a piece became pickable. A peer for which there was
+// nothing to pick need not be looked at again before it changes, or the peer's
+// pieces do.
+func (p *Picker) Adds() uint64 { return p.adds }
+
+// Work counts the pieces and words looked at so far: the measure of what picking
+// costs.
+func (p *Picker) Work() int { return p.work }
+
 // AddSeed and RemoveSeed count a peer that has every piece.
 func (p *Picker) AddSeed() { p.seeds++ }
 
 // RemoveSeed undoes AddSeed.
 func (p *Picker) RemoveSeed() { p.seeds-- }
 
-func (p *Picker) swap(i, j int32) {
+// order returns the order that piece i belongs to.
+func (p *Picker) order(i int) *order {
+	l := Normal
+	if p.level != nil {
+		l = p.level[i]
+	}
+	return &p.orders[l]
+}
+
+// SetLevel gives piece i a level.
+func (p *Picker) SetLevel(i int, l Level) {
+	if p.level == nil {
+		if l == Normal {
+			return
+		}
+		p.level = make([]Level, len(p.pos))
+		for k := range p.level {
+			p.level[k] = Normal
+		}
+	}
+	if p.level[i] == l {
+		return
+	}
+	pickable := p.Pickable(i)
+	p.Remove(i)
+	p.level[i] = l
+	if pickable {
+		p.Add(i)
+	}
+}
+
+func (p *Picker) swap(o *order, i, j int32) {
 	if i == j {
 		return
 	}
-	a, b := p.order[i], p.order[j]
-	p.order[i], p.order[j] = b, a
+	a, b := o.list[i], o.list[j]
+	o.list[i], o.list[j] = b, a
 	p.pos[a], p.pos[b] = j, i
 }
 
-func (p *Picker) start(a int32) int32 {
+// start is the index of the first piece of availability a.
+func (o *order) start(a int32) int32 {
 	if a == 0 {
 		return 0
 	}
-	return p.end[a-1]
+	return o.end[a-1]
 }
 
-func (p *Picker) grow(a int32) {
-	for int(a) >= len(p.end) {
-		p.end = append(p.end, int32(len(p.order)))
+func (o *order) grow(a int32) {
+	for int(a) >= len(o.end) {
+		o.end = append(o.end, int32(len(o.list)))
 	}
 }
 
@@ -78,20 +144,28 @@ func (p *Picker) Add(i int) {
 	if p.pos[i] >= 0 {
 		return
 	}
+	p.adds++
+	p.n++
+	o := p.order(i)
+	if o.set.Len() == 0 {
+		o.set = bits.New(len(p.pos))
+	}
+	o.set.Set(i)
+	o.low = min(o.low, i/64)
 	a := p.avail[i]
-	p.grow(a)
-	at := int32(len(p.order))
-	p.order = append(p.order, int32(i))
+	o.grow(a)
+	at := int32(len(o.list))
+	o.list = append(o.list, int32(i))
 	p.pos[i] = at
 	// Every higher bucket gives up its first place and takes one at its end.
-	for b := int32(len(p.end)) - 1; b > a; b-- {
-		first := p.end[b-1]
-		p.swap(at, first)
+	for b := int32(len(o.end)) - 1; b > a; b-- {
+		first := o.end[b-1]
+		p.swap(o, at, first)
 		at = first
-		p.end[b]++
+		o.end[b]++
 	}
-	p.end[a]++
-	p.shuffle(at, a)
+	o.end[a]++
+	p.shuffle(o, at, a)
 }
 
 // Remove makes piece i not pickable: it is had, being fetched or not wanted.
@@ -100,13 +174,16 @@ func (p *Picker) Remove(i int) {
 	if at < 0 {
 		return
 	}
-	for b := p.avail[i]; int(b) < len(p.end); b++ {
-		last := p.end[b] - 1
-		p.swap(at, last)
+	p.n--
+	o := p.order(i)
+	o.set.Clear(i)
+	for b := p.avail[i]; int(b) < len(o.end); b++ {
+		last := o.end[b] - 1
+		p.swap(o, at, last)
 		at = last
-		p.end[b]--
+		o.end[b]--
 	}
-	p.order = p.order[:len(p.order)-1]
+	o.list = o.list[:len(o.list)-1]
 	p.pos[i] = -1
 }
 
@@ -114,12 +191,13 @@ func (p *Picker) Remove(i int) {
 func (p *Picker) Inc(i int) {
 	a := p.avail[i]
 	p.avail[i]++
-	p.grow(a + 1)
 	if at := p.pos[i]; at >= 0 {
-		last := p.end[a] - 1
-		p.swap(at, last)
-		p.end[a]--
-		p.shuffle(last, a+1)
+		o := p.order(i)
+		o.grow(a + 1)
+		last := o.end[a] - 1
+		p.swap(o, at, last)
+		o.end[a]--
+		p.shuffle(o, last, a+1)
 	}
 }
 
@@ -131,55 +209,18 @@ func (p *Picker) Dec(i int) {
 	}
 	p.avail[i]--
 	if at := p.pos[i]; at >= 0 {
-		first := p.end[a-1]
-		p.swap(at, first)
-		p.end[a-1]++
-		p.shuffle(first, a-1)
+		o := p.order(i)
+		first := o.end[a-1]
+		p.swap(o, at, first)
+		o.end[a-1]++
+		p.shuffle(o, first, a-1)
 	}
 }
 
 // shuffle gives the piece at index at a random place in its bucket.
-func (p *Picker) shuffle(at, a int32) {
-	lo, hi := p.start(a), p.end[a]
+func (p *Picker) shuffle(o *order, at, a int32) {
+	lo, hi := o.start(a), o.end[a]
 	if n := hi - lo; n > 1 {
-		p.swap(at, lo+p.rng.Int32N(n))
+		p.swap(o, at, lo+p.rng.Int32N(n))
 	}
-}
-
-// Rarest returns the rarest pickable piece for which has reports true.
-func (p *Picker) Rarest(has func(i int) bool) (int, bool) {
-	for _, i := range p.order {
-		if has(int(i)) {
-			return int(i), true
-		}
-	}
-	return 0, false
-}
-
-// Commonest is Rarest from the other end: what slow peers fetch, so that they
-// do not hold up the pieces that the swarm lacks.
-func (p *Picker) Commonest(has func(i int) bool) (int, bool) {
-	for k := len(p.order) - 1; k >= 0; k-- {
-		if i := int(p.order[k]); has(i) {
-			return i, true
-		}
-	}
-	return 0, false
-}
-
-// Random returns any pickable piece for which has reports true: the first
-// pieces of a newcomer, which needs something to give before it needs the
-// rarest.
-func (p *Picker) Random(has func(i int) bool) (int, bool) {
-	n := len(p.order)
-	if n == 0 {
-		return 0, false
-	}
-	from := p.rng.IntN(n)
-	for k := range n {
-		if i := int(p.order[(from+k)%n]); has(i) {
-			return i, true
-		}
-	}
-	return 0, false
 }

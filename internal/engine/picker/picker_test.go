@@ -4,13 +4,20 @@ import (
 	"math/rand/v2"
 	"testing"
 
+	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"pgregory.net/rapid"
 )
 
-func any(int) bool { return true }
+// all is a peer that has everything, but is not counted as a seed.
+func all(n int) *bits.Set {
+	s := bits.New(n)
+	s.Fill()
+	return &s
+}
 
 func TestRarestComesFirstAndTiesAreRandom(t *testing.T) {
 	firsts := map[int]int{}
+	everything := all(10)
 	for seed := range uint64(200) {
 		p := New(10, rand.New(rand.NewPCG(seed, 1)))
 		for i := range 10 {
@@ -23,12 +30,12 @@ func TestRarestComesFirstAndTiesAreRandom(t *testing.T) {
 			}
 			p.Inc(i)
 		}
-		i, ok := p.Rarest(any)
+		i, ok := p.Rarest(everything, nil)
 		if !ok || i < 7 {
 			t.Fatalf("picked %d with availability %d", i, p.Availability(i))
 		}
 		firsts[i]++
-		if i, _ := p.Commonest(any); i >= 7 {
+		if i, _ := p.Commonest(everything, nil); i >= 7 {
 			t.Fatalf("commonest is %d", i)
 		}
 	}
@@ -44,9 +51,13 @@ func TestOrderAgreesWithNaiveCount(t *testing.T) {
 		p := New(n, rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 2)))
 		var avail [n]int
 		var in [n]bool
+		var level [n]Level
+		for i := range level {
+			level[i] = Normal
+		}
 		for range rapid.IntRange(0, 200).Draw(t, "steps") {
 			i := rapid.IntRange(0, n-1).Draw(t, "piece")
-			switch rapid.IntRange(0, 3).Draw(t, "op") {
+			switch rapid.IntRange(0, 4).Draw(t, "op") {
 			case 0:
 				p.Add(i)
 				in[i] = true
@@ -59,6 +70,9 @@ func TestOrderAgreesWithNaiveCount(t *testing.T) {
 			case 3:
 				p.Dec(i)
 				avail[i] = max(0, avail[i]-1)
+			case 4:
+				level[i] = Level(rapid.IntRange(0, int(High)).Draw(t, "level"))
+				p.SetLevel(i, level[i])
 			}
 			want := 0
 			for k := range n {
@@ -72,9 +86,14 @@ func TestOrderAgreesWithNaiveCount(t *testing.T) {
 			if p.Len() != want {
 				t.Fatalf("%d pickable, want %d", p.Len(), want)
 			}
-			for k := 1; k < len(p.order); k++ {
-				if avail[p.order[k-1]] > avail[p.order[k]] {
-					t.Fatalf("order %v is not by availability %v", p.order, avail)
+			for l, o := range p.orders {
+				for k, i := range o.list {
+					if k > 0 && avail[o.list[k-1]] > avail[i] {
+						t.Fatalf("order %v is not by availability %v", o.list, avail)
+					}
+					if level[i] != Level(l) || !o.set.Has(int(i)) {
+						t.Fatalf("piece %d of level %d is in the order of level %d", i, level[i], l)
+					}
 				}
 			}
 		}
@@ -88,10 +107,111 @@ func BenchmarkIncDecWith100kPieces(b *testing.B) {
 		p.Add(i)
 	}
 	i := 0
+	everything := all(n)
 	for b.Loop() {
 		p.Inc(i % n)
-		p.Rarest(any)
+		p.Rarest(everything, nil)
 		p.Dec(i % n)
 		i++
+	}
+}
+
+// picks are the ways to pick.
+var picks = map[string]func(*Picker, *bits.Set, func(int) bool) (int, bool){
+	"rarest": (*Picker).Rarest, "commonest": (*Picker).Commonest, "random": (*Picker).Random, "first": (*Picker).First,
+}
+
+// Whatever a peer has, a piece of it is found if there is one, and only then.
+func TestPickFindsWhatThePeerHas(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		n := rapid.IntRange(1, 3000).Draw(t, "pieces")
+		rng := rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 3))
+		p := New(n, rng)
+		has := bits.New(n)
+		density, shared := rapid.Float64Range(0, 1).Draw(t, "density"), rapid.IntRange(0, 5).Draw(t, "shared")
+		for i := range n {
+			p.Add(i)
+			for range rng.IntN(4) {
+				p.Inc(i)
+			}
+		}
+		for i := range n {
+			if rng.Float64() < density {
+				p.Remove(i)
+				if rng.IntN(2) == 0 {
+					has.Set(i)
+					p.Inc(i)
+				}
+			}
+		}
+		for range shared {
+			i := rng.IntN(n)
+			p.Add(i)
+			if has.Set(i) {
+				p.Inc(i)
+			}
+		}
+		barred := rng.IntN(n)
+		ok := func(i int) bool { return i != barred }
+		can := false
+		for i := range n {
+			can = can || has.Has(i) && p.Pickable(i) && ok(i)
+		}
+		for name, pick := range picks {
+			i, found := pick(p, &has, ok)
+			if found != can || found && (!has.Has(i) || !p.Pickable(i) || !ok(i)) {
+				t.Fatalf("%s: piece %d, found %v; there is one: %v", name, i, found, can)
+			}
+		}
+	})
+}
+
+// A peer that has few of many pieces, none of them near either end of the order,
+// costs no walk through all of them.
+func TestPickLooksAtABoundedNumberOfPieces(t *testing.T) {
+	const n = 100_000
+	p := New(n, rand.New(rand.NewPCG(1, 1)))
+	has := bits.New(n)
+	for i := range n {
+		p.Add(i)
+		for range 1 + i/(n/5) {
+			p.Inc(i)
+		}
+	}
+	has.Set(n / 2)
+	p.Inc(n / 2)
+	for name, pick := range picks {
+		before := p.Work()
+		if i, ok := pick(p, &has, nil); !ok || i != n/2 {
+			t.Fatalf("%s: %d, %v", name, i, ok)
+		}
+		if w := p.Work() - before; w > walkLimit+n/64+sample {
+			t.Errorf("%s looks at %d pieces and words", name, w)
+		}
+	}
+}
+
+// A piece of a higher level comes first, however common it is.
+func TestHigherLevelComesFirst(t *testing.T) {
+	const n = 1000
+	p := New(n, rand.New(rand.NewPCG(1, 1)))
+	for i := range n {
+		p.Add(i)
+	}
+	p.SetLevel(700, High)
+	for i := range 500 {
+		p.SetLevel(i, Low)
+	}
+	for range 5 {
+		p.Inc(700)
+	}
+	everything := all(n)
+	for name, pick := range picks {
+		if i, _ := pick(p, everything, nil); i != 700 {
+			t.Errorf("%s: %d", name, i)
+		}
+		if i, _ := pick(p, everything, func(i int) bool { return i != 700 }); i < 500 {
+			t.Errorf("%s: %d, of the lowest level", name, i)
+		}
 	}
 }

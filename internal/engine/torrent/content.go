@@ -35,8 +35,8 @@ func (c *content) Joined(sp *swarm.Peer) {
 	m := c.machine()
 	p := &peer{
 		Peer: sp, key: sp.Key, fast: sp.Fast,
-		choking: true, choked: true, window: startWindow, starting: true, reqq: defaultReqQ,
-		strays: maxStrayBlocks, gave: rate.Meter{Tau: debtTime},
+		choking: true, choked: true, queue: newQueue(), owns: newOwner(sp.Key), reqq: defaultReqQ,
+		gave: rate.Meter{Tau: debtTime},
 	}
 	sp.State = p
 	if len(m.peers) == 0 {
@@ -45,6 +45,7 @@ func (c *content) Joined(sp *swarm.Peer) {
 	}
 	m.peers = append(m.peers, p)
 	m.byKey[p.key] = p
+	m.addPartial(p)
 	if m.info != nil {
 		p.has = bits.New(m.info.NumPieces())
 	}
@@ -61,7 +62,7 @@ func (c *content) Left(p *swarm.Peer) { c.machine().removePeer(state(p)) }
 // Greeting implements swarm.Content.
 func (c *content) Greeting(h *wire.ExtHandshake) {
 	m := c.machine()
-	h.ReqQ, h.UploadOnly = advertisedReqQ, m.Complete()
+	h.ReqQ, h.UploadOnly = advertisedReqQ, m.uploadOnly()
 	if m.info != nil {
 		h.MetadataSize = len(m.info.Bytes)
 	}
@@ -89,7 +90,7 @@ func (c *content) Message(p *swarm.Peer, it *Item) error { return c.machine().me
 // same.
 func (c *content) Late(from PeerKey, it *Item) {
 	if it.ID == wire.Piece && !it.KeepAlive {
-		c.machine().takeIn(from, it)
+		c.machine().takeIn(nil, from, it)
 	}
 }
 
@@ -111,7 +112,9 @@ func (c *content) Wants() swarm.Appetite {
 	switch m := c.machine(); {
 	case m.paused:
 		return swarm.Nobody
-	case m.Complete():
+	case m.info != nil && m.missing == 0 && m.selfish:
+		return swarm.Nobody
+	case m.info != nil && m.missing == 0:
 		return swarm.Leechers
 	}
 	return swarm.Anybody

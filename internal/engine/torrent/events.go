@@ -54,8 +54,9 @@ type ContentReady struct {
 }
 
 // ReaderMoved opens or moves a reader: pieces First to Last (inclusive) are
-// needed soon, in that order. Urgent is how long the reader can wait for First;
-// every later piece may take Spacing longer.
+// needed soon, in that order, whether they are wanted or not. Urgent is how long
+// the reader can wait for First; every later piece may take Spacing longer. Zero
+// says that the reader's rate is not known yet.
 type ReaderMoved struct {
 	Reader      int
 	First, Last int
@@ -67,8 +68,33 @@ type ReaderMoved struct {
 // ReaderClosed ends a reader.
 type ReaderClosed struct{ Reader int }
 
-// Wanted replaces the set of pieces to fetch; nil wants all of them.
-type Wanted struct{ Pieces *bits.Set }
+// Priority is how eagerly a piece is to be fetched.
+type Priority uint8
+
+// The priorities. Pieces of a higher one are fetched before all of a lower one,
+// as far as the peers have them.
+const (
+	Skip Priority = iota // not to be fetched, unless a reader waits for it
+	Low
+	Normal
+	High
+)
+
+// Priorities says which pieces to fetch, one priority for each; nil means Normal
+// for all. One of another length than the torrent is ignored.
+type Priorities struct{ Levels []Priority }
+
+// Sequential has pieces fetched in their order instead of by rarity, or by rarity
+// again. Priorities go before.
+type Sequential struct{ On bool }
+
+// SuperSeed has a complete torrent handed out piece by piece, to each peer
+// another one, so that few bytes make many sources (BEP 16). Peers that are
+// connected already know that we are a seed; it is for those that come.
+type SuperSeed struct{ On bool }
+
+// DownloadOnly stops serving anybody, or starts it again.
+type DownloadOnly struct{ On bool }
 
 // Paused stops fetching and serving, or starts it again.
 type Paused struct{ On bool }
@@ -98,7 +124,16 @@ func (ReaderMoved) Event() {}
 func (ReaderClosed) Event() {}
 
 // Event implements [Event].
-func (Wanted) Event() {}
+func (Priorities) Event() {}
+
+// Event implements [Event].
+func (Sequential) Event() {}
+
+// Event implements [Event].
+func (SuperSeed) Event() {}
+
+// Event implements [Event].
+func (DownloadOnly) Event() {}
 
 // Event implements [Event].
 func (Paused) Event() {}
@@ -107,6 +142,10 @@ func (Paused) Event() {}
 // swarm. Effects are to be carried out in order. Slices in them are good until
 // the next Step.
 type Effect = swarm.Effect
+
+// Void says that a peer will answer none of the requests sent so far: it choked
+// us, and speaks no BEP 6.
+type Void struct{ Peer PeerKey }
 
 // Upload reads a block from the store and sends it, then reports Sent.
 type Upload struct {
@@ -151,7 +190,10 @@ type Finished struct{}
 type Stuck struct{ Err error }
 
 // Effect implements [Effect].
-func (Upload) Effect() {}
+func (*Upload) Effect() {}
+
+// Effect implements [Effect].
+func (Void) Effect() {}
 
 // Effect implements [Effect].
 func (OpenPiece) Effect() {}

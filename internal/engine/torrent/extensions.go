@@ -5,7 +5,7 @@ import (
 )
 
 func (m *Machine) sendUploadOnly(p *peer) {
-	m.swarm.SendExt(p.Peer, wire.ExtUploadOnly, wire.AppendUploadOnly(nil, m.Complete()))
+	m.swarm.SendExt(p.Peer, wire.ExtUploadOnly, wire.AppendUploadOnly(nil, m.uploadOnly()))
 }
 
 func (m *Machine) gotUploadOnly(p *peer, payload []byte) error {

@@ -14,7 +14,7 @@ type forgery struct {
 }
 
 func (m *Machine) pieceForged(ev PieceForged) {
-	pc := m.openAt[ev.Index]
+	pc := m.pieces.at[ev.Index]
 	if pc == nil {
 		return
 	}
@@ -23,19 +23,16 @@ func (m *Machine) pieceForged(ev PieceForged) {
 	for i, b := range pc.blocks {
 		from[i] = b.from
 	}
-	m.closePiece(pc)
-	if m.wanted.Has(pc.index) {
-		m.pick.Add(pc.index)
-	}
 	if len(ev.Sums) == len(from) && m.forged[ev.Index] == nil {
 		m.forged[ev.Index] = &forgery{from, ev.Sums}
 	}
+	m.closePiece(pc)
+	m.offer(ev.Index)
 	if !slices.ContainsFunc(from, func(key PeerKey) bool { return key != from[0] }) {
 		if p := m.byKey[from[0]]; p != nil {
 			m.closePeer(p, ErrBadData, true)
 		}
 	}
-	m.touchAll()
 }
 
 // settle bans whoever sent a block that differs from the genuine one.
@@ -58,25 +55,26 @@ func (m *Machine) settle(pc *piece, sums [][20]byte) {
 // mayOwn reports whether p may fetch piece i for itself alone, if the piece was
 // forged before. A peer that does not send may only where nobody else can.
 func (m *Machine) mayOwn(p *peer, i int) bool {
-	if m.forged[i] == nil || !p.snubbed {
+	if m.forged[i] == nil || !p.queue.snubbed {
 		return true
 	}
-	return !slices.ContainsFunc(m.peers, func(q *peer) bool { return !q.snubbed && q.may(i) })
+	return !slices.ContainsFunc(m.peers, func(q *peer) bool { return !q.queue.snubbed && q.may(i) })
 }
 
 // takeOver begins a piece again that a much slower peer fetches alone.
 func (m *Machine) takeOver(p *peer, pc *piece) (*piece, bool) {
-	if !pc.alone || pc.owner == p.key || pc.verifying || p.snubbed || p.down.Total() == 0 || !p.may(pc.index) {
+	if !pc.alone || pc.owner == &p.owns || pc.verifying || p.queue.snubbed || p.down.Total() == 0 || !p.may(pc.index) {
 		return nil, false
 	}
 	left := float64((len(pc.blocks) - pc.got) * BlockSize)
 	rate := 1.0
-	if o := m.byKey[pc.owner]; o != nil && !o.snubbed {
+	if o := m.byKey[pc.owner.key]; o != nil && !o.queue.snubbed {
 		rate = max(rate, o.down.Rate(m.now))
 	}
 	if left/rate < 5+2*float64(pc.size)/max(1, p.down.Rate(m.now)) {
 		return nil, false
 	}
+	i := pc.index
 	m.abandon(pc)
-	return m.openPiece(pc.index, p.key), true
+	return m.openPiece(i, &p.owns), true
 }

@@ -81,8 +81,8 @@ func (m *Machine) wantHashes() {
 	if m.layers == nil || m.layers.Complete() {
 		return
 	}
-	for _, pc := range m.open {
-		if pc.got == len(pc.blocks) && !pc.verifying {
+	for _, pc := range m.pieces.open.list {
+		if pc.full() && !pc.verifying {
 			m.hashes.want(m, pc.index)
 		}
 	}
@@ -120,8 +120,8 @@ func (m *Machine) gotHashMessage(p *peer, it *Item) error {
 		if err := m.layers.Add(req, it.Payload); err != nil {
 			return breach("sent hashes that do not prove themselves")
 		}
-		for _, pc := range m.open {
-			if pc.got == len(pc.blocks) && !pc.verifying {
+		for _, pc := range m.pieces.open.list {
+			if pc.full() && !pc.verifying {
 				m.verify(pc)
 			}
 		}

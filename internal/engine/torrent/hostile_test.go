@@ -225,9 +225,9 @@ func TestBreachesCloseOneConnectionAndNothingElse(t *testing.T) {
 			if tt.magnet {
 				return
 			}
-			did[torrent.Upload](r)
+			did[*torrent.Upload](r)
 			r.recv(friend, block(wire.Request, 1, 0, torrent.BlockSize))
-			if up := did[torrent.Upload](r); len(up) != 1 || up[0].Peer != friend {
+			if up := did[*torrent.Upload](r); len(up) != 1 || up[0].Peer != friend {
 				t.Errorf("the other peer is no longer served: %v", up)
 			}
 		})

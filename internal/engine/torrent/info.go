@@ -113,7 +113,7 @@ func (m *Machine) contentReady(ev ContentReady) {
 			m.closePeer(p, err, false)
 		}
 	}
-	if m.missing == 0 {
+	if m.lacking == 0 {
 		m.finished = false
 		m.checkFinished()
 	}

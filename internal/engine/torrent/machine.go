@@ -25,27 +25,29 @@ type Machine struct {
 	peers   []*peer        // in the order they joined
 	byKey   map[PeerKey]*peer
 	dirty   []*peer // requests may have room
-	buffers uint32  // buffers ever opened
+	filling []*peer // dirty ones being looked at
 	paused  bool
+	selfish bool // serves nobody
 
-	have     bits.Set
-	wanted   bits.Set // pieces selected for fetching
-	missing  int      // wanted and not had
-	pick     *picker.Picker
-	open     []*piece // being fetched, in order of opening
-	openAt   []*piece // by index, nil when not open
-	openSize int64
-	free     int  // open pieces with unrequested blocks
-	stuck    bool // the store refused a write
-	finished bool
-
-	readers  []*reader
-	urgent   []int       // pieces readers wait for, most urgent first
-	urgentAt []time.Time // when each is needed
+	have       bits.Set
+	wanted     bits.Set // pieces selected for fetching
+	needed     bits.Set // those and what readers wait for
+	missing    int      // needed and not had
+	lacking    int      // wanted and not had
+	pick       *picker.Picker
+	sequential bool
+	pieces     pieces
+	readers    readers
+	partial    []*peer // those that are no seeds
+	starved    starved
+	tempo      tempo
+	stuck      bool // the store refused a write
+	finished   bool
 
 	meta   metadata
 	hashes hashFetch
 	choke  *choker.Choker
+	super  superSeed
 	forged map[int]*forgery
 
 	blockTime  latency
@@ -57,6 +59,10 @@ type Machine struct {
 	downloaded int64
 	uploaded   int64
 	wasted     int64
+
+	served  []*Upload // effects, used again in each step
+	serving int       // of which in use
+	work    int       // peers looked at so far because of one piece
 }
 
 // New returns a machine for one torrent.
@@ -71,6 +77,7 @@ func New(cfg Config) (*Machine, error) {
 		forged: map[int]*forgery{},
 		line:   rate.Meter{Tau: 20},
 	}
+	m.pieces.init(cfg.BufferBytes)
 	var err error
 	if m.swarm, err = swarm.New(cfg.swarm(), (*content)(m)); err != nil {
 		return nil, err
@@ -95,10 +102,10 @@ func (m *Machine) setInfo(info *metainfo.Info) {
 	}
 	m.wanted = bits.New(n)
 	m.wanted.Fill()
-	m.openAt = make([]*piece, n)
+	m.needed = m.wanted.Clone()
 	m.pick = picker.New(n, m.cfg.Rand)
 	m.recount()
-	m.finished = m.missing == 0
+	m.finished = m.lacking == 0
 	// Enough for a peer that fetches the info dictionary and all hashes several
 	// times over, and one that loses every piece.
 	m.swarm.Allow(4*len(info.Bytes) + 512*n)
@@ -108,6 +115,7 @@ func (m *Machine) setInfo(info *metainfo.Info) {
 // effects, and the slices in them, are good until the next Step.
 func (m *Machine) Step(now time.Time, events ...Event) []Effect {
 	m.now = now
+	m.serving = 0
 	return m.swarm.Step(now, events...)
 }
 
@@ -133,8 +141,14 @@ func (m *Machine) handle(ev Event) {
 		m.readerMoved(ev)
 	case ReaderClosed:
 		m.readerClosed(ev.Reader)
-	case Wanted:
-		m.setWanted(ev.Pieces)
+	case Priorities:
+		m.setPriorities(ev.Levels)
+	case Sequential:
+		m.sequential = ev.On
+	case SuperSeed:
+		m.setSuperSeed(ev.On)
+	case DownloadOnly:
+		m.setDownloadOnly(ev.On)
 	case Paused:
 		m.setPaused(ev.On)
 	}
@@ -184,53 +198,13 @@ func (m *Machine) fetching() bool {
 }
 
 // Complete reports whether every wanted piece is stored.
-func (m *Machine) Complete() bool { return m.info != nil && m.missing == 0 }
-
-// recount rebuilds the counts of missing pieces and what may be picked.
-func (m *Machine) recount() {
-	m.missing = 0
-	for i := range m.info.NumPieces() {
-		need := m.wanted.Has(i) && !m.have.Has(i)
-		if need {
-			m.missing++
-		}
-		if need && m.openAt[i] == nil {
-			m.pick.Add(i)
-		} else {
-			m.pick.Remove(i)
-		}
-	}
-}
-
-func (m *Machine) setWanted(set *bits.Set) {
-	if m.info == nil {
-		return
-	}
-	if set == nil {
-		m.wanted.Fill()
-	} else if set.Len() == m.info.NumPieces() {
-		m.wanted = set.Clone()
-	}
-	m.recount()
-	for _, pc := range append([]*piece(nil), m.open...) {
-		if !m.wanted.Has(pc.index) && !pc.verifying {
-			m.abandon(pc)
-		}
-	}
-	for _, p := range m.peers {
-		m.countUseful(p)
-		m.updateInterest(p)
-		m.touch(p)
-	}
-	m.finished = false
-	m.checkFinished()
-}
+func (m *Machine) Complete() bool { return m.info != nil && m.lacking == 0 }
 
 func (m *Machine) checkFinished() {
 	if m.info == nil {
 		return
 	}
-	if m.missing > 0 {
+	if m.lacking > 0 {
 		m.finished = false
 		return
 	}
@@ -252,7 +226,7 @@ func (m *Machine) setPaused(on bool) {
 	m.paused, m.stuck = on, false
 	for _, p := range m.peers {
 		if on {
-			m.releaseAll(p, true)
+			m.cancelAll(p)
 			m.setChoke(p, true)
 		}
 		m.updateInterest(p)
@@ -299,9 +273,9 @@ type PeerStats struct {
 func (m *Machine) Stats(now time.Time) Stats {
 	who := m.swarm.Stats()
 	s := Stats{
-		Have: m.have.Count(), Missing: m.missing, Downloaded: m.downloaded, Uploaded: m.uploaded,
+		Have: m.have.Count(), Missing: m.lacking, Downloaded: m.downloaded, Uploaded: m.uploaded,
 		Wasted: m.wasted, Peers: who.Peers, WebSeeds: who.WebSeeds, HalfOpen: who.HalfOpen, Known: who.Known,
-		MetadataDone: m.info != nil, OpenPieces: len(m.open),
+		MetadataDone: m.info != nil, OpenPieces: len(m.pieces.open.list),
 	}
 	if m.info != nil {
 		s.Pieces = m.info.NumPieces()
@@ -309,7 +283,7 @@ func (m *Machine) Stats(now time.Time) Stats {
 	for _, p := range m.peers {
 		s.DownRate += p.down.Rate(now)
 		s.UpRate += p.up.Rate(now)
-		s.Requested += len(p.requests)
+		s.Requested += p.queue.len()
 		if p.isSeed(m) {
 			s.Seeds++
 		}
@@ -324,7 +298,7 @@ func (m *Machine) PeerStats(now time.Time) []PeerStats {
 		s := PeerStats{
 			Peer: p.key, Addr: p.Addr, Client: p.Client, WebSeed: p.WebSeed, Down: p.down.Rate(now), Up: p.up.Rate(now),
 			TotalDown: p.down.Total(), TotalUp: p.up.Total(), Choking: p.choking, Choked: p.choked,
-			Interested: p.interested, Interesting: p.interesting, Snubbed: p.snubbed, Requests: len(p.requests),
+			Interested: p.interested, Interesting: p.interesting, Snubbed: p.queue.snubbed, Requests: p.queue.len(),
 		}
 		if n := p.has.Len(); n > 0 {
 			s.Progress = float64(p.has.Count()) / float64(n)
@@ -348,7 +322,7 @@ func (m *Machine) Totals() (down, up, left int64) {
 		return m.downloaded, m.uploaded, -1
 	}
 	// The last piece may be shorter; trackers do not mind.
-	return m.downloaded, m.uploaded, int64(m.missing) * m.info.PieceLength
+	return m.downloaded, m.uploaded, int64(m.lacking) * m.info.PieceLength
 }
 
 // HavePieces returns a copy of the set of stored pieces; it is empty before the

@@ -22,16 +22,6 @@ const (
 	debtTime         = 20.0        // seconds over which the choker looks at what a peer gave
 )
 
-// request is a block we asked a peer for.
-type request struct {
-	index, begin, length uint32
-	at                   time.Time
-	late                 bool // given up on: others may be asked for it
-}
-
-// upload is a block a peer asked us for.
-type upload struct{ index, begin, length uint32 }
-
 // peer is what the torrent knows of a peer. key and fast are the swarm's, nearer
 // at hand.
 type peer struct {
@@ -41,9 +31,13 @@ type peer struct {
 
 	has       bits.Set // what it has
 	early     early    // what it said of that before the info dictionary was known
+	hidden    bits.Set // pieces that it was not told of (BEP 16)
 	gotBits   bool     // a bitfield or a have came: have all and have none may not follow
-	useful    int      // pieces it has that we want and lack
+	useful    int      // pieces it has that we need and lack; not counted for seeds
 	seedCount bool     // counted as a seed in the picker
+	partialAt int      // place among the peers that are no seeds, counted from 1
+	dry       uint64   // Picker.Adds when there was nothing to pick for it, else 0
+	refusals  refusals
 
 	choking     bool // we choke it
 	interested  bool // we are interested in it
@@ -52,23 +46,17 @@ type peer struct {
 	uploadOnly  bool
 	allowed     []int // pieces we may request while choked (BEP 6)
 
-	requests  []request // outstanding, oldest first
-	withdrawn []request // cancelled, and not answered yet (BEP 6)
-	window    int       // requests to keep outstanding, by slow start
-	starting  bool      // the window still doubles
-	reqq      int       // what it accepts
-	snubbed   bool
+	queue     queue
+	owns      owner // the pieces it fetches for itself
+	reqq      int   // what it accepts
+	starvedAt int   // place among the starved, counted from 1
+	roomless  bool  // there was no memory for another piece
 	down, up  rate.Meter
 	gave      rate.Meter // like down, but slow: what we owe it
 	pace      float64    // bytes a second when its last block came
-	lastBlock time.Time  // or when the queue became non-empty
 	isDirty   bool
 	row       row // of a web seed
-
-	uploads  []upload
-	inFlight int // bytes given to the driver
-
-	strays int // unrequested blocks we still tolerate
+	uploads   uploads
 }
 
 func (p *peer) isSeed(m *Machine) bool {
@@ -82,6 +70,8 @@ func (p *peer) isSeed(m *Machine) bool {
 // have none).
 func (m *Machine) sendHave(p *peer) {
 	switch {
+	case m.super.on && m.have.All():
+		m.hide(p)
 	case p.fast && (m.info == nil || m.have.Count() == 0):
 		m.send(p, wire.Message{ID: wire.HaveNone})
 	case p.fast && m.have.All():
@@ -95,10 +85,13 @@ func (m *Machine) sendHave(p *peer) {
 func (m *Machine) removePeer(p *peer) {
 	delete(m.byKey, p.key)
 	m.peers = slices.DeleteFunc(m.peers, func(q *peer) bool { return q == p })
-	m.releaseAll(p, false)
+	m.releaseAll(p)
+	m.starved.remove(p)
 	if m.info != nil {
 		m.uncountPieces(p)
 	}
+	m.removePartial(p)
+	m.super.left(p)
 	m.disown(p)
 	m.meta.peerLeft(p.key)
 	m.hashes.peerLeft(p.key)
@@ -106,23 +99,6 @@ func (m *Machine) removePeer(p *peer) {
 	m.wantHashes()
 	if !p.choking {
 		m.slotsFree = true
-	}
-	m.touchAll()
-}
-
-// touch marks a peer whose requests may have room.
-func (m *Machine) touch(p *peer) {
-	if !p.isDirty {
-		p.isDirty = true
-		m.dirty = append(m.dirty, p)
-	}
-}
-
-func (m *Machine) touchAll() {
-	for _, p := range m.peers {
-		if !p.choked || len(p.allowed) > 0 {
-			m.touch(p)
-		}
 	}
 }
 
@@ -140,10 +116,12 @@ func (m *Machine) weigh(p *peer) {
 func (m *Machine) sweep() {
 	for _, p := range m.peers {
 		m.checkSnub(p)
-		p.withdrawn = slices.DeleteFunc(p.withdrawn, func(r request) bool { return m.now.Sub(r.at) > answerLimit })
+		p.queue.forget(m.now)
+		if p.refusals.sweep(m.now) {
+			p.dry = 0
+			m.touch(p)
+		}
 	}
-	if m.info != nil && (len(m.urgent) > 0 || m.free == 0 && m.pick.Len() == 0) {
-		m.touchAll() // a request may have become so late that it is worth another
-	}
+	m.wakeAll()
 	m.hashes.sweep(m)
 }

@@ -52,7 +52,7 @@ func (m *Machine) gotState(p *peer, id wire.ID) {
 	case wire.Choke:
 		m.gotChoke(p)
 	case wire.Unchoke:
-		p.choked = false
+		p.choked, p.dry = false, 0
 		m.touch(p)
 	case wire.Interested:
 		p.interesting = true
@@ -104,13 +104,14 @@ func (m *Machine) addPiece(p *peer, i int) bool {
 				m.pick.Dec(k)
 			}
 		}
-		m.pick.AddSeed()
-		p.seedCount = true
+		m.setSeed(p, true)
 	} else {
 		m.pick.Inc(i)
 	}
-	if m.wanted.Has(i) && !m.have.Has(i) {
+	m.spread(p, i)
+	if m.needed.Has(i) && !m.have.Has(i) {
 		p.useful++
+		p.dry = 0
 		m.updateInterest(p)
 		m.touch(p)
 	}
@@ -123,19 +124,18 @@ func (m *Machine) losePiece(p *peer, i int) {
 		return
 	}
 	if p.seedCount {
-		m.pick.RemoveSeed()
-		p.seedCount = false
+		m.setSeed(p, false)
+		m.countUseful(p)
 		for k := range p.has.Len() {
 			m.pick.Inc(k)
 		}
 	}
 	p.has.Clear(i)
 	m.pick.Dec(i)
-	if pc := m.openAt[i]; pc != nil && pc.alone && pc.owner == p.key && !pc.verifying {
+	if pc := m.pieces.at[i]; pc != nil && pc.alone && pc.owner == &p.owns && !pc.verifying {
 		m.abandon(pc)
-		m.touchAll()
 	}
-	if m.wanted.Has(i) && !m.have.Has(i) {
+	if m.needed.Has(i) && !m.have.Has(i) {
 		p.useful--
 		m.updateInterest(p)
 	}
@@ -146,8 +146,7 @@ func (m *Machine) setPieces(p *peer, set bits.Set) {
 	m.uncountPieces(p)
 	p.has = set
 	if set.All() && set.Len() > 0 {
-		m.pick.AddSeed()
-		p.seedCount = true
+		m.setSeed(p, true)
 	} else {
 		for i := range set.Len() {
 			if set.Has(i) {
@@ -156,6 +155,7 @@ func (m *Machine) setPieces(p *peer, set bits.Set) {
 		}
 	}
 	m.countUseful(p)
+	p.dry = 0
 	m.updateInterest(p)
 	m.touch(p)
 	m.weigh(p)
@@ -163,8 +163,10 @@ func (m *Machine) setPieces(p *peer, set bits.Set) {
 
 func (m *Machine) uncountPieces(p *peer) {
 	if p.seedCount {
-		m.pick.RemoveSeed()
-		p.seedCount = false
+		m.setSeed(p, false)
+		return
+	}
+	if p.has.Count() == 0 {
 		return
 	}
 	for i := range p.has.Len() {
@@ -175,20 +177,18 @@ func (m *Machine) uncountPieces(p *peer) {
 }
 
 func (m *Machine) countUseful(p *peer) {
-	p.useful = 0
-	if p.seedCount {
-		p.useful = m.missing
-		return
+	if p.useful = 0; p.seedCount {
+		return // see usefulOf
 	}
 	for i := range p.has.Len() {
-		if p.has.Has(i) && m.wanted.Has(i) && !m.have.Has(i) {
+		if p.has.Has(i) && m.needed.Has(i) && !m.have.Has(i) {
 			p.useful++
 		}
 	}
 }
 
 func (m *Machine) updateInterest(p *peer) {
-	want := p.useful > 0 && !m.paused
+	want := m.usefulOf(p) > 0 && !m.paused
 	if want == p.interested {
 		return
 	}
@@ -281,6 +281,7 @@ func (m *Machine) gotAllowedFast(p *peer, index uint32) error {
 	}
 	if len(p.allowed) < 64 && !slices.Contains(p.allowed, int(index)) {
 		p.allowed = append(p.allowed, int(index))
+		p.dry = 0
 		m.touch(p)
 	}
 	return m.charge(p, 0)

@@ -3,17 +3,20 @@ package torrent
 import (
 	"slices"
 	"time"
-
-	"github.com/shoal-p2p/shoal/internal/wire"
 )
 
 // block is one block of an open piece.
 type block struct {
-	asked uint8   // requests outstanding, those given up on included
-	live  uint8   // requests outstanding and still believed in
-	got   bool    // its bytes are in the buffer
-	from  PeerKey // who sent it
+	asked uint16    // requests outstanding, those given up on included
+	live  uint16    // requests outstanding and still believed in
+	got   bool      // its bytes are in the buffer
+	from  PeerKey   // who sent it
+	by    PeerKey   // who was asked first of those who still are, 0 for nobody
+	at    time.Time // when it was asked for last
 }
+
+// free reports whether the block is neither there nor believed to come.
+func (b *block) free() bool { return !b.got && b.live == 0 }
 
 // piece is a piece being fetched.
 type piece struct {
@@ -21,100 +24,303 @@ type piece struct {
 	size      int
 	buffer    uint32
 	blocks    []block
-	free      int // blocks neither got nor believed to come
+	also      []ask // requests for a block beyond its first
+	free      int   // blocks neither got nor believed to come
 	got       int
-	owner     PeerKey // a fast peer that fetches the whole piece, 0 for none
-	alone     bool    // nobody but the owner may: it was forged before
+	live      int    // requests outstanding and still believed in, of all blocks
+	owner     *owner // a swift peer that fetches the whole piece, nil for none
+	alone     bool   // nobody but the owner may: it was forged before
 	verifying bool
 	touched   time.Time
 	next      int // no free block lies before this one
+	lacks     int // no block that lacks lies before this one
+
+	in [numLists]int32 // place in the lists it is in, counted from 1
 }
 
-// openPiece starts to fetch piece i. The owner is 0 if anybody may join in.
-func (m *Machine) openPiece(i int, owner PeerKey) *piece {
-	size := int(m.info.PieceSize(i))
-	n := (size + BlockSize - 1) / BlockSize
-	m.buffers++
-	pc := &piece{
-		index: i, size: size, buffer: m.buffers, blocks: make([]block, n),
-		free: n, owner: owner, alone: m.forged[i] != nil, touched: m.now,
+// ask is one more request for a block that somebody else was asked for already.
+type ask struct {
+	block int
+	peer  PeerKey
+}
+
+// owner is a peer as the pieces know it: those that it fetches for itself.
+type owner struct {
+	key   PeerKey
+	all   pieceList
+	ready pieceList // of which have free blocks
+}
+
+func newOwner(key PeerKey) owner {
+	return owner{key: key, all: pieceList{kind: inOwned}, ready: pieceList{kind: inReady}}
+}
+
+// The kinds of list that a piece can be in, each once.
+const (
+	inOpen  = iota // all open pieces
+	inOwned        // all of one owner
+	inReady        // those of one owner that have free blocks
+	inPool         // shared or lent, with free blocks
+	inAlone        // may be fetched by their owner alone
+	numLists
+)
+
+// pieceList is a list from which a piece is taken without a search. Its order
+// changes when one is.
+type pieceList struct {
+	kind int
+	list []*piece
+}
+
+func (l *pieceList) add(pc *piece) {
+	if pc.in[l.kind] == 0 {
+		l.list = append(l.list, pc)
+		pc.in[l.kind] = int32(len(l.list))
 	}
-	m.pick.Remove(i)
-	m.open = append(m.open, pc)
-	m.openAt[i] = pc
-	m.openSize += int64(size)
-	m.free++
-	m.do(OpenPiece{Index: i, Size: size, Buffer: pc.buffer})
+}
+
+func (l *pieceList) remove(pc *piece) {
+	at := pc.in[l.kind]
+	if at == 0 {
+		return
+	}
+	last := l.list[len(l.list)-1]
+	l.list[at-1] = last
+	last.in[l.kind] = at
+	l.list[len(l.list)-1] = nil
+	l.list = l.list[:len(l.list)-1]
+	pc.in[l.kind] = 0
+}
+
+// pieces are the open pieces: what is there of each, who was asked for the rest,
+// and how much memory they take. It knows peers by their keys only.
+//
+// Words: a block is free while it is neither there nor believed to come. A piece
+// is ready while it has free blocks. A ready piece is shared if anybody may join
+// in, lent if it has an owner, to whom it is left while there is other work.
+type pieces struct {
+	budget int64 // bytes
+	size   int64 // bytes of all that are open
+	at     map[int]*piece
+	open   pieceList
+	shared pieceList
+	lent   pieceList
+	alone  pieceList
+	buffer uint32    // the last number given
+	stale  time.Time // no piece was left lying before that
+	spare  []*piece  // closed ones, to be used again
+	turn   int       // where the next search begins
+	work   int       // pieces and blocks looked at so far
+}
+
+func (s *pieces) init(budget int64) {
+	*s = pieces{
+		budget: budget, at: map[int]*piece{}, open: pieceList{kind: inOpen},
+		shared: pieceList{kind: inPool}, lent: pieceList{kind: inPool}, alone: pieceList{kind: inAlone},
+	}
+}
+
+// maxSpare is how many closed pieces are kept for use.
+const maxSpare = 64
+
+// begin opens piece i. The owner is nil if anybody may join in.
+func (s *pieces) begin(now time.Time, i, size int, o *owner, alone bool) *piece {
+	var pc *piece
+	if n := len(s.spare); n > 0 {
+		pc = s.spare[n-1]
+		s.spare = s.spare[:n-1]
+	} else {
+		pc = &piece{}
+	}
+	n := (size + BlockSize - 1) / BlockSize
+	blocks := slices.Grow(pc.blocks[:0], n)[:n]
+	clear(blocks)
+	s.buffer++
+	*pc = piece{
+		index: i, size: size, buffer: s.buffer, blocks: blocks, also: pc.also[:0],
+		free: n, owner: o, alone: alone, touched: now,
+	}
+	s.at[i] = pc
+	s.size += int64(size)
+	s.open.add(pc)
+	if alone {
+		s.alone.add(pc)
+	}
+	if o != nil {
+		o.all.add(pc)
+	}
+	s.place(pc)
 	return pc
 }
 
-// closePiece gives the buffer back; the piece is no longer open.
-func (m *Machine) closePiece(pc *piece) {
-	m.open = slices.DeleteFunc(m.open, func(q *piece) bool { return q == pc })
-	m.openAt[pc.index] = nil
-	m.openSize -= int64(pc.size)
-	if pc.free > 0 {
-		m.free--
+// end closes a piece.
+func (s *pieces) end(pc *piece) {
+	s.displace(pc)
+	if pc.owner != nil {
+		pc.owner.all.remove(pc)
 	}
-	m.do(DropPiece{Index: pc.index})
+	s.alone.remove(pc)
+	s.open.remove(pc)
+	delete(s.at, pc.index)
+	s.size -= int64(pc.size)
+	if len(s.spare) < maxSpare {
+		s.spare = append(s.spare, pc)
+	}
 }
 
-// abandon stops fetching a piece; its blocks are lost.
-func (m *Machine) abandon(pc *piece) {
-	for _, p := range m.peers {
-		m.cancelWhere(p, func(r request) bool { return int(r.index) == pc.index })
+// place puts a piece in the lists for pieces with free blocks, if it has any.
+func (s *pieces) place(pc *piece) {
+	switch {
+	case pc.free == 0:
+	case pc.owner == nil:
+		s.shared.add(pc)
+	default:
+		s.lent.add(pc)
+		pc.owner.ready.add(pc)
 	}
-	m.wasted += int64(pc.got) * BlockSize
-	m.closePiece(pc)
-	if m.wanted.Has(pc.index) && !m.have.Has(pc.index) {
-		m.pick.Add(pc.index)
+}
+
+func (s *pieces) displace(pc *piece) {
+	if pc.owner == nil {
+		s.shared.remove(pc)
+		return
 	}
+	s.lent.remove(pc)
+	pc.owner.ready.remove(pc)
+}
+
+// disown gives a piece to everybody.
+func (s *pieces) disown(pc *piece) {
+	if pc.owner == nil {
+		return
+	}
+	s.displace(pc)
+	pc.owner.all.remove(pc)
+	pc.owner = nil
+	s.place(pc)
+}
+
+// ready reports whether any open piece has free blocks.
+func (s *pieces) ready() bool { return len(s.shared.list)+len(s.lent.list) > 0 }
+
+// room reports whether a piece of that size fits the budget. The first fits
+// always.
+func (s *pieces) room(size int) bool { return s.size == 0 || s.size+int64(size) <= s.budget }
+
+// lying returns a piece that nobody has sent a block of for a while, nor is
+// believed to. It looks through the pieces no more often than once a second.
+func (s *pieces) lying(now time.Time) *piece {
+	if now.Before(s.stale) {
+		return nil
+	}
+	s.stale = now.Add(snubAfter)
+	var oldest *piece
+	for _, pc := range s.open.list {
+		s.work++
+		if pc.verifying || pc.got == len(pc.blocks) {
+			continue
+		}
+		if at := pc.touched.Add(snubAfter); pc.live > 0 || now.Before(at) {
+			if at.Before(s.stale) {
+				s.stale = at
+			}
+		} else if oldest == nil || pc.touched.Before(oldest.touched) {
+			oldest = pc
+		}
+	}
+	if soon := now.Add(sweepInterval); s.stale.Before(soon) {
+		s.stale = soon
+	}
+	if oldest != nil {
+		s.stale = now // there may be more
+	}
+	return oldest
 }
 
 func (pc *piece) blockLength(b int) uint32 {
 	return uint32(min(BlockSize, pc.size-b*BlockSize))
 }
 
-// take notes a request for block b; it was free unless this is a duplicate.
-func (m *Machine) take(pc *piece, b int) {
+// full reports whether all blocks are there.
+func (pc *piece) full() bool { return pc.got == len(pc.blocks) }
+
+// ask notes a request for block b; it was free unless this is a duplicate.
+func (s *pieces) ask(now time.Time, pc *piece, b int, key PeerKey) {
 	bl := &pc.blocks[b]
-	if bl.live == 0 && !bl.got {
+	if bl.asked++; bl.by == 0 {
+		bl.by = key
+	} else {
+		pc.also = append(pc.also, ask{b, key})
+	}
+	bl.at = now
+	s.believe(pc, b)
+}
+
+// believe counts on a request of block b.
+func (s *pieces) believe(pc *piece, b int) {
+	bl := &pc.blocks[b]
+	if bl.free() {
 		if pc.free--; pc.free == 0 {
-			m.free--
+			s.displace(pc)
 		}
 	}
-	bl.asked++
 	bl.live++
+	pc.live++
 }
 
-// untake undoes take for a request that will not be answered, or no longer is
-// believed in (late: it may still come).
-func (m *Machine) untake(r request, late bool) {
-	pc := m.openAt[r.index]
-	if pc == nil {
-		return
-	}
-	b := int(r.begin / BlockSize)
+// doubt undoes believe for a request that may still be answered, but is not
+// counted on. It reports whether the block is free now.
+func (s *pieces) doubt(pc *piece, b int) bool {
 	bl := &pc.blocks[b]
-	if !late {
-		bl.asked--
-	}
-	if r.late {
-		return // already not live
-	}
 	bl.live--
-	if bl.live == 0 && !bl.got {
-		if pc.free++; pc.free == 1 {
-			m.free++
-		}
-		pc.next = min(pc.next, b)
+	pc.live--
+	if !bl.free() {
+		return false
 	}
+	if pc.free++; pc.free == 1 {
+		s.place(pc)
+	}
+	pc.next = min(pc.next, b)
+	return true
 }
 
-// nextFree returns the first free block, at or after pc.next.
-func (pc *piece) nextFree() (int, bool) {
+// unask undoes ask for a request that will not be answered. A late one is not
+// believed in any more. It reports whether the block has become free by it.
+func (s *pieces) unask(pc *piece, b int, key PeerKey, late bool) bool {
+	bl := &pc.blocks[b]
+	bl.asked--
+	first := bl.by == key
+	if first {
+		bl.by = 0
+	}
+	at := slices.IndexFunc(pc.also, func(a ask) bool { return a.block == b && (first || a.peer == key) })
+	if at >= 0 {
+		if first {
+			bl.by = pc.also[at].peer
+		}
+		pc.also = slices.Delete(pc.also, at, at+1)
+	}
+	return !late && s.doubt(pc, b)
+}
+
+// put notes that the bytes of block b are there, from a peer.
+func (s *pieces) put(now time.Time, pc *piece, b int, from PeerKey) {
+	bl := &pc.blocks[b]
+	if bl.free() {
+		if pc.free--; pc.free == 0 {
+			s.displace(pc)
+		}
+	}
+	bl.got, bl.from = true, from
+	pc.got++
+	pc.touched = now
+}
+
+// nextFree returns the first free block.
+func (s *pieces) nextFree(pc *piece) (int, bool) {
 	for b := pc.next; b < len(pc.blocks); b++ {
-		if bl := &pc.blocks[b]; !bl.got && bl.live == 0 {
+		s.work++
+		if pc.blocks[b].free() {
 			pc.next = b
 			return b, true
 		}
@@ -122,183 +328,39 @@ func (pc *piece) nextFree() (int, bool) {
 	return 0, false
 }
 
-// gotBlock handles a piece message.
-func (m *Machine) gotBlock(p *peer, it *Item) error {
-	p.down.Add(m.now, int(it.Length))
-	m.down.Add(m.now, int(it.Length))
-	m.line.Add(m.now, int(it.Length))
-	p.answersWithdrawn(it) // and is welcome if the block was requested again
-	at := slices.IndexFunc(p.requests, func(r request) bool { return r.is(it) })
-	var pc *piece
-	next := 0
-	if at >= 0 {
-		if pc = m.openAt[it.Index]; pc != nil {
-			next = pc.next
-		}
-		if p.snubbed {
-			m.wake(p)
-		}
-		r := m.dropRequest(p, at)
-		p.lastBlock = m.now
-		p.pace = p.down.Rate(m.now)
-		m.growWindow(p)
-		m.touch(p)
-		m.untake(r, false)
-		m.blockTime.add(m.now.Sub(r.at))
+// firstMissing returns the first block that is not there.
+func (s *pieces) firstMissing(pc *piece) int {
+	for pc.lacks < len(pc.blocks) && pc.blocks[pc.lacks].got {
+		s.work++
+		pc.lacks++
 	}
-	taken, err := m.takeIn(p.key, it)
-	if taken && pc != nil {
-		pc.next = next // untake believed the block to be free
-	}
-	if at < 0 && !taken && err == nil {
-		if p.strays--; p.strays < 0 {
-			return breach("sent blocks that were not requested")
-		}
-	}
-	return err
+	return pc.lacks
 }
 
-// takeIn notes a block whose bytes are in the buffer of its piece. Whether it is
-// still requested does not matter: no other copy could be put there any more. It
-// may have crossed a cancel, or come before its sender was closed.
-func (m *Machine) takeIn(from PeerKey, it *Item) (bool, error) {
-	var pc *piece
-	if m.info != nil && int(it.Index) < len(m.openAt) && it.Buffer != 0 {
-		pc = m.openAt[it.Index]
+const (
+	enough  = 32  // candidates among which the one nearest to completion is chosen
+	lookFar = 256 // pieces looked at if fewer can be joined
+)
+
+// join returns the piece of a list, shared or lent, that a peer had better work
+// on: of those that it may join, the one nearest to completion, unless there are
+// many.
+func (s *pieces) join(l *pieceList, may func(*piece) bool) *piece {
+	n := len(l.list)
+	if n == 0 {
+		return nil
 	}
-	if pc == nil || pc.buffer != it.Buffer {
-		m.wasted += int64(it.Length)
-		return false, nil
-	}
-	b := int(it.Begin / BlockSize)
-	if it.Begin%BlockSize != 0 || b >= len(pc.blocks) || it.Length != pc.blockLength(b) {
-		// Part of the buffer is spoiled.
-		m.wasted += int64(it.Length)
-		m.abandon(pc)
-		m.touchAll()
-		return false, breach("sent a block of another length than requested")
-	}
-	bl := &pc.blocks[b]
-	if bl.got {
-		m.wasted += int64(it.Length)
-		return false, nil
-	}
-	m.downloaded += int64(it.Length)
-	if p := m.byKey[from]; p != nil {
-		p.gave.Add(m.now, int(it.Length))
-	}
-	if bl.live == 0 {
-		if pc.free--; pc.free == 0 {
-			m.free--
+	var best *piece
+	s.turn++
+	for k := range min(n, lookFar) {
+		if k >= enough && best != nil {
+			break
+		}
+		s.work++
+		pc := l.list[(s.turn+k)%n]
+		if may(pc) && (best == nil || pc.free < best.free) {
+			best = pc
 		}
 	}
-	bl.got, bl.from = true, from
-	pc.got++
-	pc.touched = m.now
-	if bl.asked > 0 {
-		m.cancelElsewhere(it.Index, it.Begin)
-	}
-	if pc.got == len(pc.blocks) {
-		m.verify(pc)
-	}
-	return true, nil
-}
-
-// cancelElsewhere withdraws the requests that others have for a block.
-func (m *Machine) cancelElsewhere(index, begin uint32) {
-	for _, p := range m.peers {
-		m.cancelWhere(p, func(q request) bool { return q.index == index && q.begin == begin })
-	}
-}
-
-func (m *Machine) verify(pc *piece) {
-	v := Verify{Index: pc.index, Sums: m.forged[pc.index] != nil}
-	if h, ok := m.info.PieceHashV1(pc.index); ok {
-		v.V1 = &h
-	}
-	if m.layers != nil {
-		if h, ok := m.layers.PieceHash(pc.index); ok {
-			v.V2 = &h
-		}
-	}
-	if v.V1 == nil && v.V2 == nil {
-		m.hashes.want(m, pc.index) // verified when the hashes arrive
-		return
-	}
-	pc.verifying = true
-	m.do(v)
-}
-
-func (m *Machine) pieceStored(ev PieceStored) {
-	pc := m.openAt[ev.Index]
-	if pc == nil {
-		return
-	}
-	m.settle(pc, ev.Sums)
-	m.closePiece(pc)
-	if !m.have.Set(ev.Index) {
-		return
-	}
-	if m.wanted.Has(ev.Index) {
-		m.missing--
-	}
-	m.do(Have{Index: ev.Index})
-	for _, p := range m.peers {
-		if !p.has.Has(ev.Index) {
-			m.send(p, wire.Message{ID: wire.Have, Index: uint32(ev.Index)})
-		} else if m.wanted.Has(ev.Index) {
-			p.useful--
-			m.updateInterest(p)
-		}
-	}
-	m.updateUrgent()
-	m.touchAll()
-	m.checkFinished()
-}
-
-func (m *Machine) storeFailed(ev StoreFailed) {
-	pc := m.openAt[ev.Index]
-	if pc == nil {
-		return
-	}
-	pc.verifying = false
-	m.stuck = true
-	m.abandon(pc)
-	for _, p := range m.peers {
-		m.releaseAll(p, true)
-	}
-}
-
-// readFailed stops offering a piece that the store lost.
-func (m *Machine) readFailed(ev ReadFailed) {
-	m.losePieceOfOurs(int(ev.Index))
-	if p := m.byKey[ev.Peer]; p != nil {
-		p.inFlight -= int(ev.Length)
-		if p.fast {
-			m.send(p, wire.Message{ID: wire.Reject, Index: ev.Index, Begin: ev.Begin, Length: ev.Length})
-		}
-		m.pump(p)
-	}
-}
-
-// losePieceOfOurs forgets a stored piece and tells who understands it (BEP 54).
-func (m *Machine) losePieceOfOurs(i int) {
-	if !m.have.Clear(i) {
-		return
-	}
-	m.finished = false
-	m.do(Lost{Index: i})
-	if m.wanted.Has(i) {
-		m.missing++
-		m.pick.Add(i)
-	}
-	for _, p := range m.peers {
-		if p.has.Has(i) && m.wanted.Has(i) {
-			p.useful++
-			m.updateInterest(p)
-			m.touch(p)
-		}
-		m.sendDontHave(p, i)
-		m.refuseUploads(p, func(u upload) bool { return int(u.index) == i })
-	}
+	return best
 }

@@ -2,8 +2,15 @@ package torrent
 
 import (
 	"slices"
-	"sort"
 	"time"
+
+	"github.com/shoal-p2p/shoal/internal/engine/bits"
+)
+
+const (
+	maxUrgent = 256     // pieces treated as urgent at one time
+	maxWindow = 4096    // pieces of one reader's window that count
+	guessRate = 1 << 20 // bytes a second that a reader is believed to take, while nobody knows
 )
 
 // reader is a window of pieces that somebody is about to play.
@@ -14,44 +21,11 @@ type reader struct {
 	spacing     time.Duration
 }
 
-// maxUrgent bounds the pieces treated as urgent at one time.
-const maxUrgent = 256
+// holds reports whether piece i lies in the window.
+func (r *reader) holds(i int) bool { return r.first <= i && i <= r.last }
 
-func (m *Machine) readerMoved(ev ReaderMoved) {
-	if m.info == nil {
-		return
-	}
-	n := m.info.NumPieces()
-	first, last := max(0, ev.First), min(ev.Last, n-1)
-	r := m.reader(ev.Reader)
-	if r == nil {
-		r = &reader{id: ev.Reader}
-		m.readers = append(m.readers, r)
-	}
-	r.first, r.last = first, last
-	r.due = m.now.Add(ev.Urgent)
-	r.spacing = ev.Spacing
-	m.updateUrgent()
-	if ev.Jump {
-		m.letGo()
-	}
-	m.touchAll()
-}
-
-func (m *Machine) reader(id int) *reader {
-	for _, r := range m.readers {
-		if r.id == id {
-			return r
-		}
-	}
-	return nil
-}
-
-func (m *Machine) readerClosed(id int) {
-	m.readers = slices.DeleteFunc(m.readers, func(r *reader) bool { return r.id == id })
-	m.updateUrgent()
-	m.touchAll()
-}
+// at is when piece i of the window is needed.
+func (r *reader) at(i int) time.Time { return r.due.Add(time.Duration(i-r.first) * r.spacing) }
 
 // due is a piece that a reader waits for, and since when it is late.
 type due struct {
@@ -59,35 +33,157 @@ type due struct {
 	at    time.Time
 }
 
-// byDue sorts through sort.Interface, as wire does, for the tab's sake.
-type byDue []due
+// readers are those who are about to play something.
+//
+// Words: a piece is urgent while a reader waits for it; urgent pieces are listed
+// in the order of their deadlines, whichever reader they belong to. One is settled
+// while all of its blocks are there or asked for.
+type readers struct {
+	list   []*reader
+	urgent []due
+	from   int  // the first urgent pieces, so many, are settled
+	cut    bool // there are more than are listed
+	cursor []int
+	work   int // pieces looked at so far
+}
 
-func (l byDue) Len() int           { return len(l) }
-func (l byDue) Less(i, j int) bool { return l[i].at.Before(l[j].at) }
-func (l byDue) Swap(i, j int)      { l[i], l[j] = l[j], l[i] }
+// waiting reports whether a reader waits for anything.
+func (s *readers) waiting() bool { return len(s.urgent) > 0 }
 
-// updateUrgent lists the pieces that readers wait for, by deadline.
-func (m *Machine) updateUrgent() {
-	if len(m.readers) == 0 {
-		m.urgent = nil
-		return
-	}
-	var list byDue
-	for _, r := range m.readers {
-		at := r.due
-		for i := r.first; i <= r.last && len(list) < maxUrgent; i++ {
-			if !m.have.Has(i) {
-				list = append(list, due{i, at})
-			}
-			at = at.Add(r.spacing)
+// find returns a reader, nil if it is not known.
+func (s *readers) find(id int) *reader {
+	for _, r := range s.list {
+		if r.id == id {
+			return r
 		}
 	}
-	sort.Stable(list)
-	m.urgent, m.urgentAt = m.urgent[:0], m.urgentAt[:0]
-	for _, d := range list {
-		if !slices.Contains(m.urgent, d.piece) {
-			m.urgent = append(m.urgent, d.piece)
-			m.urgentAt = append(m.urgentAt, d.at)
+	return nil
+}
+
+// open returns a reader, a new one without a window if it is not known.
+func (s *readers) open(id int) *reader {
+	r := s.find(id)
+	if r == nil {
+		r = &reader{id: id, last: -1}
+		s.list = append(s.list, r)
+	}
+	return r
+}
+
+func (s *readers) close(id int) {
+	s.list = slices.DeleteFunc(s.list, func(r *reader) bool { return r.id == id })
+}
+
+// holds reports whether piece i lies in the window of a reader.
+func (s *readers) holds(i int) bool {
+	return slices.ContainsFunc(s.list, func(r *reader) bool { return r.holds(i) })
+}
+
+// update lists the pieces that readers wait for, by deadline. Windows are merged
+// before the list is cut, so that a long one leaves room for the others.
+func (s *readers) update(have *bits.Set) {
+	s.urgent, s.from, s.cut = s.urgent[:0], 0, false
+	s.cursor = s.cursor[:0]
+	for _, r := range s.list {
+		s.cursor = append(s.cursor, r.first)
+	}
+	for {
+		next := -1
+		for k, r := range s.list {
+			s.work++
+			for s.cursor[k] <= r.last && (have.Has(s.cursor[k]) || s.listed(k)) {
+				s.work++
+				s.cursor[k]++
+			}
+			if s.cursor[k] <= r.last && (next < 0 || r.at(s.cursor[k]).Before(s.list[next].at(s.cursor[next]))) {
+				next = k
+			}
+		}
+		switch {
+		case next < 0:
+			return
+		case len(s.urgent) == maxUrgent:
+			s.cut = true
+			return
+		}
+		i := s.cursor[next]
+		s.urgent = append(s.urgent, due{i, s.list[next].at(i)})
+		s.cursor[next]++
+	}
+}
+
+// listed reports whether the piece at the cursor of reader k was listed already
+// for another one.
+func (s *readers) listed(k int) bool {
+	i := s.cursor[k]
+	for q, r := range s.list {
+		if q != k && r.holds(i) && i < s.cursor[q] {
+			return true
+		}
+	}
+	return false
+}
+
+// stored takes a piece off the list. It reports whether it was urgent.
+func (s *readers) stored(i int, have *bits.Set) bool {
+	at := slices.IndexFunc(s.urgent, func(d due) bool { return d.piece == i })
+	if at < 0 {
+		return false
+	}
+	s.urgent = slices.Delete(s.urgent, at, at+1)
+	if at < s.from {
+		s.from--
+	}
+	if s.cut && len(s.urgent) < maxUrgent/2 {
+		s.update(have)
+	}
+	return true
+}
+
+func (m *Machine) readerMoved(ev ReaderMoved) {
+	if m.info == nil {
+		return
+	}
+	r := m.readers.open(ev.Reader)
+	was := *r
+	r.first, r.last = max(0, ev.First), min(ev.Last, m.info.NumPieces()-1)
+	r.last = min(r.last, r.first+maxWindow-1)
+	r.due = m.now.Add(ev.Urgent)
+	r.spacing = ev.Spacing
+	if r.spacing == 0 {
+		rate := max(guessRate, m.down.Rate(m.now))
+		r.spacing = time.Duration(float64(m.info.PieceLength) / rate * float64(time.Second))
+	}
+	m.needWindow(&was, r)
+	m.readers.update(&m.have)
+	if ev.Jump {
+		m.letGo()
+	}
+	m.wakeAll()
+}
+
+func (m *Machine) readerClosed(id int) {
+	r := m.readers.find(id)
+	if r == nil {
+		return
+	}
+	m.readers.close(id)
+	m.needWindow(r, &reader{last: -1})
+	m.readers.update(&m.have)
+	m.wakeAll()
+}
+
+// needWindow takes note that a reader's window has changed: what is not selected
+// for fetching is needed all the same while a reader wants it.
+func (m *Machine) needWindow(was, is *reader) {
+	for i := is.first; i <= is.last; i++ {
+		if !was.holds(i) {
+			m.need(i, true)
+		}
+	}
+	for i := was.first; i <= was.last; i++ {
+		if !is.holds(i) && !m.wanted.Has(i) && !m.readers.holds(i) {
+			m.need(i, false)
 		}
 	}
 }
@@ -100,105 +196,10 @@ func (m *Machine) letGo() {
 			continue
 		}
 		skip := m.queueLimit(p) / 4 // these are on their way already
-		m.cancelWhere(p, func(r request) bool {
-			if skip > 0 {
-				skip--
-				return false
-			}
-			return !slices.Contains(m.urgent, int(r.index))
-		})
-	}
-}
-
-// nextUrgent chooses a block that a reader waits for. A peer that would be too
-// late for a piece leaves it to quicker ones, and takes a later one.
-func (m *Machine) nextUrgent(p *peer) (*piece, int, bool) {
-	for k, i := range m.urgent {
-		if !m.wanted.Has(i) || !p.may(i) {
-			continue
-		}
-		if m.tooSlowFor(p, i, m.urgentAt[k]) {
-			continue
-		}
-		pc := m.openAt[i]
-		if pc == nil {
-			if !m.mayOwn(p, i) {
-				continue
-			}
-			// Readers come before the memory budget.
-			var owner PeerKey
-			if m.forged[i] != nil {
-				owner = p.key
-			}
-			return m.openPiece(i, owner), 0, true
-		}
-		if !p.mayJoin(pc) {
-			if pc, ok := m.takeOver(p, pc); ok {
-				return pc, 0, true
-			}
-			continue
-		}
-		if pc.verifying {
-			continue
-		}
-		if b, ok := pc.nextFree(); ok {
-			return pc, b, true
-		}
-		if k < 2 {
-			if b, ok := m.overdueBlock(p, pc); ok {
-				return pc, b, true
+		for at := p.queue.len() - 1; at >= skip; at-- {
+			if !m.readers.holds(int(p.queue.all()[at].index)) {
+				m.cancel(p, at)
 			}
 		}
 	}
-	return nil, 0, false
-}
-
-// expected is how many seconds p would take to deliver one more block.
-func (m *Machine) expected(p *peer) float64 {
-	switch {
-	case p.snubbed:
-		return snubAtMost.Seconds()
-	case p.down.Total() == 0:
-		return 1 + float64(len(p.requests))/startWindow // nobody knows
-	}
-	return float64((len(p.requests)+1)*BlockSize) / m.speed(p)
-}
-
-// tooSlowFor reports whether p would deliver piece i too late and another peer
-// that has it much sooner.
-func (m *Machine) tooSlowFor(p *peer, i int, due time.Time) bool {
-	mine := m.expected(p)
-	if mine < 1 || !m.now.Add(time.Duration(mine*float64(time.Second))).After(due) {
-		return false
-	}
-	for _, q := range m.peers {
-		if q != p && q.may(i) && !q.snubbed && q.down.Total() > 0 && 2*m.expected(q) < mine {
-			return true
-		}
-	}
-	return false
-}
-
-// overdueBlock finds a block of an urgent piece whose request is older than the
-// mean plus half the deviation, so that it may be asked from p too, if p would
-// be much quicker.
-func (m *Machine) overdueBlock(p *peer, pc *piece) (int, bool) {
-	limit := m.blockTime.overdue()
-	mine := m.expected(p)
-	for _, q := range m.peers {
-		if q == p {
-			continue
-		}
-		rate := m.speed(q)
-		for k, r := range q.requests {
-			if int(r.index) != pc.index || m.now.Sub(r.at) < limit ||
-				float64((k+1)*BlockSize)/rate < 2*mine || p.hasRequest(r.index, r.begin) {
-				continue
-			}
-			if b := int(r.begin / BlockSize); !pc.blocks[b].got && pc.blocks[b].asked <= maxDuplicates {
-				return b, true
-			}
-		}
-	}
-	return 0, false
 }

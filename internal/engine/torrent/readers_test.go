@@ -1,6 +1,7 @@
 package torrent_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -113,4 +114,43 @@ func TestLateBlockOfTheFirstUrgentPieceIsAskedElsewhere(t *testing.T) {
 		}
 	}
 	t.Fatal("never came")
+}
+
+// A reader gets what it waits for though its file is not selected.
+func TestReaderIsServedFromAFileThatIsNotSelected(t *testing.T) {
+	r := start(t, longTorrent(t, 20), nil)
+	r.step(torrent.Priorities{Levels: make([]torrent.Priority, 20)})
+	key := r.join(joined{})
+	r.recv(key, wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.Unchoke})
+	r.step(torrent.ReaderMoved{Reader: 1, First: 7, Last: 8, Spacing: time.Second})
+	queue := r.take(key, wire.Interested, wire.Request)
+	if len(queue) == 0 || queue[0].ID != wire.Interested {
+		t.Fatal("not interested in the only peer that could help")
+	}
+	queue = queue[1:]
+	r.stream(key, &queue, time.Millisecond, 3*time.Second)
+	have := r.m.HavePieces()
+	if !have.Has(7) || !have.Has(8) || have.Count() != 2 {
+		t.Fatalf("has %d pieces", have.Count())
+	}
+	r.step(torrent.ReaderMoved{Reader: 1, First: 9, Last: 12, Spacing: time.Second})
+	r.step(torrent.ReaderClosed{Reader: 1})
+	r.stream(key, &queue, time.Millisecond, 3*time.Second)
+	if n := r.m.Stats(r.now).Requested; n != 0 {
+		t.Fatalf("%d requests for what nobody wants any more", n)
+	}
+}
+
+// A long window does not keep another reader's pieces off the list.
+func TestSecondReaderDoesNotStarveBehindALongWindow(t *testing.T) {
+	r := start(t, longTorrent(t, 2000), nil)
+	r.step(
+		torrent.ReaderMoved{Reader: 1, First: 0, Last: 999, Spacing: 100 * time.Millisecond},
+		torrent.ReaderMoved{Reader: 2, First: 1500, Last: 1510, Spacing: 100 * time.Millisecond},
+	)
+	key := r.seed()
+	asked := r.take(key, wire.Request)
+	if !slices.ContainsFunc(asked, func(q wire.Message) bool { return q.Index == 1500 }) {
+		t.Fatalf("the first %d requests are all for the first reader", len(asked))
+	}
 }

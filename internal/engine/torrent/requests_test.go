@@ -352,3 +352,75 @@ func TestSpoiledBufferIsThrownAway(t *testing.T) {
 		t.Fatalf("stalls: %+v", r.m.Stats(r.now))
 	}
 }
+
+// A peer that rejects a request may be busy. With nobody else to ask it is asked
+// again after a while, and no more after the third time.
+func TestRejectedPieceIsAskedForAgainLater(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), nil)
+	key := r.seed()
+	var first wire.Message
+	times := 0
+	refuse := func(d time.Duration) {
+		for end := r.now.Add(d); r.now.Before(end); r.wait(100 * time.Millisecond) {
+			for _, q := range r.take(key, wire.Request) {
+				if first.Length == 0 {
+					first = q
+				}
+				if q.Index == first.Index {
+					times++
+					r.recv(key, block(wire.Reject, q.Index, q.Begin, q.Length))
+					continue
+				}
+				r.answer(key, q)
+			}
+			for _, v := range did[torrent.Verify](r) {
+				r.step(torrent.PieceStored{Index: v.Index})
+			}
+		}
+	}
+	refuse(4 * time.Second)
+	if have := r.m.Stats(r.now).Have; have != numPieces-1 || times > 2 {
+		t.Fatalf("has %d pieces, asked %d times for a block that was rejected", have, times)
+	}
+	refuse(time.Minute)
+	if times < 3 || times > 6 { // three times for one or both blocks
+		t.Fatalf("asked %d times in a minute", times)
+	}
+	for range 3 {
+		r.wait(time.Minute)
+		r.recv(key, wire.Message{KeepAlive: true})
+	}
+	if n := len(r.take(key, wire.Request)); n != 0 {
+		t.Fatalf("%d requests after three refusals", n)
+	}
+}
+
+func TestDownloadEndsThoughTheOnlySeedRejectedSomething(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), nil)
+	key := r.seed()
+	for _, q := range r.take(key, wire.Request) {
+		r.recv(key, block(wire.Reject, q.Index, q.Begin, q.Length))
+	}
+	var queue []wire.Message
+	r.stream(key, &queue, 10*time.Millisecond, 10*time.Second)
+	if !r.m.Complete() {
+		t.Fatalf("stops short: %+v", r.m.Stats(r.now))
+	}
+}
+
+// A choke without BEP 6 voids the requests; to cancel each is noise.
+func TestChokeIsNotAnsweredWithCancels(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), nil)
+	key := r.join(joined{noFast: true})
+	r.recv(key, wire.Message{ID: wire.Bitfield, Payload: []byte{0xff, 0xc0}}, wire.Message{ID: wire.Unchoke})
+	if len(r.take(key, wire.Request)) == 0 {
+		t.Fatal("nothing requested")
+	}
+	r.recv(key, wire.Message{ID: wire.Choke})
+	if n := len(r.take(key, wire.Cancel)); n != 0 {
+		t.Fatalf("%d cancels", n)
+	}
+	if v := did[torrent.Void](r); len(v) != 1 || v[0].Peer != key {
+		t.Fatalf("the driver still expects answers: %v", v)
+	}
+}

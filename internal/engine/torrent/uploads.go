@@ -24,8 +24,8 @@ func (m *Machine) gotRequest(p *peer, it *Item) error {
 	if uint64(it.Begin)+uint64(it.Length) > uint64(m.info.PieceSpan(i)) {
 		return breach("request beyond the end of its piece")
 	}
-	refuse := p.choking || !m.have.Has(i) || m.paused
-	if !refuse && len(p.uploads) >= maxQueuedUploads {
+	refuse := p.choking || !m.have.Has(i) || m.paused || !m.super.shown(p, i)
+	if !refuse && p.uploads.len() >= maxQueuedUploads {
 		if !p.fast {
 			return breach("flood of requests")
 		}
@@ -33,23 +33,25 @@ func (m *Machine) gotRequest(p *peer, it *Item) error {
 	}
 	if refuse {
 		if p.fast {
-			m.send(p, wire.Message{ID: wire.Reject, Index: it.Index, Begin: it.Begin, Length: it.Length})
+			m.reject(p, upload{it.Index, it.Begin, it.Length})
 		}
 		return m.charge(p, 0)
 	}
-	p.uploads = append(p.uploads, upload{it.Index, it.Begin, it.Length})
+	p.uploads.add(upload{it.Index, it.Begin, it.Length})
 	m.pump(p)
 	return nil
 }
 
-func (m *Machine) gotCancel(p *peer, it *Item) {
-	at := slices.Index(p.uploads, upload{it.Index, it.Begin, it.Length})
-	if at < 0 {
-		return // already on its way
-	}
-	p.uploads = slices.Delete(p.uploads, at, at+1)
+// reject tells a peer that it will not get a block, where BEP 6 has a word for it.
+func (m *Machine) reject(p *peer, u upload) {
 	if p.fast {
-		m.send(p, wire.Message{ID: wire.Reject, Index: it.Index, Begin: it.Begin, Length: it.Length})
+		m.send(p, wire.Message{ID: wire.Reject, Index: u.index, Begin: u.begin, Length: u.length})
+	}
+}
+
+func (m *Machine) gotCancel(p *peer, it *Item) {
+	if u := (upload{it.Index, it.Begin, it.Length}); p.uploads.cancel(u) {
+		m.reject(p, u)
 	}
 }
 
@@ -57,16 +59,28 @@ func (m *Machine) gotCancel(p *peer, it *Item) {
 // under way. What the driver has can no longer be cancelled, so a slow peer's
 // window is half a second of its rate.
 func (m *Machine) pump(p *peer) {
-	if len(p.uploads) == 0 {
+	if p.uploads.len() == 0 {
 		return
 	}
 	window := min(m.cfg.UploadWindow, max(minUploadWindow, int(p.up.Rate(m.now)/2)))
-	for len(p.uploads) > 0 && p.inFlight < window {
-		u := p.uploads[0]
-		p.uploads = p.uploads[1:]
-		p.inFlight += int(u.length)
-		m.do(Upload{Peer: p.key, Index: u.index, Begin: u.begin, Length: u.length})
+	for {
+		u, ok := p.uploads.next(window)
+		if !ok {
+			return
+		}
+		e := m.newUpload()
+		*e = Upload{Peer: p.key, Index: u.index, Begin: u.begin, Length: u.length}
+		m.do(e)
 	}
+}
+
+// newUpload returns an effect that is used again in later steps.
+func (m *Machine) newUpload() *Upload {
+	if m.serving == len(m.served) {
+		m.served = append(m.served, &Upload{})
+	}
+	m.serving++
+	return m.served[m.serving-1]
 }
 
 func (m *Machine) sent(ev Sent) {
@@ -75,7 +89,7 @@ func (m *Machine) sent(ev Sent) {
 	if p == nil {
 		return
 	}
-	p.inFlight -= ev.Bytes
+	p.uploads.left(ev.Bytes)
 	p.up.Add(m.now, ev.Bytes)
 	m.swarm.Touch(p.Peer)
 	m.pump(p)
@@ -96,23 +110,20 @@ func (m *Machine) setChoke(p *peer, choke bool) {
 	m.refuseUploads(p, func(upload) bool { return true })
 }
 
-// refuseUploads takes requests off a peer's list, and tells it so where BEP 6
-// has a word for it.
+// refuseUploads takes requests off a peer's list, and tells it so.
 func (m *Machine) refuseUploads(p *peer, match func(upload) bool) {
-	p.uploads = slices.DeleteFunc(p.uploads, func(u upload) bool {
+	p.uploads.drop(func(u upload) bool {
 		if !match(u) {
 			return false
 		}
-		if p.fast {
-			m.send(p, wire.Message{ID: wire.Reject, Index: u.index, Begin: u.begin, Length: u.length})
-		}
+		m.reject(p, u)
 		return true
 	})
 }
 
 // fillSlots unchokes whom the choker likes best while slots are free.
 func (m *Machine) fillSlots() {
-	if m.paused {
+	if m.paused || m.selfish {
 		return
 	}
 	n := 0
@@ -132,7 +143,8 @@ func (m *Machine) fillSlots() {
 }
 
 func (m *Machine) rechoke() {
-	if m.paused {
+	m.showOn()
+	if m.paused || m.selfish {
 		return
 	}
 	keys := m.choke.Rechoke(m.now, m.Complete(), m.candidates())
@@ -149,7 +161,7 @@ func (m *Machine) candidates() []choker.Candidate {
 			continue
 		}
 		c := choker.Candidate{
-			Key: uint32(p.key), Unchoked: !p.choking, Snubbed: p.snubbed,
+			Key: uint32(p.key), Unchoked: !p.choking, Snubbed: p.queue.snubbed,
 			Down: p.gave.Rate(m.now), Up: p.up.Rate(m.now),
 			New: m.now.Sub(p.Joined) < time.Minute,
 		}
@@ -159,4 +171,15 @@ func (m *Machine) candidates() []choker.Candidate {
 		cands = append(cands, c)
 	}
 	return cands
+}
+
+// setDownloadOnly stops serving anybody, or starts it again.
+func (m *Machine) setDownloadOnly(on bool) {
+	m.selfish = on
+	m.slotsFree = !on
+	for _, p := range m.peers {
+		if on {
+			m.setChoke(p, true)
+		}
+	}
 }

@@ -17,11 +17,11 @@ func TestUploadsStayWithinTheWindow(t *testing.T) {
 	for i := range uint32(numPieces - 1) {
 		r.recv(key, block(wire.Request, i, 0, torrent.BlockSize))
 	}
-	if n := len(did[torrent.Upload](r)); n != 3 {
+	if n := len(did[*torrent.Upload](r)); n != 3 {
 		t.Fatalf("%d blocks under way, the window holds 3", n)
 	}
 	r.step(torrent.Sent{Peer: key, Bytes: torrent.BlockSize, Blocks: 1})
-	if n := len(did[torrent.Upload](r)); n != 1 {
+	if n := len(did[*torrent.Upload](r)); n != 1 {
 		t.Fatalf("%d blocks follow one that has left", n)
 	}
 	if _, up, _ := r.m.Totals(); up != torrent.BlockSize {
@@ -41,9 +41,9 @@ func TestCancelledRequestIsNotServed(t *testing.T) {
 	if got := r.take(key, wire.Reject); len(got) != 1 || got[0].Index != 1 {
 		t.Fatalf("rejects %v: BEP 6 wants an answer to every request", got)
 	}
-	did[torrent.Upload](r)
+	did[*torrent.Upload](r)
 	r.step(torrent.Sent{Peer: key, Bytes: torrent.BlockSize, Blocks: 1})
-	if up := did[torrent.Upload](r); len(up) != 0 {
+	if up := did[*torrent.Upload](r); len(up) != 0 {
 		t.Fatalf("serves %v", up)
 	}
 }
@@ -54,7 +54,7 @@ func TestRequestsOfAChokedPeerAreRefused(t *testing.T) {
 	for _, key := range []torrent.PeerKey{fast, old} {
 		r.recv(key, block(wire.Request, 0, 0, torrent.BlockSize))
 	}
-	if len(did[torrent.Upload](r)) != 0 {
+	if len(did[*torrent.Upload](r)) != 0 {
 		t.Fatal("serves a peer that is choked")
 	}
 	if len(r.take(fast, wire.Reject)) != 1 || len(r.take(old, wire.Reject)) != 0 {
@@ -87,7 +87,7 @@ func TestReadErrorLosesOnePieceAndNotTheQueue(t *testing.T) {
 		block(wire.Request, 3, 0, torrent.BlockSize),
 		block(wire.Request, 3, torrent.BlockSize, torrent.BlockSize),
 		block(wire.Request, 4, 0, torrent.BlockSize))
-	did[torrent.Upload](r)
+	did[*torrent.Upload](r)
 	r.step(torrent.ReadFailed{Peer: key, Index: 3, Begin: 0, Length: torrent.BlockSize})
 	if n := len(r.take(key, wire.Reject)); n != 2 {
 		t.Fatalf("%d rejects for the two blocks of the lost piece", n)
@@ -97,7 +97,7 @@ func TestReadErrorLosesOnePieceAndNotTheQueue(t *testing.T) {
 		switch e := e.(type) {
 		case torrent.Lost:
 			lost++
-		case torrent.Upload:
+		case *torrent.Upload:
 			if e.Index == 4 {
 				up++
 			}
