@@ -177,7 +177,7 @@ var kept = []keptChange{
 		name:  "a web seed's answer of another range is taken",
 		below: "internal/engine/webseed",
 		old:   "case !ok || first != p.From:",
-		new:   "case !ok:",
+		new:   "case !ok || false && first != p.From:",
 	},
 	{
 		name:  "a web seed's Retry-After is not heeded",
