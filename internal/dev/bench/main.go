@@ -13,6 +13,7 @@
 //	play     what a person waits for, in a browser              2 minutes
 //	web      transfers that a browser takes part in             7 minutes
 //	tcp      1 GiB between all pairs of Shoal and libtorrent    8 minutes
+//	webrtc   native to native, and into a tab                   8 minutes
 //	engine   the engine alone; allocations a block              3 minutes
 //	sim      swarms on a virtual clock                          5 minutes
 //	idle     ten thousand idle torrents                         2 minutes
@@ -35,6 +36,7 @@ type config struct {
 	rounds  int // 0: as many as the group likes
 	webSize int64
 	tcpSize int64
+	rtcSize int64
 	only    string
 
 	idleConns   int
@@ -57,6 +59,7 @@ var groups = []struct {
 	{"play", (*bench).play},
 	{"web", (*bench).web},
 	{"tcp", (*bench).tcp},
+	{"webrtc", (*bench).webrtc},
 	{"engine", (*bench).engine},
 	{"sim", (*bench).sim},
 	{"idle", (*bench).idle},
@@ -73,9 +76,10 @@ func names() (all []string) {
 
 func main() {
 	var c config
-	flag.IntVar(&c.rounds, "rounds", 0, "measure everything so often and take the median; 0 means 5 for tcp, 3 for what has a browser, 2 for the tracker")
+	flag.IntVar(&c.rounds, "rounds", 0, "measure everything so often and take the median; 0 means 5 without a browser, 3 for what has a browser, 2 for the tracker")
 	flag.Int64Var(&c.webSize, "web-size", 128<<20, "bytes of a transfer that a browser takes part in")
 	flag.Int64Var(&c.tcpSize, "tcp-size", 1<<30, "bytes of a transfer over TCP")
+	flag.Int64Var(&c.rtcSize, "rtc-size", 256<<20, "bytes of a transfer over WebRTC beside bare senders")
 	flag.IntVar(&c.idleConns, "idle-conns", 0, "idle WebSockets at a tracker; 0 means 50,000, or what the limit of open files allows")
 	flag.DurationVar(&c.trackerTime, "tracker-time", 0, "length of each measurement of a tracker; 0 means 10 to 20 s")
 	flag.StringVar(&c.only, "only", "", "only these groups, separated by commas: "+strings.Join(names(), ", "))

@@ -5,8 +5,6 @@ package main
 import (
 	"encoding/json"
 	"fmt"
-	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"time"
@@ -14,37 +12,16 @@ import (
 	"github.com/shoal-p2p/shoal/test/rig"
 )
 
-// web: transfers that a browser takes part in. The ceiling is a bare sender
+// web: transfers between browsers and the rest. The ceiling is a bare sender
 // into a bare tab; webtorrent.js is the rival.
 func (b *bench) web() {
 	file := b.payload(b.webSize)
 	site := rig.StartSite(b)
-	bare := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/signal" {
-			answerBare(w, r, b.webSize)
-			return
-		}
-		http.ServeFile(w, r, rig.Path("test", "browser", "bare.html"))
-	}))
-	b.Cleanup(bare.Close)
+	bare := b.bareTab(b.webSize, startBare)
 
-	var ceiling, toTab, toWebTorrent, fromTab, fromWebTorrent, tabToTab, theirTabToTab runs
+	var ceiling, toWebTorrent, fromTab, fromWebTorrent, tabToTab, theirTabToTab runs
 	for range b.times(3) {
-		b.round("bare sender to bare tab", func() {
-			p := rig.StartBrowser(b, rig.BrowserConfig{}).Open(bare.URL)
-			p.WaitFor(30*time.Second, "window.ready === true")
-			var seconds float64
-			p.Eval(5*time.Minute, fmt.Sprintf("receive(%d)", b.webSize), &seconds)
-			ceiling.take(run{seconds: seconds})
-		})
-		b.round("share to a Shoal tab", func() {
-			n := rig.Share(b, file)
-			tab := rig.OpenTab(rig.StartBrowser(b, rig.BrowserConfig{}), n)
-			settle()
-			tab.Add(n.Link)
-			toTab.take(run{seconds: tab.WaitDone(5 * time.Minute).Seconds})
-			tab.Same(file)
-		})
+		b.round("bare sender to bare tab", func() { ceiling.take(b.receive(bare, b.webSize)) })
 		b.round("share to a webtorrent.js tab", func() {
 			n := rig.Share(b, file)
 			tab := site.OpenWebTorrent(rig.StartBrowser(b, rig.BrowserConfig{}))
@@ -87,7 +64,6 @@ func (b *bench) web() {
 	}
 	size := sizeName(b.webSize)
 	b.rows = append(b.rows,
-		compare(size+" from `shoal share` to a Shoal tab, bare sender to bare tab", b.webSize, toTab, ceiling, 0.9),
 		compare(size+" from `shoal share` to a webtorrent.js tab, bare sender to bare tab", b.webSize, toWebTorrent, ceiling, 0.9),
 		compare(size+" into `shoal get`: from a Shoal tab, from a webtorrent.js tab", b.webSize, fromTab, fromWebTorrent, 0),
 		compare(size+" tab to tab: Shoal, webtorrent.js", b.webSize, tabToTab, theirTabToTab, 0),

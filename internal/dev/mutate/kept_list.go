@@ -172,6 +172,26 @@ var kept = []keptChange{
 		new:   "pc.blocks[b].asked < 255",
 	},
 
+	// Web seeds: servers that are asked as peers are.
+	{
+		name:  "a web seed's answer of another range is taken",
+		below: "internal/engine/webseed",
+		old:   "case !ok || first != p.From:",
+		new:   "case !ok || false && first != p.From:",
+	},
+	{
+		name:  "a web seed's Retry-After is not heeded",
+		below: "internal/engine/webseed",
+		old:   "m.rest(ev.Problem.Wait, rest)",
+		new:   "m.rest(0, rest)",
+	},
+	{
+		name:  "a web seed that lies is asked again",
+		below: "internal/engine/webseed",
+		old:   "case Wrong:\n\t\tm.giveUp(ev.Problem)",
+		new:   "case Wrong:\n\t\tm.rest(0, rest)",
+	},
+
 	// The HTTP server: a stranger's page must not run with this origin's rights.
 	{
 		name:  "a stranger's page is not sandboxed",
