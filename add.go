@@ -7,7 +7,7 @@ import (
 	"errors"
 
 	"github.com/shoal-p2p/shoal/internal/driver/native"
-	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/maketorrent"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
@@ -86,7 +86,7 @@ func (c *Client) Add(ctx context.Context, src Source, opt AddOptions) (*Torrent,
 		wish = selected(m)
 	}
 	if wish != nil {
-		o.Wanted = func(info *metainfo.Info) *bits.Set { return t.wishes.set(filesOf(t, info), wish) }
+		o.Priorities = func(info *metainfo.Info) []torrent.Priority { return t.wishes.set(filesOf(t, info), wish) }
 	}
 	o.Paused = opt.Paused
 	return c.add(ctx, t, o)

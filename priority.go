@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/magnet"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
@@ -17,7 +18,9 @@ type Priority uint8
 // The priorities.
 const (
 	Skip   Priority = iota // not fetched, unless a reader asks for it
+	Low                    // fetched after everything else
 	Normal                 // fetched
+	High                   // fetched before everything else
 )
 
 // String returns the word that flags and messages use.
@@ -25,8 +28,12 @@ func (p Priority) String() string {
 	switch p {
 	case Skip:
 		return "skip"
+	case Low:
+		return "low"
 	case Normal:
 		return "normal"
+	case High:
+		return "high"
 	}
 	return "unknown"
 }
@@ -66,22 +73,29 @@ func (w *wishes) get(index int) Priority {
 	return w.files[index]
 }
 
-// set asks wish about every file and returns the pieces that are wanted then.
-func (w *wishes) set(files []*File, wish func(*File) Priority) *bits.Set {
+// levels are the engine's names of the priorities.
+var levels = [...]torrent.Priority{Skip: torrent.Skip, Low: torrent.Low, Normal: torrent.Normal, High: torrent.High}
+
+// set asks wish about every file and returns the priority of every piece: where
+// files share one, that of the file that is wanted most.
+func (w *wishes) set(files []*File, wish func(*File) Priority) []torrent.Priority {
 	w.one.Lock()
 	defer w.one.Unlock()
 	list := make([]Priority, len(files))
 	var pieces bits.Set
+	var each []torrent.Priority
 	for i, f := range files {
 		if i == 0 {
 			pieces = bits.New(f.info.NumPieces())
+			each = make([]torrent.Priority, f.info.NumPieces())
 		}
-		if list[i] = wish(f); list[i] == Skip {
+		if list[i] = min(wish(f), High); list[i] == Skip {
 			continue
 		}
 		first, end := f.Pieces()
 		for piece := first; piece < end; piece++ {
 			pieces.Set(piece)
+			each[piece] = max(each[piece], levels[list[i]])
 		}
 	}
 	w.mu.Lock()
@@ -90,7 +104,7 @@ func (w *wishes) set(files []*File, wish func(*File) Priority) *bits.Set {
 	if len(files) > 0 {
 		w.bytes = without(files[0].info, &pieces, bits.Set{})
 	}
-	return &pieces
+	return each
 }
 
 // size is what is wanted in bytes.

@@ -145,9 +145,22 @@ func (t *Torrent) Warning() error { return t.n.Warning() }
 // itself.
 func (t *Torrent) SetPriorities(wish func(f *File) Priority) {
 	if files := t.Files(); len(files) > 0 {
-		t.n.Want(t.wishes.set(files, wish))
+		t.n.Prioritize(t.wishes.set(files, wish))
 	}
 }
+
+// SetSequential fetches the pieces in their order instead of the rarest first, or
+// ends that. Priorities and readers go before. It costs the swarm: use it for what
+// is consumed in order by another program; readers need no help.
+func (t *Torrent) SetSequential(on bool) { t.n.SetSequential(on) }
+
+// SetSuperSeed hands a complete torrent out piece by piece, each to a peer that
+// passes it on, so that the first copy costs little more than one upload (BEP 16).
+// It is for the first seed of a swarm, and slows one down that has others.
+func (t *Torrent) SetSuperSeed(on bool) { t.n.SetSuperSeed(on) }
+
+// SetDownloadOnly stops serving peers, or starts it again.
+func (t *Torrent) SetDownloadOnly(on bool) { t.n.SetDownloadOnly(on) }
 
 // AddPeers dials more peers, each given as an address and a port.
 func (t *Torrent) AddPeers(addrs ...netip.AddrPort) { t.n.AddPeers(addrs, swarm.User) }

@@ -175,8 +175,8 @@ func (t *Torrent) learn(info *metainfo.Info) {
 		t.call(func() {
 			t.use(info, c)
 			ready := []torrent.Event{torrent.ContentReady{Info: info, Layers: t.content.Layers, Have: c.Have}}
-			if c.Wanted != nil {
-				ready = append(ready, torrent.Wanted{Pieces: c.Wanted})
+			if c.Priorities != nil {
+				ready = append(ready, torrent.Priorities{Levels: c.Priorities})
 			}
 			effects := t.m.Step(time.Now(), ready...)
 			t.opened()

@@ -1,6 +1,9 @@
 package driver
 
-import "github.com/shoal-p2p/shoal/internal/engine/swarm"
+import (
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
+	"github.com/shoal-p2p/shoal/internal/engine/torrent"
+)
 
 // SendExt sends a message of one of the application's extensions to a peer. It is
 // lost if the peer does not speak it. The payload must not be changed afterwards.
@@ -14,3 +17,12 @@ func (t *Torrent) NumHave() int {
 	defer t.mu.Unlock()
 	return t.have.Count()
 }
+
+// SetSequential has pieces fetched in their order instead of by rarity.
+func (t *Torrent) SetSequential(on bool) { t.post(torrent.Sequential{On: on}) }
+
+// SetSuperSeed has a complete torrent handed out piece by piece (BEP 16).
+func (t *Torrent) SetSuperSeed(on bool) { t.post(torrent.SuperSeed{On: on}) }
+
+// SetDownloadOnly stops serving anybody.
+func (t *Torrent) SetDownloadOnly(on bool) { t.post(torrent.DownloadOnly{On: on}) }

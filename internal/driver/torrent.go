@@ -25,8 +25,8 @@ type Content struct {
 	// Stored is told of every piece that was verified and written, before
 	// anybody else is. It may be nil. It is called by one goroutine at a time.
 	Stored func(index int)
-	// Wanted are the pieces to fetch; nil: all.
-	Wanted *bits.Set
+	// Priorities say how eagerly each piece is to be fetched; nil: all alike.
+	Priorities []torrent.Priority
 }
 
 // Options describe a torrent to add.
@@ -121,8 +121,8 @@ func (s *Session) Add(opt Options) (*Torrent, error) {
 		return nil, err
 	}
 	t.m = m
-	if w := t.content.Wanted; w != nil {
-		t.carryOut(m.Step(time.Now(), torrent.Wanted{Pieces: w}))
+	if levels := t.content.Priorities; levels != nil {
+		t.carryOut(m.Step(time.Now(), torrent.Priorities{Levels: levels}))
 	}
 	t.opened()
 	t.publish()

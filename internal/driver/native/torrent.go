@@ -11,8 +11,8 @@ import (
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient"
 	"github.com/shoal-p2p/shoal/internal/driver"
 	"github.com/shoal-p2p/shoal/internal/driver/webseed"
-	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
+	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
@@ -38,9 +38,9 @@ type Options struct {
 	// FoundSeeds are likewise, of a link that anybody may have made.
 	FoundSeeds []string
 	Paused     bool // add it without starting it
-	// Wanted says, once the info dictionary is known, which pieces to fetch; nil, or
-	// a nil set, is all.
-	Wanted func(info *metainfo.Info) *bits.Set
+	// Priorities says, once the info dictionary is known, how eagerly each piece is to be
+	// fetched; nil, or a nil slice, fetches all alike.
+	Priorities func(info *metainfo.Info) []torrent.Priority
 }
 
 // Torrent is a swarm with its discovery.
@@ -72,8 +72,8 @@ func (c *Client) Add(ctx context.Context, opt Options) (*Torrent, error) {
 		Key: key, HashV2: opt.HashV2, Info: info, ListenPort: c.port(), DHTPort: c.dhtPort(), Paused: opt.Paused,
 		Open: func(info *metainfo.Info) (driver.Content, error) {
 			content, err := opt.Content.open(tctx, info)
-			if err == nil && opt.Wanted != nil {
-				content.Wanted = opt.Wanted(info)
+			if err == nil && opt.Priorities != nil {
+				content.Priorities = opt.Priorities(info)
 			}
 			return content, err
 		},
