@@ -20,7 +20,7 @@ func (m *Machine) queueLimit(p *peer) int {
 		last = urgentQueueTime
 	}
 	n := p.queue.limit(p.down.Rate(m.now), p.down.Total(), last, min(p.reqq, m.cfg.QueueLimit))
-	if p.WebSeed {
+	if p.WebSeed && !p.queue.snubbed {
 		n = max(n, min(crowd, p.reqq, m.cfg.QueueLimit)) // a range costs a round trip
 	}
 	if n > 1 && m.crowded() {

@@ -5,6 +5,7 @@ package torrent_test
 import (
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -52,7 +53,7 @@ func (s *script) effect(e torrent.Effect) string {
 	case torrent.Learned:
 		return "learned the info dictionary"
 	}
-	name := fmt.Sprintf("%T %+v", e, e)
+	name := fmt.Sprintf("%T %+v", e, reflect.Indirect(reflect.ValueOf(e)))
 	name = name[strings.IndexByte(name, '.')+1:]
 	return strings.TrimSuffix(name, " {}")
 }
