@@ -333,6 +333,7 @@ func (t *Torrent) join(c transport.Conn, h wire.Handshake, outgoing bool) {
 		Addr: from, Origin: from,
 		ID: h.PeerID, Outgoing: outgoing,
 		Fast: h.HasFast(), Extended: h.HasExtensions(), V2: h.HasV2(), DHT: h.HasDHT(),
+		WebSeed: c.Kind() == transport.HTTP, URL: c.RemoteAddr(),
 	}
 	if c.Kind() == transport.WebRTC {
 		ev.Addr = netip.AddrPort{} // nobody could dial it

@@ -1,24 +1,20 @@
-// One web seed of a torrent (BEP 19), read with fetch. Go asks it for blocks as it
-// asks a peer; what is asked for is fetched in ranges, of runs of blocks that lie
+// One web seed of a torrent (BEP 19), read with fetch. It is asked for blocks as a
+// peer is; what is asked for is fetched in ranges, of runs of blocks that lie
 // behind each other. What the native engine does in Go (internal/engine/webseed)
 // is done here, because there it would weigh ten times as much in a tab.
 
-/**
- * How the seed speaks to Go, never from within a call of Go:
- *
- *     put     piece, begin, bytes
- *     reject  piece, begin, length           a block will not come
- *     rest    1 or 0                         the server wants to be left alone, or can be asked again
- *     lacks   first piece, one behind last   the server does not have them
- *     end                                    the server is of no use
- */
-export type WebSeedSink = (says: number, a?: number, b?: number, c?: number | Uint8Array) => void;
-
-const put = 0;
-const reject = 1;
-const rests = 2;
-const lacks = 3;
-const ends = 4;
+/** What the seed says. Nothing of it is said from within a call of the seed. */
+export interface WebSeedSink {
+  put(index: number, begin: number, bytes: Uint8Array): void;
+  /** A block will not come. */
+  reject(index: number, begin: number, length: number): void;
+  /** The server wants to be left alone, or can be asked again. */
+  rest(on: boolean): void;
+  /** The server does not have these pieces. */
+  lacks(first: number, end: number): void;
+  /** The server is of no use. */
+  end(): void;
+}
 
 /** Where the bytes of a torrent are. */
 export interface WebSeedLayout {
@@ -107,7 +103,7 @@ export class WebSeed {
       if (f.cancelled.size === f.blocks.length) f.abort.abort();
       break;
     }
-    if (found) queueMicrotask(() => !this.#closed && this.#sink(reject, index, begin, length));
+    if (found) queueMicrotask(() => !this.#closed && this.#sink.reject(index, begin, length));
   }
 
   close(): void {
@@ -127,7 +123,7 @@ export class WebSeed {
   }
 
   #refuse(): void {
-    for (const b of this.#queue.splice(0)) this.#sink(reject, b.index, b.begin, b.length);
+    for (const b of this.#queue.splice(0)) this.#sink.reject(b.index, b.begin, b.length);
   }
 
   #offset(b: Block): number {
@@ -176,7 +172,7 @@ export class WebSeed {
         if (filled < b.length) break;
         filled = 0;
         f.blocks.shift();
-        if (!f.cancelled.delete(b)) this.#sink(put, b.index, b.begin, block.subarray(0, b.length));
+        if (!f.cancelled.delete(b)) this.#sink.put(b.index, b.begin, block.subarray(0, b.length));
       }
     };
     let problem: unknown;
@@ -256,15 +252,15 @@ export class WebSeed {
     const file = problem.kind === "lacks" && this.#layout.files.length > 1 ? problem.file : undefined;
     if (problem.kind === "wrong" || (problem.kind === "lacks" && !file)) {
       this.close();
-      return this.#sink(ends);
+      return this.#sink.end();
     }
     this.#queue = [...left, ...this.#queue];
     if (file) {
       const first = Math.floor(file.offset / this.#layout.pieceLength);
       const end = Math.ceil((file.offset + file.length) / this.#layout.pieceLength);
-      this.#sink(lacks, first, end);
+      this.#sink.lacks(first, end);
       const inside = (b: Block) => b.index >= first && b.index < end;
-      for (const b of this.#queue.filter(inside)) this.#sink(reject, b.index, b.begin, b.length);
+      for (const b of this.#queue.filter(inside)) this.#sink.reject(b.index, b.begin, b.length);
       this.#queue = this.#queue.filter((b) => !inside(b));
       return;
     }
@@ -272,9 +268,9 @@ export class WebSeed {
     const rest = problem.wait || Math.min(mostRest, firstRest << Math.min(this.#failures, 10));
     this.#failures++;
     this.#restsUntil = Math.max(this.#restsUntil, Date.now() + rest);
-    this.#sink(rests, 1);
+    this.#sink.rest(true);
     this.#refuse();
-    setTimeout(() => !this.#closed && Date.now() >= this.#restsUntil && this.#sink(rests, 0), rest + 1);
+    setTimeout(() => !this.#closed && Date.now() >= this.#restsUntil && this.#sink.rest(false), rest + 1);
   }
 }
 

@@ -4,7 +4,7 @@
 import "go:wasm_exec";
 import { installChannels } from "./channels";
 import type { CallMessage, EngineEvent, EventMessage, FatalMessage, ReplyMessage } from "./protocol";
-import { WebSeed, type WebSeedLayout, type WebSeedSink } from "./webseed";
+import { WebSeedStream } from "./webseedwire";
 
 type Reply = (error: unknown, result: unknown) => void;
 
@@ -19,7 +19,8 @@ declare const self: DedicatedWorkerGlobalScope & {
   shoalCall?: (method: string, args: unknown, reply: Reply) => void;
   /** Hashes a piece for Go; missing where the browser withholds WebCrypto. */
   shoalDigest?: (piece: Uint8Array<ArrayBuffer>, v1: boolean, tree: number, block: number) => Promise<Uint8Array>;
-  shoalWebSeed?: (url: string, layout: WebSeedLayout, sink: WebSeedSink) => WebSeed;
+  /** Starts a web seed for Go. */
+  shoalWebSeed?: (...args: ConstructorParameters<typeof WebSeedStream>) => WebSeedStream;
   shoalEvent?: (event: EngineEvent) => void;
 };
 
@@ -54,7 +55,7 @@ if (self.crypto?.subtle) {
   };
 }
 
-self.shoalWebSeed = (url, layout, sink) => new WebSeed(url, layout, sink);
+self.shoalWebSeed = (...args) => new WebSeedStream(...args);
 
 self.shoalEvent = (event) => {
   const message: EventMessage = { event };

@@ -101,7 +101,7 @@ func (c *Client) start(t *tabTorrent, opt driver.Options, open func(*metainfo.In
 			return max(0, want-dt.NumPeers())
 		},
 	})
-	go t.watch()
+	go t.watch(c)
 	return nil
 }
 
@@ -161,7 +161,7 @@ func (c *Client) content(t *tabTorrent, info *metainfo.Info) (driver.Content, er
 }
 
 // watch reports what becomes of a torrent.
-func (t *tabTorrent) watch() {
+func (t *tabTorrent) watch(c *Client) {
 	for !isDone(t.Learned()) {
 		changed := t.Changed()
 		if err := t.Err(); err != nil {
@@ -173,7 +173,7 @@ func (t *tabTorrent) watch() {
 		case <-changed:
 		}
 	}
-	t.startWebSeeds(t.sendMetadata())
+	t.startWebSeeds(c, t.sendMetadata())
 	completed := isDone(t.Done())
 	if completed {
 		event(map[string]any{"type": "done", "id": t.id})

@@ -3,94 +3,101 @@
 package browser
 
 import (
+	"io"
+	"sync"
 	"syscall/js"
+	"time"
 
-	"github.com/shoal-p2p/shoal/internal/driver"
-	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/internal/transport"
 )
 
 // maxWebSeeds bounds the servers asked for one torrent: browsers bound the
 // connections of all pages together.
 const maxWebSeeds = 4
 
-// What a web seed says (web/src/webseed.ts), with up to three values.
-const (
-	seedPut    = iota // piece, begin, bytes
-	seedReject        // piece, begin, length
-	seedRest          // 1 or 0
-	seedLacks         // first piece, the one behind the last
-	seedEnd
-)
-
-// webSeed is a web seed of one torrent. JavaScript runs it: there it weighs a
-// tenth of what it would here.
-type webSeed struct {
-	seed js.Value
-	says js.Func
-	has  bits.Set
-	feed *driver.Feed
-}
-
 // startWebSeeds asks the torrent's web seeds, if something is missing. The
 // metadata are those that the page gets.
-func (t *tabTorrent) startWebSeeds(metadata map[string]any) {
-	make := js.Global().Get("shoalWebSeed")
-	if have := t.Have(); have.All() || make.IsUndefined() {
+func (t *tabTorrent) startWebSeeds(c *Client, metadata map[string]any) {
+	start := js.Global().Get("shoalWebSeed")
+	if have := t.Have(); have.All() || start.IsUndefined() {
 		return
 	}
 	for _, url := range t.webSeeds[:min(len(t.webSeeds), maxWebSeeds)] {
-		w := &webSeed{has: bits.New(t.Info().NumPieces())}
-		w.has.Fill()
-		w.says = js.FuncOf(w.hear)
-		w.seed = make.Invoke(url, metadata, w.says)
-		if w.feed = t.AddSource(url, w); w.feed != nil {
-			w.feed.Has(&w.has)
-			w.feed.Choke(false)
-		}
+		w := &webSeed{url: url, ready: make(chan struct{}, 1)}
+		w.wake = js.FuncOf(func(js.Value, []js.Value) any {
+			w.signal()
+			return nil
+		})
+		w.js = start.Invoke(url, metadata, w.wake)
+		c.session.Join(t.Key(), w, true)
 	}
 }
 
-// hear is called by JavaScript, so it must not wait.
-func (w *webSeed) hear(_ js.Value, args []js.Value) any {
-	var n [3]int
-	for i := range n {
-		if args[i+1].Type() == js.TypeNumber {
-			n[i] = args[i+1].Int()
-		}
+// webSeed is the stream of a web seed that JavaScript runs (web/src/webseed.ts),
+// where it weighs a tenth of what it would here. It speaks the peer wire protocol,
+// and answers at once or waits for the server, so deadlines are not heeded.
+type webSeed struct {
+	url   string
+	js    js.Value
+	wake  js.Func
+	ready chan struct{}
+	once  sync.Once
+}
+
+func (w *webSeed) signal() {
+	select {
+	case w.ready <- struct{}{}:
+	default:
 	}
-	switch args[0].Int() {
-	case seedPut:
-		b := make([]byte, args[3].Length())
-		js.CopyBytesToGo(b, args[3])
-		w.feed.Put(uint32(n[0]), uint32(n[1]), b)
-	case seedReject:
-		w.feed.Reject(uint32(n[0]), uint32(n[1]), uint32(n[2]))
-	case seedRest:
-		w.feed.Choke(n[0] > 0)
-	case seedLacks:
-		for i := n[0]; i < n[1]; i++ {
-			w.has.Clear(i)
+}
+
+// Read implements transport.Conn.
+func (w *webSeed) Read(p []byte) (int, error) {
+	for {
+		b := w.js.Call("take", len(p))
+		if b.IsNull() {
+			return 0, io.EOF
 		}
-		w.feed.Has(&w.has)
-	case seedEnd:
-		go w.feed.Leave()
+		if !b.IsUndefined() {
+			return js.CopyBytesToGo(p, b), nil
+		}
+		<-w.ready
 	}
+}
+
+// Write implements transport.Conn.
+func (w *webSeed) Write(p []byte) (int, error) {
+	w.js.Call("write", toJS(p))
+	return len(p), nil
+}
+
+// WriteBuffers implements transport.Conn.
+func (w *webSeed) WriteBuffers(bufs [][]byte) (n int64, err error) {
+	for _, b := range bufs {
+		k, _ := w.Write(b)
+		n += int64(k)
+	}
+	return n, nil
+}
+
+// Close implements transport.Conn. Behind it JavaScript calls nothing more.
+func (w *webSeed) Close() error {
+	w.once.Do(func() {
+		w.js.Call("close")
+		w.wake.Release()
+		w.signal()
+	})
 	return nil
 }
 
-// Request implements driver.Source.
-func (w *webSeed) Request(index, begin, length uint32) { w.tell("ask", index, begin, length) }
+// SetReadDeadline implements transport.Conn.
+func (w *webSeed) SetReadDeadline(time.Time) error { return nil }
 
-// Cancel implements driver.Source.
-func (w *webSeed) Cancel(index, begin, length uint32) { w.tell("cancel", index, begin, length) }
+// SetWriteDeadline implements transport.Conn.
+func (w *webSeed) SetWriteDeadline(time.Time) error { return nil }
 
-func (w *webSeed) tell(what string, index, begin, length uint32) {
-	w.seed.Call(what, index, begin, length)
-}
+// Kind implements transport.Conn.
+func (w *webSeed) Kind() transport.Kind { return transport.HTTP }
 
-// Close implements driver.Source. Behind it JavaScript says nothing more.
-func (w *webSeed) Close(bool) {
-	w.seed.Call("close")
-	w.says.Release()
-	go w.feed.Leave()
-}
+// RemoteAddr implements transport.Conn.
+func (w *webSeed) RemoteAddr() string { return w.url }

@@ -4,6 +4,7 @@ package native
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
@@ -16,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/leak"
 	"github.com/shoal-p2p/shoal/internal/driver/webseed"
 	"github.com/shoal-p2p/shoal/internal/maketorrent"
 	"github.com/shoal-p2p/shoal/metainfo"
@@ -317,6 +319,92 @@ func TestSeedsOfATorrent(t *testing.T) {
 	if asked.Load() != 1 {
 		t.Errorf("%d requests", asked.Load())
 	}
+}
+
+// Torrents come from anybody: their addresses may not make us ask services of our
+// own machine or network.
+func TestWhereAddressesOfTorrentsLead(t *testing.T) {
+	type is struct{ trusted, query, redirected, public, local bool }
+	for _, tt := range []struct {
+		addr string
+		is   is
+		want error
+	}{
+		{"93.184.216.34:80", is{}, nil},
+		{"93.184.216.34:80", is{query: true}, nil},
+		{"127.0.0.1:80", is{}, errLoopback},
+		{"[::1]:80", is{}, errLoopback},
+		{"[::ffff:127.0.0.1]:80", is{}, errLoopback},
+		{"0.0.0.0:80", is{}, errLoopback},
+		{"169.254.169.254:80", is{}, errLoopback},
+		{"127.0.0.1:80", is{redirected: true}, errLoopback},
+		{"127.0.0.1:80", is{trusted: true}, nil},
+		{"127.0.0.1:80", is{trusted: true, redirected: true, public: true}, errInward},
+		{"10.0.0.1:80", is{}, nil},
+		{"10.0.0.1:80", is{query: true}, errInQuery},
+		{"10.0.0.1:80", is{query: true, trusted: true}, nil},
+		{"10.0.0.1:80", is{redirected: true, public: true}, errInward},
+		{"[fd00::1]:80", is{redirected: true, public: true}, errInward},
+		{"93.184.216.34:80", is{redirected: true, public: true}, nil},
+		{"127.0.0.1:80", is{local: true}, nil},
+		{"93.184.216.34:80", is{local: true, trusted: true}, errOutward},
+	} {
+		w := &way{trusted: tt.is.trusted, query: tt.is.query}
+		w.redirected.Store(tt.is.redirected)
+		w.public.Store(tt.is.public)
+		s := &webSeeds{local: tt.is.local}
+		if err := s.checkDial(context.WithValue(t.Context(), wayKey{}, w), "tcp", tt.addr, nil); err != tt.want {
+			t.Errorf("%s %+v: %v, not %v", tt.addr, tt.is, err, tt.want)
+		}
+	}
+}
+
+func TestRedirects(t *testing.T) {
+	root, tor := library(t, true, true)
+	mirror := server(t, root, nil)
+	got, dir := get(t, tor, server(t, root, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, strings.TrimSuffix(mirror, "/")+r.URL.EscapedPath(), http.StatusFound)
+		})
+	}))
+	complete(t, got, dir, root)
+	got, _ = get(t, tor, server(t, root, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, r.URL.EscapedPath(), http.StatusFound)
+		})
+	}))
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if err := got.WebSeeds()[0].Err; err != nil {
+			if err.Error() != errRedirects.Error() {
+				t.Errorf("%v", err)
+			}
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatal("goes in a circle")
+		}
+	}
+}
+
+// Close ends the requests that are on their way.
+func TestCloseEndsWebSeeds(t *testing.T) {
+	leak.Check(t)
+	_, tor := library(t, true, true)
+	asked := make(chan struct{}, 100)
+	stay := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked <- struct{}{}
+		<-r.Context().Done()
+	}))
+	defer stay.Close()
+	c, err := New(Config{Local: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if _, err := c.Add(Options{Torrent: tor, WebSeeds: []string{stay.URL}, Content: Download(t.TempDir(), nil)}); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
 }
 
 func TestHTTPSeedsOfBEP17(t *testing.T) {
