@@ -45,5 +45,5 @@ func (b *bench) sim() {
 
 // idle: ten thousand torrents that nobody wants anything of.
 func (b *bench) idle() {
-	b.figuresOf("10,000 idle seeding torrents of 1,000 pieces, all announced", "./internal/driver/native", "TestTenThousandIdleTorrents", "-args", "-idle", "10000")
+	b.figuresOf("10,000 idle seeding torrents of 1,000 pieces, all announced", "./internal/driver/native", "TestIdleSeeds", "-args", "-idle.torrents", "10000", "-idle.for", "1m")
 }

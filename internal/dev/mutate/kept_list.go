@@ -150,26 +150,20 @@ var kept = []keptChange{
 	{
 		name:  "readers' pieces are not in the order of their deadlines",
 		below: "internal/engine",
-		old:   "sort.Stable(list)",
-		new:   "_ = sort.Stable",
+		old:   "next < 0 || r.at(s.cursor[k]).Before(s.list[next].at(s.cursor[next]))",
+		new:   "next < 0",
 	},
 	{
 		name:  "the commonest piece comes first",
 		below: "internal/engine",
-		old:   "m.pick.Rarest(may)",
-		new:   "m.pick.Commonest(may)",
+		old:   "m.pick.Rarest(&p.has, ok)",
+		new:   "m.pick.Commonest(&p.has, ok)",
 	},
 	{
-		name:  "the end-game asks for a block without limit",
+		name:  "a block is asked for without limit, in the end-game or for a reader",
 		below: "internal/engine",
-		old:   "bl.asked < maxDuplicates",
-		new:   "bl.asked < 255",
-	},
-	{
-		name:  "a reader asks for a late block without limit",
-		below: "internal/engine",
-		old:   "pc.blocks[b].asked <= maxDuplicates",
-		new:   "pc.blocks[b].asked < 255",
+		old:   "maxDuplicates = 2",
+		new:   "maxDuplicates = 200",
 	},
 
 	// Web seeds: servers that are asked as peers are.
@@ -195,13 +189,13 @@ var kept = []keptChange{
 	// The HTTP server: a stranger's page must not run with this origin's rights.
 	{
 		name:  "a stranger's page is not sandboxed",
-		below: "internal/node",
-		old:   `"Content-Security-Policy", "sandbox;`,
-		new:   `"X-Nothing", "sandbox;`,
+		below: ".",
+		old:   `h.Set("Content-Security-Policy", policy)`,
+		new:   "_ = policy",
 	},
 	{
 		name:  "a stranger's bytes are sniffed",
-		below: "internal/node",
+		below: ".",
 		old:   `h.Set("X-Content-Type-Options", "nosniff")`,
 		new:   "",
 	},
