@@ -401,7 +401,7 @@ func TestCloseEndsWebSeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer c.Close()
-	if _, err := c.Add(Options{Torrent: tor, WebSeeds: []string{stay.URL}, Content: Download(t.TempDir(), nil)}); err != nil {
+	if _, err := c.Add(t.Context(), Options{Torrent: tor, WebSeeds: []string{stay.URL}, Content: Download(t.TempDir(), nil)}); err != nil {
 		t.Fatal(err)
 	}
 	<-asked
