@@ -36,6 +36,7 @@ type File struct {
 	names    []string // by file, "" for padding
 	readOnly bool
 	maxOpen  int
+	out      writer
 
 	mu     sync.Mutex
 	open   map[int]*openFile
@@ -219,12 +220,18 @@ func (f *File) writeFile(s metainfo.Span, part []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = of.file.WriteAt(part, s.FileOffset)
+	err = f.out.writeAt(of.file, s.File, part, s.FileOffset, f.info.Files[s.File].Length)
 	f.release(of)
 	f.mu.Lock()
 	f.dirty[s.File] = true // after the write, so that no Sync misses it
 	f.mu.Unlock()
 	return Explain("write", f.show(s.File), err)
+}
+
+// plainWrite writes through the page cache, as any program does.
+func plainWrite(f diskFile, p []byte, off int64) error {
+	_, err := f.WriteAt(p, off)
+	return err
 }
 
 // Finish makes the download whole once every piece is in place: it creates the
