@@ -117,7 +117,7 @@ func (f *faultyFile) Close() error {
 // onFaults opens a store over a faulty disk.
 func onFaults(t *testing.T, dir string, s *sample, opt FileOptions) (*File, *faults) {
 	t.Helper()
-	root, err := openRootFS(dir)
+	root, err := openRootFS(dir, opt.handles())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -268,7 +268,7 @@ func TestWhatTheDiskSays(t *testing.T) {
 func TestAFullDiskThatShowsOnlyAtTheEnd(t *testing.T) {
 	// As on network file systems, which write when a file is closed.
 	s := makeSample(t, true, false, "a:20000", "b:20000", "c:20000")
-	f, d := onFaults(t, t.TempDir(), s, FileOptions{MaxOpen: 1})
+	f, d := onFaults(t, t.TempDir(), s, FileOptions{Handles: NewHandles(1)})
 	d.fail = func(op, name string) error {
 		if op == "close" && name == "sample/a" {
 			return syscall.EDQUOT

@@ -21,11 +21,17 @@ type FileOptions struct {
 	// ReadOnly is for seeding: every file must be there in its full length,
 	// and nothing is created or written.
 	ReadOnly bool
-	// MaxOpen bounds the files kept open between calls; 0 means 128.
-	MaxOpen int
+	// Handles bounds the files kept open between calls, together with those of
+	// other stores; nil means one of 128 that all such stores of the process share.
+	Handles *Handles
 }
 
-const defaultMaxOpen = 128
+func (o FileOptions) handles() *Handles {
+	if o.Handles == nil {
+		return processHandles
+	}
+	return o.Handles
+}
 
 // File keeps a torrent in ordinary files below one folder. Files and folders
 // appear with the first byte written to them, in full length but without using
@@ -35,11 +41,11 @@ type File struct {
 	fs       fsys
 	names    []string // by file, "" for padding
 	readOnly bool
-	maxOpen  int
+	handles  *Handles
+	out      writer
 
 	mu     sync.Mutex
 	open   map[int]*openFile
-	clock  uint64       // counts uses, for the least recently used file
 	seen   []stamp      // readOnly: each file as it was found at the beginning
 	sized  map[int]bool // files brought to full length by this store
 	dirty  map[int]bool // files written since the last Sync
@@ -48,14 +54,14 @@ type File struct {
 }
 
 // openFile is an open file. refs counts the calls that use it now; all fields
-// but file and checked belong to File.mu.
+// but the first two belong to File.mu.
 type openFile struct {
+	handle   // its index is that of the file
 	file     diskFile
 	path     string // for messages
 	writable bool
 	stale    bool // no longer in the map; the last user closes it
 	refs     int
-	used     uint64
 	checked  time.Time // readOnly: last time the file was seen unchanged
 }
 
@@ -82,7 +88,7 @@ func OpenFiles(dir string, info *metainfo.Info, opt FileOptions) (*File, error) 
 			return nil, Explain("create", dir, err)
 		}
 	}
-	root, err := openRootFS(dir)
+	root, err := openRootFS(dir, opt.handles())
 	if err != nil {
 		return nil, err
 	}
@@ -96,13 +102,10 @@ func newFile(fsys fsys, info *metainfo.Info, names []string, opt FileOptions) (*
 		fs:       fsys,
 		names:    names,
 		readOnly: opt.ReadOnly,
-		maxOpen:  opt.MaxOpen,
+		handles:  opt.handles(),
 		open:     make(map[int]*openFile),
 		sized:    make(map[int]bool),
 		dirty:    make(map[int]bool),
-	}
-	if f.maxOpen <= 0 {
-		f.maxOpen = defaultMaxOpen
 	}
 	if err := f.survey(); err != nil {
 		_ = fsys.Close() // nothing was written
@@ -219,12 +222,18 @@ func (f *File) writeFile(s metainfo.Span, part []byte) error {
 	if err != nil {
 		return err
 	}
-	_, err = of.file.WriteAt(part, s.FileOffset)
+	err = f.out.writeAt(of.file, s.File, part, s.FileOffset, f.info.Files[s.File].Length)
 	f.release(of)
 	f.mu.Lock()
 	f.dirty[s.File] = true // after the write, so that no Sync misses it
 	f.mu.Unlock()
 	return Explain("write", f.show(s.File), err)
+}
+
+// plainWrite writes through the page cache, as any program does.
+func plainWrite(f diskFile, p []byte, off int64) error {
+	_, err := f.WriteAt(p, off)
+	return err
 }
 
 // Finish makes the download whole once every piece is in place: it creates the
@@ -313,8 +322,8 @@ func (f *File) Close() error {
 		return nil
 	}
 	f.closed = true
-	for i, of := range f.open {
-		f.retire(i, of)
+	for _, of := range f.open {
+		f.retire(of)
 	}
 	if err := f.fs.Close(); f.failed == nil && err != nil {
 		f.failed = Explain("close", f.info.Name, err)
@@ -329,8 +338,8 @@ func (f *File) Delete() error {
 		return &Error{Kind: ErrReadOnly, Op: "delete", Path: f.info.Name, Detail: "opened for seeding"}
 	}
 	f.mu.Lock()
-	for i, of := range f.open {
-		f.retire(i, of)
+	for _, of := range f.open {
+		f.retire(of)
 	}
 	f.mu.Unlock()
 	var first error

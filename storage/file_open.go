@@ -13,9 +13,20 @@ import (
 // recheck is how long a source file is trusted not to have been written to.
 const recheck = time.Second
 
-// acquire returns file i open, for one call; release gives it back. All files
-// are opened under the lock: opening is rare and quick next to what follows.
+// acquire returns file i open, for one call; release gives it back.
 func (f *File) acquire(i int, write bool) (*openFile, error) {
+	of, err := f.tryAcquire(i, write)
+	if tooManyOpen(err) {
+		f.handles.trim(0)
+		of, err = f.tryAcquire(i, write)
+	}
+	f.handles.trim(f.handles.max)
+	return of, err
+}
+
+// tryAcquire opens files under the lock: opening is rare and quick next to what
+// follows.
+func (f *File) tryAcquire(i int, write bool) (*openFile, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.closed {
@@ -28,7 +39,7 @@ func (f *File) acquire(i int, write bool) (*openFile, error) {
 			return nil, err
 		}
 		if of != nil {
-			f.retire(i, of)
+			f.retire(of)
 		}
 		of = fresh
 		f.open[i] = of
@@ -37,9 +48,8 @@ func (f *File) acquire(i int, write bool) (*openFile, error) {
 			return nil, err
 		}
 	}
-	f.clock++
-	of.used = f.clock
 	of.refs++
+	f.handles.touch(&of.handle)
 	return of, nil
 }
 
@@ -53,9 +63,24 @@ func (f *File) release(of *openFile) {
 	}
 }
 
+// idle implements closer.
+func (f *File) idle(x *handle) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	of := f.open[x.index]
+	switch {
+	case of == nil || &of.handle != x: // closed meanwhile
+	case of.refs > 0:
+		f.handles.touch(x)
+	default:
+		f.retire(of)
+	}
+}
+
 // retire takes a file out of use. Callers hold mu.
-func (f *File) retire(i int, of *openFile) {
-	delete(f.open, i)
+func (f *File) retire(of *openFile) {
+	delete(f.open, of.index)
+	f.handles.remove(&of.handle)
 	of.stale = true
 	if of.refs == 0 {
 		f.closeFile(of)
@@ -69,24 +94,7 @@ func (f *File) closeFile(of *openFile) {
 	}
 }
 
-// makeRoom closes the files that were unused longest until n more fit.
-func (f *File) makeRoom(n int) {
-	for len(f.open)+n > f.maxOpen {
-		oldest := -1
-		for i, of := range f.open {
-			if of.refs == 0 && (oldest < 0 || of.used < f.open[oldest].used) {
-				oldest = i
-			}
-		}
-		if oldest < 0 {
-			return // all in use at this moment: go over the bound for a moment
-		}
-		f.retire(oldest, f.open[oldest])
-	}
-}
-
 func (f *File) openFile(i int, write bool) (*openFile, error) {
-	f.makeRoom(1)
 	path := f.show(i)
 	flag := os.O_RDONLY
 	if write {
@@ -99,10 +107,6 @@ func (f *File) openFile(i int, write bool) (*openFile, error) {
 		}
 	}
 	file, err := f.fs.OpenFile(f.names[i], flag, 0o666)
-	if tooManyOpen(err) {
-		f.makeRoom(f.maxOpen)
-		file, err = f.fs.OpenFile(f.names[i], flag, 0o666)
-	}
 	if err != nil {
 		op := "read"
 		if write {
@@ -110,7 +114,7 @@ func (f *File) openFile(i int, write bool) (*openFile, error) {
 		}
 		return nil, Explain(op, path, err)
 	}
-	of := &openFile{file: file, path: path, writable: write}
+	of := &openFile{handle: handle{owner: f, index: i}, file: file, path: path, writable: write}
 	if err := f.admit(i, of); err != nil {
 		_ = file.Close() // nothing was written through it
 		return nil, err

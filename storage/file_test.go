@@ -71,7 +71,7 @@ func TestFilesEndUpAsTheyWere(t *testing.T) {
 		t.Run(v.name, func(t *testing.T) {
 			s := mixed(t, v.v1, v.v2)
 			dir := filepath.Join(t.TempDir(), "not", "there", "yet")
-			f := openFiles(t, dir, s, FileOptions{MaxOpen: 2})
+			f := openFiles(t, dir, s, FileOptions{Handles: NewHandles(2)})
 			if got := tree(t, dir); len(got) != 0 {
 				t.Errorf("files before the first byte: %v", got)
 			}
@@ -126,7 +126,7 @@ func TestManyFilesManyCallers(t *testing.T) {
 		specs[i] = "d" + strconv.Itoa(i%7) + "/f" + strconv.Itoa(i) + ":" + strconv.Itoa(900+i)
 	}
 	s := makeSample(t, true, false, specs...)
-	f := openFiles(t, t.TempDir(), s, FileOptions{MaxOpen: 8})
+	f := openFiles(t, t.TempDir(), s, FileOptions{Handles: NewHandles(8)})
 	var wg sync.WaitGroup
 	for w := range 4 {
 		wg.Go(func() {
@@ -275,7 +275,7 @@ func TestOthersFilesAreNotTouched(t *testing.T) {
 func TestFilesThatVanishMeanwhileAreNotMadeAnew(t *testing.T) {
 	s := makeSample(t, true, false, "a/x:20000", "b/x:20000", "c/x:20000")
 	dir := t.TempDir()
-	f := openFiles(t, dir, s, FileOptions{MaxOpen: 1})
+	f := openFiles(t, dir, s, FileOptions{Handles: NewHandles(1)})
 	s.fill(t, f)
 	path := filepath.Join(dir, "sample", "a", "x")
 	if err := os.Remove(path); err != nil {
@@ -386,7 +386,7 @@ func TestOpenSources(t *testing.T) {
 		{"several", several, []string{filepath.Join(other, "sample"), filepath.Join(other, "one.txt")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f, err := OpenSources(c.s.Info, c.paths)
+			f, err := OpenSources(c.s.Info, c.paths, FileOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -407,7 +407,7 @@ func TestOpenSources(t *testing.T) {
 		{"a disk", several, []string{"/", dir}, ErrName},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			f, err := OpenSources(c.s.Info, c.paths)
+			f, err := OpenSources(c.s.Info, c.paths, FileOptions{})
 			if err == nil {
 				f.Close()
 			}

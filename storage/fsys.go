@@ -33,41 +33,13 @@ type diskFile interface {
 	Close() error
 }
 
-// rootFS keeps to one folder. os.Root resolves every component itself, so no
-// ".." and no symbolic link, old or planted meanwhile, leads out of it.
-type rootFS struct {
-	dir  string
-	root *os.Root
-}
-
-func openRootFS(dir string) (*rootFS, error) {
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return nil, Explain("open", dir, err)
-	}
-	return &rootFS{dir: dir, root: root}, nil
-}
-
-func (r *rootFS) OpenFile(name string, flag int, perm fs.FileMode) (diskFile, error) {
-	f, err := r.root.OpenFile(name, flag, perm)
-	if err != nil {
-		return nil, err // a nil *os.File must not become a non-nil diskFile
-	}
-	return f, nil
-}
-
-func (r *rootFS) MkdirAll(name string, perm fs.FileMode) error { return r.root.MkdirAll(name, perm) }
-func (r *rootFS) Stat(name string) (fs.FileInfo, error)        { return r.root.Stat(name) }
-func (r *rootFS) Remove(name string) error                     { return r.root.Remove(name) }
-func (r *rootFS) Show(name string) string                      { return filepath.Join(r.dir, name) }
-func (r *rootFS) Close() error                                 { return r.root.Close() }
-
 // sourceFS reads from paths that the user named, each under its base name. A
 // folder is confined like any root; a file is opened as named, because naming
 // it, even through a symbolic link, was the user's decision.
 type sourceFS struct {
-	files map[string]string  // first component -> path of a single file
-	roots map[string]*rootFS // first component -> folder
+	handles *Handles
+	files   map[string]string  // first component -> path of a single file
+	roots   map[string]*rootFS // first component -> folder
 }
 
 // split returns the folder that holds name and the rest of the name, or the

@@ -51,6 +51,7 @@ type resumeFile struct {
 	name  string // in the folder
 	file  *os.File
 	write func(p []byte, off int64) error // to file; tests make it fail
+	force func() error                    // file to the disk; likewise
 	log   resumeLog                       // what it said when it was opened
 	end   int64                           // bytes of valid log
 }
@@ -132,6 +133,7 @@ func (r *Resume) use(name string, file *os.File, log resumeLog) {
 		_, err := file.WriteAt(p, off)
 		return err
 	}
+	r.force = file.Sync
 }
 
 // lock opens the file and takes it for this process.
@@ -219,8 +221,8 @@ func (r *Resume) Info() *metainfo.Info {
 	return r.info
 }
 
-// Note says in one line why earlier resume data is not or not fully trusted;
-// "" when all is well.
+// Note says in one line why earlier resume data is not or not fully trusted, or
+// why what is recorded now may not be after a loss of power; "" when all is well.
 func (r *Resume) Note() string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -306,20 +308,27 @@ func (r *Resume) flush() error {
 }
 
 // checkpoint makes sure that what the log claims until now outlives a loss of
-// power. It runs beside the download.
+// power. It runs beside the download, which goes on recording: whatever may take
+// long is done without the lock. Pieces recorded meanwhile are for the next one.
 func (r *Resume) checkpoint() {
 	r.mu.Lock()
-	upto := r.end
+	upto, force := r.end, r.force
 	r.mu.Unlock()
 	files, err := r.data.sync()
+	if err == nil {
+		rec := r.stamps(files, upto, false)
+		r.mu.Lock()
+		err = r.append(rec)
+		r.mu.Unlock()
+	}
+	if err == nil {
+		err = Explain("write", r.path(), force())
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.syncing, r.lastSync = false, time.Now()
 	if err != nil {
-		return // the writes that fail tell the user
-	}
-	if r.append(r.stamps(files, upto, false)) == nil {
-		_ = r.file.Sync() // nothing depends on it
+		r.note = err.Error() + ": after a loss of power the latest pieces are checked again"
 	}
 }
 
@@ -370,7 +379,7 @@ func (r *Resume) finish() error {
 	if err := r.append(r.stamps(files, upto, true)); err != nil {
 		return err
 	}
-	return Explain("write", r.path(), r.file.Sync())
+	return Explain("write", r.path(), r.force())
 }
 
 // Remove deletes the resume data, for a download that is complete or given up,

@@ -10,11 +10,11 @@ import (
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
-// OpenSources returns a read-only store over the paths from which the torrent
-// was made: one file, one folder, or several of both, which lie side by side
-// in the torrent under their base names. A file that is not there, or not as
-// long as the torrent says, is an *Error that names it.
-func OpenSources(info *metainfo.Info, paths []string) (*File, error) {
+// OpenSources returns a store over the paths from which the torrent was made: one
+// file, one folder, or several of both, which lie side by side in the torrent
+// under their base names. It is read-only, whatever opt says. A file that is not
+// there, or not as long as the torrent says, is an *Error that names it.
+func OpenSources(info *metainfo.Info, paths []string, opt FileOptions) (*File, error) {
 	names, err := localNames(info)
 	if err != nil {
 		return nil, err
@@ -22,7 +22,7 @@ func OpenSources(info *metainfo.Info, paths []string) (*File, error) {
 	if len(paths) == 0 || len(paths) > 1 && info.Single {
 		return nil, &Error{Kind: ErrMissing, Op: "open", Path: info.Name, Detail: "the paths given are not its own"}
 	}
-	src := &sourceFS{files: map[string]string{}, roots: map[string]*rootFS{}}
+	src := &sourceFS{handles: opt.handles(), files: map[string]string{}, roots: map[string]*rootFS{}}
 	if len(paths) == 1 {
 		path := paths[0]
 		if fi, err := os.Stat(path); err == nil && fi.IsDir() && info.Single {
@@ -50,7 +50,7 @@ func OpenSources(info *metainfo.Info, paths []string) (*File, error) {
 		_ = src.Close() // nothing was written
 		return nil, err
 	}
-	return newFile(src, info, names, FileOptions{ReadOnly: true})
+	return newFile(src, info, names, FileOptions{ReadOnly: true, Handles: opt.Handles})
 }
 
 // SourceName returns the name that a path to be shared gets in a torrent: its
@@ -79,7 +79,7 @@ func (s *sourceFS) add(top, path string) error {
 		s.files[top] = path
 		return nil
 	}
-	root, err := openRootFS(path)
+	root, err := openRootFS(path, s.handles)
 	if err != nil {
 		return err
 	}

@@ -45,7 +45,7 @@ func wantSeedable(t *testing.T, tor *metainfo.Torrent, paths ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	f, err := storage.OpenSources(parsed.Info, paths)
+	f, err := storage.OpenSources(parsed.Info, paths, storage.FileOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -184,7 +184,7 @@ func Seed(dir string, progress storage.Progress) Content {
 // not hashed again.
 func Sources(paths []string) Content {
 	return &seed{openStore: func(info *metainfo.Info) (*storage.File, error) {
-		return storage.OpenSources(info, paths)
+		return storage.OpenSources(info, paths, storage.FileOptions{})
 	}}
 }
 
