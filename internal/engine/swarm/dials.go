@@ -19,6 +19,7 @@ const (
 
 	maxHalfPerAddress = 2                // dials under way to one address
 	crowdPause        = 30 * time.Second // before an address is looked at again whose place is taken
+	bannedPause       = 10 * time.Minute // or that is banned
 
 	// Who has everything dials leechers, but leaves most of it to them: they
 	// want something.
