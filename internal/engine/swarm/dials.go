@@ -238,14 +238,14 @@ func (d *dialer) never(a netip.AddrPort) {
 
 // forget drops the addresses that no source of some vouches for.
 func (d *dialer) forget(sources Source) {
-	var list byNumber
+	var gone byNumber
 	for _, c := range d.known {
 		if c.sources&sources == 0 {
-			list = append(list, c)
+			gone = append(gone, c)
 		}
 	}
-	sort.Stable(list) // as others do: a tool that is linked already
-	for _, c := range list {
+	sort.Stable(gone) // as others do: a tool that is linked already
+	for _, c := range gone {
 		d.remove(c)
 	}
 }
