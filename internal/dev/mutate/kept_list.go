@@ -82,8 +82,8 @@ var kept = []keptChange{
 	{
 		name:  "a banned address is dialled again",
 		below: "internal/engine/swarm",
-		old:   "if until, banned := m.bans.until(m.now, Mark{Addr: c.addr}); banned {",
-		new:   "if until, banned := m.bans.until(m.now, Mark{Addr: c.addr}); false && banned {",
+		old:   "if m.bans.Has(m.now, Mark{Addr: c.addr}) {",
+		new:   "if false {",
 	},
 	{
 		name:  "a ban never ends",
@@ -94,8 +94,8 @@ var kept = []keptChange{
 	{
 		name:  "all behind a relay are banned with one",
 		below: "internal/engine/swarm",
-		old:   "if counted(k.Addr, k.Shared) {\n\t\tb.addrs[",
-		new:   "if counted(k.Addr, false) {\n\t\tb.addrs[",
+		old:   "if counted(k.Addr, k.Shared) {\n\t\tkeys[",
+		new:   "if counted(k.Addr, false) {\n\t\tkeys[",
 	},
 	{
 		name:  "a dialled stream of another torrent is accepted",

@@ -29,9 +29,7 @@ type Mark struct {
 // ready. It is not safe for concurrent use.
 type Bans struct {
 	queue []ban // in the order they end
-	peers map[idAt]time.Time
-	ports map[netip.AddrPort]time.Time
-	addrs map[netip.Addr]int // bans that count against an address
+	known map[banKey]int
 }
 
 type ban struct {
@@ -39,37 +37,53 @@ type ban struct {
 	until time.Time
 }
 
-type idAt struct {
+// banKey is one of the ways in which a peer is known: an id at an address without
+// its port, a port without an id, or an address without either.
+type banKey struct {
 	id   [20]byte
-	addr netip.Addr
+	addr netip.AddrPort
 }
 
-func (k *Mark) idAt() idAt {
-	at := idAt{id: k.ID}
+// keys are the ways in which a peer is known, and how many bans of each it takes
+// to be banned; 0 means any number is too few.
+func (k *Mark) keys() (keys [3]banKey, enough [3]int) {
+	var at netip.AddrPort
 	if k.Addr.IsValid() {
-		at.addr = household(k.Addr.Addr())
+		at = netip.AddrPortFrom(household(k.Addr.Addr()), 0)
+		keys[1].addr, enough[1] = k.Addr, 1
 	}
-	return at
+	if k.ID != ([20]byte{}) {
+		keys[0], enough[0] = banKey{k.ID, at}, 1
+	}
+	if counted(k.Addr, k.Shared) {
+		keys[2].addr, enough[2] = at, bansPerAddress
+	}
+	return keys, enough
+}
+
+// count adds to the bans of a peer.
+func (b *Bans) count(k *Mark, n int) {
+	keys, enough := k.keys()
+	for i, key := range keys {
+		if enough[i] == 0 {
+			continue
+		}
+		if b.known[key] += n; b.known[key] == 0 {
+			delete(b.known, key)
+		}
+	}
 }
 
 // Add bans a peer.
 func (b *Bans) Add(now time.Time, k Mark) {
-	if b.peers == nil {
-		b.peers, b.ports, b.addrs = map[idAt]time.Time{}, map[netip.AddrPort]time.Time{}, map[netip.Addr]int{}
+	if b.known == nil {
+		b.known = map[banKey]int{}
 	}
-	b.expire(now)
-	if len(b.queue) == maxBans {
+	if b.expire(now); len(b.queue) == maxBans {
 		b.end()
 	}
-	until := now.Add(banTime)
-	b.queue = append(b.queue, ban{k, until})
-	b.peers[k.idAt()] = until
-	if k.Addr.IsValid() {
-		b.ports[k.Addr] = until
-	}
-	if counted(k.Addr, k.Shared) {
-		b.addrs[household(k.Addr.Addr())]++
-	}
+	b.queue = append(b.queue, ban{k, now.Add(banTime)})
+	b.count(&k, 1)
 }
 
 // expire ends the bans whose time is over.
@@ -81,45 +95,22 @@ func (b *Bans) expire(now time.Time) {
 
 // end ends the oldest ban.
 func (b *Bans) end() {
-	old := b.queue[0]
+	b.count(&b.queue[0].mark, -1)
 	b.queue = b.queue[1:]
-	if k := old.mark.idAt(); b.peers[k].Equal(old.until) {
-		delete(b.peers, k)
-	}
-	if a := old.mark.Addr; b.ports[a].Equal(old.until) {
-		delete(b.ports, a)
-	}
-	if counted(old.mark.Addr, old.mark.Shared) {
-		h := household(old.mark.Addr.Addr())
-		if b.addrs[h]--; b.addrs[h] == 0 {
-			delete(b.addrs, h)
-		}
-	}
 }
 
 // Has reports whether a peer is banned. The zero ID stands for a peer that has
 // not told its own.
 func (b *Bans) Has(now time.Time, k Mark) bool {
-	_, banned := b.until(now, k)
-	return banned
-}
-
-// until is when a ban ends, at the latest.
-func (b *Bans) until(now time.Time, k Mark) (time.Time, bool) {
 	if len(b.queue) == 0 {
-		return time.Time{}, false
+		return false
 	}
 	b.expire(now)
-	if k.ID != ([20]byte{}) {
-		if until, ok := b.peers[k.idAt()]; ok {
-			return until, true
+	keys, enough := k.keys()
+	for i, key := range keys {
+		if enough[i] > 0 && b.known[key] >= enough[i] {
+			return true
 		}
 	}
-	if until, ok := b.ports[k.Addr]; ok {
-		return until, true
-	}
-	if counted(k.Addr, k.Shared) && b.addrs[household(k.Addr.Addr())] >= bansPerAddress {
-		return now.Add(banTime), true
-	}
-	return time.Time{}, false
+	return false
 }

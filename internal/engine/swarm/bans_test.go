@@ -88,6 +88,9 @@ func TestAddressThatStrangersShareIsNotBanned(t *testing.T) {
 	if b.Has(now, other) || b.Has(now, mark(99, "127.0.0.1", 9999)) {
 		t.Fatal("locked out for what strangers did")
 	}
+	if b.Has(now, mark(99, "192.0.2.1", 9999)) {
+		t.Fatal("whose own address it is pays for the relay's")
+	}
 	other.Addr = addrPort("192.0.2.1", 1007)
 	if !b.Has(now, other) {
 		t.Fatal("the very place is let in again")

@@ -77,8 +77,8 @@ func (m *Machine) dial() {
 // notNow reports whether an address must wait because it is banned, or because
 // enough others at it are connected or being dialled.
 func (m *Machine) notNow(c *candidate) (until time.Time, no bool) {
-	if until, banned := m.bans.until(m.now, Mark{Addr: c.addr}); banned {
-		return until, true
+	if m.bans.Has(m.now, Mark{Addr: c.addr}) {
+		return m.now.Add(bannedPause), true
 	}
 	if !counted(c.addr, false) {
 		return until, false

@@ -19,6 +19,7 @@ const (
 
 	maxHalfPerAddress = 2                // dials under way to one address
 	crowdPause        = 30 * time.Second // before an address is looked at again whose place is taken
+	bannedPause       = 10 * time.Minute // or that is banned
 
 	// Who has everything dials leechers, but leaves most of it to them: they
 	// want something.
@@ -237,14 +238,14 @@ func (d *dialer) never(a netip.AddrPort) {
 
 // forget drops the addresses that no source of some vouches for.
 func (d *dialer) forget(sources Source) {
-	var list byNumber
+	var gone byNumber
 	for _, c := range d.known {
 		if c.sources&sources == 0 {
-			list = append(list, c)
+			gone = append(gone, c)
 		}
 	}
-	sort.Stable(list) // as others do: a tool that is linked already
-	for _, c := range list {
+	sort.Stable(gone) // as others do: a tool that is linked already
+	for _, c := range gone {
 		d.remove(c)
 	}
 }

@@ -31,7 +31,7 @@ type PeerJoined struct {
 	// WebSeed says that this is no connection but an HTTP server (BEP 17, 19), at
 	// URL. The driver lets it say by messages what it has and when it can be
 	// asked; Requests and Cancels alone are sent to it. It takes no place of
-	// MaxPeers, and nobody is told of it. The rest, but for Peer, is not heeded.
+	// MaxPeers, and nobody is told of it. Peer and URL alone are set beside this.
 	WebSeed bool
 	URL     string
 }

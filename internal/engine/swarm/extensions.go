@@ -36,50 +36,28 @@ type registry struct {
 	byID map[uint8]int // place in list
 }
 
-func (r *registry) add(id uint8, e Extension) error {
-	for i := range r.list {
-		if r.list[i].Name == e.Name {
-			return errors.New("swarm: extension " + e.Name + " is registered twice")
-		}
-	}
-	if e.Name == "" || len(e.Name) > 64 {
-		return errors.New("swarm: the name of an extension has 1 to 64 bytes")
-	}
-	if e.MaxSize == 0 {
-		e.MaxSize = defaultMaxSize
-	}
-	if r.byID == nil {
-		r.byID = map[uint8]int{}
-	}
-	r.byID[id] = len(r.list)
-	r.list = append(r.list, e)
-	r.ids = append(r.ids, id)
-	return nil
-}
-
 // register fills the registry.
 func (m *Machine) register() error {
-	content := m.content.Extensions()
-	if len(content) > firstApplicationID-firstContentID || len(m.cfg.Extensions) > 255-firstApplicationID {
-		return errors.New("swarm: too many extensions")
+	r := &m.ext
+	r.byID = map[uint8]int{}
+	names := map[string]bool{wire.ExtPEX: true}
+	add := func(id int, list []Extension) (ok bool) {
+		for _, e := range list {
+			if names[e.Name] && id != pexID || e.Name == "" || len(e.Name) > 64 || id > 255 {
+				return false
+			}
+			if e.MaxSize == 0 {
+				e.MaxSize = defaultMaxSize
+			}
+			names[e.Name] = true
+			r.byID[uint8(id)] = len(r.list)
+			r.list, r.ids = append(r.list, e), append(r.ids, uint8(id))
+			id++
+		}
+		return true
 	}
-	if e := m.exchangePeers(); e.Handle != nil {
-		if err := m.ext.add(pexID, e); err != nil {
-			return err
-		}
-	}
-	for i, e := range content {
-		if err := m.ext.add(uint8(i+firstContentID), e); err != nil {
-			return err
-		}
-	}
-	for i, e := range m.cfg.Extensions {
-		if e.Name == wire.ExtPEX {
-			return errors.New("swarm: ut_pex is the machine's own")
-		}
-		if err := m.ext.add(uint8(i+firstApplicationID), e); err != nil {
-			return err
-		}
+	if !add(pexID, m.exchangePeers()) || !add(firstContentID, m.content.Extensions()) || !add(firstApplicationID, m.cfg.Extensions) {
+		return errors.New("swarm: an extension's name is empty, too long, or taken; or there are too many")
 	}
 	return nil
 }

@@ -64,7 +64,8 @@ func (m *Machine) peerJoined(ev PeerJoined) {
 		p.origin = p.Addr
 	}
 	if ev.WebSeed {
-		m.add(&Peer{Key: ev.Peer, WebSeed: true, Fast: true, Client: ev.URL, Joined: m.now})
+		p.WebSeed, p.Fast, p.Client = true, true, ev.URL
+		m.add(p)
 		return
 	}
 	if ev.Outgoing {

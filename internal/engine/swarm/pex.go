@@ -46,8 +46,8 @@ type pexPeer struct {
 }
 
 // exchangePeers is ut_pex as an extension.
-func (m *Machine) exchangePeers() Extension {
-	return Extension{Name: wire.ExtPEX, Handle: m.gotPEX}
+func (m *Machine) exchangePeers() []Extension {
+	return []Extension{{Name: wire.ExtPEX, Handle: m.gotPEX}}
 }
 
 // next is when the next turn is; the zero time means never.

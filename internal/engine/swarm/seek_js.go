@@ -42,5 +42,5 @@ func (*Machine) cannotBeReached(*Peer)              {}
 func (*Machine) sendPort(*Peer)                    {}
 func (m *Machine) gotPort(p *Peer, _ uint16) error { return m.Charge(p, 0) }
 
-func (*Machine) tellPEX()                 {}
-func (*Machine) exchangePeers() Extension { return Extension{} }
+func (*Machine) tellPEX()                   {}
+func (*Machine) exchangePeers() []Extension { return nil }

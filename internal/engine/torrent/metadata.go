@@ -50,7 +50,12 @@ func (d *metadata) offer(key PeerKey, size int) {
 }
 
 func (d *metadata) peerLeft(key PeerKey) {
-	d.offers = slices.DeleteFunc(d.offers, func(o metaOffer) bool { return o.peer == key })
+	for i := range d.offers {
+		if d.offers[i].peer == key {
+			d.offers = append(d.offers[:i], d.offers[i+1:]...)
+			break
+		}
+	}
 	for i := range d.pieces {
 		if d.pieces[i].from == key && !d.pieces[i].got {
 			d.pieces[i] = metaPiece{}
