@@ -1,6 +1,10 @@
 package driver
 
-import "sync"
+import (
+	"sync"
+
+	"github.com/shoal-p2p/shoal/internal/engine/verify"
+)
 
 // pool keeps piece buffers for reuse, because making and clearing megabytes per
 // piece costs more than hashing them.
@@ -47,6 +51,7 @@ type pieceBuffer struct {
 	mu      sync.Mutex
 	data    []byte
 	written []bool // by block
+	genuine []bool // by block, of those checked one by one; nil: none
 	users   int
 	dropped bool
 }
@@ -73,6 +78,47 @@ func (b *pieceBuffer) write(begin uint32, block []byte) bool {
 	b.written[k] = true
 	copy(b.data[begin:], block)
 	return true
+}
+
+// bounds is where a block lies in the piece.
+func (b *pieceBuffer) bounds(block int) (from, to int) {
+	return block * blockSize, min((block+1)*blockSize, len(b.data))
+}
+
+// bless notes that a block may be read before the piece is whole.
+func (b *pieceBuffer) bless(g verify.GenuineBlock) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.genuine == nil {
+		b.genuine = make([]bool, len(b.written))
+	}
+	b.genuine[g.Block()] = true
+}
+
+// erase makes room for another copy of a block.
+func (b *pieceBuffer) erase(block int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.written[block] = false
+}
+
+// read copies genuine bytes from an offset on and returns how many, 0 if there are
+// none yet, or no more.
+func (b *pieceBuffer) read(p []byte, off int) (n int) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.dropped || b.genuine == nil {
+		return 0
+	}
+	for n < len(p) && off+n < len(b.data) {
+		k := (off + n) / blockSize
+		if !b.genuine[k] {
+			break
+		}
+		_, to := b.bounds(k)
+		n += copy(p[n:], b.data[off+n:to])
+	}
+	return n
 }
 
 // use keeps the memory while a worker hashes and stores the piece.

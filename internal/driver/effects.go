@@ -33,10 +33,17 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 		case torrent.DropPiece:
 			if b := t.buffers[e.Index]; b != nil {
 				delete(t.buffers, e.Index)
+				t.noLongerEarly(e.Index)
 				b.drop()
 			}
 		case torrent.Verify:
 			t.verify(e)
+		case torrent.VerifyBlock:
+			t.verifyBlock(e)
+		case torrent.ClearBlock:
+			t.buffers[e.Index].erase(e.Block)
+		case torrent.ReadLeaves:
+			t.readLeaves(e)
 		case swarm.Close:
 			if c := t.conns[e.Peer]; c != nil {
 				delete(t.conns, e.Peer)

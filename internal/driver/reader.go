@@ -89,9 +89,13 @@ func (r *Reader) Read(p []byte) (int, error) {
 	pl := r.t.info.Load().PieceLength
 	index := int(off / pl)
 	r.announce(index)
-	end, err := r.wait(index)
+	end, early, err := r.wait(index, p, off-int64(index)*pl)
 	if err != nil {
 		return 0, err
+	}
+	if early > 0 {
+		r.pos += int64(early)
+		return early, nil
 	}
 	if n := end - off; int64(len(p)) > n {
 		p = p[:n]
@@ -105,8 +109,9 @@ func (r *Reader) Read(p []byte) (int, error) {
 }
 
 // wait blocks until a piece is stored, and returns the end of the run of stored
-// pieces that begins with it, within 1 MiB.
-func (r *Reader) wait(index int) (end int64, err error) {
+// pieces that begins with it, within 1 MiB. If blocks of it at an offset are found
+// genuine before, it reads early so many bytes of them.
+func (r *Reader) wait(index int, p []byte, off int64) (end int64, early int, err error) {
 	t := r.t
 	pl := t.info.Load().PieceLength
 	for {
@@ -118,17 +123,20 @@ func (r *Reader) wait(index int) (end int64, err error) {
 		}
 		t.mu.Unlock()
 		if has {
-			return int64(last+1) * pl, nil
+			return int64(last+1) * pl, 0, nil
+		}
+		if early = t.readEarly(p, index, off); early > 0 {
+			return 0, early, nil
 		}
 		if failed != nil {
-			return 0, failed
+			return 0, 0, failed
 		}
 		select {
 		case <-changed:
 		case <-r.closed:
-			return 0, errReaderClosed
+			return 0, 0, errReaderClosed
 		case <-t.quit:
-			return 0, ErrNotRunning
+			return 0, 0, ErrNotRunning
 		}
 	}
 }

@@ -76,9 +76,10 @@ type Torrent struct {
 
 	mu       sync.Mutex
 	have     bits.Set
-	changed  chan struct{} // closed and replaced whenever have or err changes
-	learned  chan struct{} // closed when the info dictionary is known
-	done     chan struct{} // closed while every wanted piece is there
+	early    map[int]*pieceBuffer // pieces of which some blocks can be read already
+	changed  chan struct{}        // closed and replaced whenever have or err changes
+	learned  chan struct{}        // closed when the info dictionary is known
+	done     chan struct{}        // closed while every wanted piece is there
 	isDone   bool
 	err      error // why it cannot go on
 	warn     error // why a piece is no longer offered
@@ -95,6 +96,7 @@ func (s *Session) Add(opt Options) (*Torrent, error) {
 		ended:   make(chan struct{}),
 		conns:   map[torrent.PeerKey]link{},
 		buffers: map[int]*pieceBuffer{},
+		early:   map[int]*pieceBuffer{},
 		changed: make(chan struct{}),
 		learned: make(chan struct{}),
 		done:    make(chan struct{}),

@@ -32,3 +32,11 @@ func (b *buffer) put(begin, length uint32, p payload) bool {
 	b.left--
 	return true
 }
+
+// clear makes room for another copy of a block.
+func (b *buffer) clear(block int) {
+	if b.filled[block] {
+		b.filled[block] = false
+		b.left++
+	}
+}

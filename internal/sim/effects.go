@@ -50,6 +50,12 @@ func (x *Node) carryOut(e torrent.Effect) {
 		x.openBytes -= int64(b.size)
 	case torrent.Verify:
 		x.verify(e)
+	case torrent.VerifyBlock:
+		x.verifyBlock(e)
+	case torrent.ClearBlock:
+		x.buffers[e.Index].clear(e.Block)
+	case torrent.ReadLeaves:
+		x.readLeaves(e)
 	case swarm.Dial:
 		x.dial(e.Addr)
 	case torrent.Have:
@@ -94,6 +100,7 @@ func (x *Node) verify(e torrent.Verify) {
 	x.after(time.Millisecond+time.Duration(b.size)*time.Second/hashRate, func() {
 		ok, sums := x.net.cfg.Torrent.check(e, b.blocks)
 		if !ok {
+			b.verifying = false
 			x.step(torrent.PieceForged{Index: e.Index, Sums: sums})
 			return
 		}
@@ -115,4 +122,36 @@ func (x *Node) verify(e torrent.Verify) {
 		}
 		x.step(torrent.PieceStored{Index: e.Index, Sums: sums})
 	})
+}
+
+// verifyBlock holds one block in a buffer against its hash.
+func (x *Node) verifyBlock(e torrent.VerifyBlock) {
+	b := x.buffers[e.Index]
+	if b == nil || b.number != e.Buffer || !b.filled[e.Block] {
+		x.net.fail(x, "VerifyBlock of block %d of piece %d, which is not there", e.Block, e.Index)
+		return
+	}
+	p := b.blocks[e.Block]
+	tree := x.net.cfg.Torrent.Info.TreeBytes(e.Index) - int64(e.Block)*torrent.BlockSize
+	x.after(time.Millisecond, func() {
+		if p.leaf(int(min(torrent.BlockSize, tree))) == e.Leaf {
+			x.step(torrent.BlockGenuine{Index: e.Index, Block: e.Block, Buffer: e.Buffer})
+			return
+		}
+		x.step(torrent.BlockForged{Index: e.Index, Block: e.Block, Buffer: e.Buffer})
+	})
+}
+
+// readLeaves hashes the blocks of stored pieces.
+func (x *Node) readLeaves(e torrent.ReadLeaves) {
+	tor := x.net.cfg.Torrent
+	ev := torrent.Leaves{Peer: e.Peer, Request: e.Request}
+	for i := e.First; i < e.End; i++ {
+		if !x.stored.Has(i) && x.honest() {
+			x.net.fail(x, "ReadLeaves of piece %d, which is not stored", i)
+			return
+		}
+		ev.Leaves = append(ev.Leaves, leaves(i, tor.Info.PieceSize(i), tor.Info.TreeBytes(i), tor.genuine)...)
+	}
+	x.after(10*time.Millisecond, func() { x.step(ev) })
 }

@@ -64,7 +64,7 @@ func NewTorrent(seed uint64, opt TorrentOptions) (*Torrent, error) {
 			t.data = append(t.data, piece...)
 		} else {
 			fill(rng, h.V1[:])
-			fill(rng, h.V2[:])
+			h.V2 = b.TreeRootOf(i, leaves(i, b.PieceSize(i), b.TreeBytes(i), t.genuine))
 		}
 		b.SetPiece(i, h)
 	}
@@ -150,6 +150,23 @@ func (t *Torrent) forged(rng *rand.Rand, index, begin, length uint32) payload {
 // same reports whether two contents of one block are equal.
 func (p payload) same(q payload) bool {
 	return p.tag == q.tag && string(p.data) == string(q.data)
+}
+
+// leaf is what a block's content hashes to.
+func (p payload) leaf(size int) metainfo.Hash256 {
+	if p.data != nil {
+		return metainfo.LeafHash(p.data[:size])
+	}
+	return metainfo.LeafHash(binary.LittleEndian.AppendUint64(nil, p.tag))
+}
+
+// leaves are the hashes of the blocks of a piece of which tree bytes are hashed.
+func leaves(index int, size, tree int64, content func(index, begin, length uint32) payload) (list []metainfo.Hash256) {
+	for at := int64(0); at < tree; at += torrent.BlockSize {
+		p := content(uint32(index), uint32(at), uint32(min(torrent.BlockSize, size-at)))
+		list = append(list, p.leaf(int(min(torrent.BlockSize, tree-at))))
+	}
+	return list
 }
 
 // isTrue reports whether blocks are the true content of a piece.

@@ -12,6 +12,7 @@ func (m *Machine) openPiece(i int, o *owner) *piece {
 
 // closePiece gives the buffer back; the piece is no longer open.
 func (m *Machine) closePiece(pc *piece) {
+	m.acquit(pc)
 	m.pieces.end(pc)
 	m.starved.room = true
 	m.do(DropPiece{Index: pc.index})
@@ -113,12 +114,21 @@ func (m *Machine) takeIn(p *peer, from PeerKey, it *Item) (bool, error) {
 		}
 	}
 	m.cancelBlock(pc, b)
-	if pc.full() {
-		m.verify(pc)
+	if pc.leaves != nil {
+		m.checkBlock(pc, b)
 	}
+	m.completed(pc)
 	return true, nil
 }
 
+// completed has a piece verified whose blocks are all there.
+func (m *Machine) completed(pc *piece) {
+	if pc.full() && pc.checking == 0 && !pc.verifying && pc.suspect == nil {
+		m.verify(pc)
+	}
+}
+
+// verify has a piece checked against its hashes.
 func (m *Machine) verify(pc *piece) {
 	v := Verify{Index: pc.index, Sums: m.forged[pc.index] != nil}
 	if h, ok := m.info.PieceHashV1(pc.index); ok {

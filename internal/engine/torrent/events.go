@@ -45,6 +45,27 @@ type PieceForged struct {
 // fetching until Resume; what was stored stays.
 type StoreFailed struct{ Index int }
 
+// BlockGenuine says that a block matches its hash: the driver may hand it to
+// readers before its piece is whole.
+type BlockGenuine struct {
+	Index, Block int
+	Buffer       uint32
+}
+
+// BlockForged says that a block does not match its hash.
+type BlockForged struct {
+	Index, Block int
+	Buffer       uint32
+}
+
+// Leaves answers ReadLeaves with the hash of each block of the pieces, nil if one
+// of them could not be read.
+type Leaves struct {
+	Peer    PeerKey
+	Request metainfo.HashRequest
+	Leaves  []metainfo.Hash256
+}
+
 // ContentReady answers Learned: the store is open. Have are the verified pieces
 // it holds already; nil means none. Layers are the piece layers known so far.
 type ContentReady struct {
@@ -115,6 +136,15 @@ func (PieceForged) Event() {}
 func (StoreFailed) Event() {}
 
 // Event implements [Event].
+func (BlockGenuine) Event() {}
+
+// Event implements [Event].
+func (BlockForged) Event() {}
+
+// Event implements [Event].
+func (Leaves) Event() {}
+
+// Event implements [Event].
 func (ContentReady) Event() {}
 
 // Event implements [Event].
@@ -173,6 +203,26 @@ type Verify struct {
 	Sums  bool              // report the SHA-1 of each block even if genuine
 }
 
+// VerifyBlock checks one block in the buffer of a piece against its v2 hash; the
+// answer is BlockGenuine or BlockForged. It is used where a piece failed or
+// a reader waits; the whole piece is verified all the same.
+type VerifyBlock struct {
+	Index, Block int
+	Buffer       uint32
+	Leaf         metainfo.Hash256
+}
+
+// ClearBlock makes room in the buffer for another copy of a forged block.
+type ClearBlock struct{ Index, Block int }
+
+// ReadLeaves hashes the blocks of the stored pieces First to End-1 for a peer that
+// asked for them (BEP 52); the answer is Leaves.
+type ReadLeaves struct {
+	Peer       PeerKey
+	Request    metainfo.HashRequest
+	First, End int
+}
+
 // Learned says that the info dictionary was fetched and is genuine. The driver
 // opens a store for it and answers with ContentReady.
 type Learned struct{ Info *metainfo.Info }
@@ -203,6 +253,15 @@ func (DropPiece) Effect() {}
 
 // Effect implements [Effect].
 func (Verify) Effect() {}
+
+// Effect implements [Effect].
+func (VerifyBlock) Effect() {}
+
+// Effect implements [Effect].
+func (ClearBlock) Effect() {}
+
+// Effect implements [Effect].
+func (ReadLeaves) Effect() {}
 
 // Effect implements [Effect].
 func (Learned) Effect() {}

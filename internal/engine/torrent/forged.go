@@ -18,21 +18,36 @@ func (m *Machine) pieceForged(ev PieceForged) {
 	if pc == nil {
 		return
 	}
+	pc.verifying = false
+	if m.suspectBlocks(pc, ev.Sums) {
+		return
+	}
+	m.condemn(pc, ev.Sums)
+}
+
+// condemn throws a forged piece away. A peer that sent all of it is banned.
+func (m *Machine) condemn(pc *piece, sums [][20]byte) {
 	m.wasted += int64(pc.size)
 	from := make([]PeerKey, len(pc.blocks))
 	for i, b := range pc.blocks {
 		from[i] = b.from
 	}
-	if len(ev.Sums) == len(from) && m.forged[ev.Index] == nil {
-		m.forged[ev.Index] = &forgery{from, ev.Sums}
+	index := pc.index
+	if len(sums) == len(from) && m.forged[index] == nil {
+		m.forged[index] = &forgery{from, sums}
 	}
 	m.closePiece(pc)
-	m.offer(ev.Index)
-	if !slices.ContainsFunc(from, func(key PeerKey) bool { return key != from[0] }) {
-		if p := m.byKey[from[0]]; p != nil {
+	m.offer(index)
+	if key, one := soleSender(from); one {
+		if p := m.byKey[key]; p != nil {
 			m.closePeer(p, ErrBadData, true)
 		}
 	}
+}
+
+// soleSender returns who sent all blocks, if it was one peer.
+func soleSender(from []PeerKey) (PeerKey, bool) {
+	return from[0], !slices.ContainsFunc(from, func(key PeerKey) bool { return key != from[0] })
 }
 
 // settle bans whoever sent a block that differs from the genuine one.

@@ -58,23 +58,27 @@ func (h *hashFetch) shun(m *Machine, key PeerKey) {
 
 // want asks for the hash of a piece that is complete but cannot be verified yet.
 func (h *hashFetch) want(m *Machine, index int) {
-	req, ok := m.layers.Request(index)
-	if !ok || slices.ContainsFunc(h.asked, func(a hashAsk) bool { return a.req == req }) {
-		return
+	if req, ok := m.layers.Request(index); ok {
+		h.ask(m, req, index)
+	}
+}
+
+// ask sends a request to a peer that has a piece. It reports false if there is
+// none that can be asked.
+func (h *hashFetch) ask(m *Machine, req metainfo.HashRequest, index int) bool {
+	if slices.ContainsFunc(h.asked, func(a hashAsk) bool { return a.req == req }) {
+		return true
 	}
 	for _, p := range m.peers {
-		if !hasHashes(p) || !p.has.Has(index) || slices.ContainsFunc(h.avoid, func(a hashAvoid) bool { return a.peer == p.key }) {
+		if !p.V2 || !p.has.Has(index) || slices.ContainsFunc(h.avoid, func(a hashAvoid) bool { return a.peer == p.key }) {
 			continue
 		}
 		h.asked = append(h.asked, hashAsk{req, p.key, m.now})
 		m.send(p, wire.Message{ID: wire.HashRequest, Hash: toWire(req)})
-		return
+		return true
 	}
+	return false
 }
-
-// hasHashes reports whether a peer may be asked for hashes: it said in its
-// handshake that it knows v2 (BEP 52, "upgrade path").
-func hasHashes(p *peer) bool { return p.V2 && !p.WebSeed }
 
 // wantHashes asks again for every piece that waits for its hash.
 func (m *Machine) wantHashes() {
@@ -106,7 +110,7 @@ func (m *Machine) gotHashMessage(p *peer, it *Item) error {
 	req := fromWire(it.Hash)
 	switch it.ID {
 	case wire.HashRequest:
-		return m.serveHashes(p, req, it.Hash)
+		return m.serveHashes(p, req)
 	case wire.HashReject:
 		if !m.hashes.take(req, p.key) {
 			return m.charge(p, 0)
@@ -117,13 +121,14 @@ func (m *Machine) gotHashMessage(p *peer, it *Item) error {
 		if !m.hashes.take(req, p.key) {
 			return m.charge(p, len(it.Payload)) // not asked for, or late
 		}
+		if req.Base == 0 && req.ProofLayers == 0 {
+			return m.gotLeaves(req, it.Payload)
+		}
 		if err := m.layers.Add(req, it.Payload); err != nil {
 			return breach("sent hashes that do not prove themselves")
 		}
 		for _, pc := range m.pieces.open.list {
-			if pc.full() && !pc.verifying {
-				m.verify(pc)
-			}
+			m.completed(pc)
 		}
 	}
 	return nil
@@ -134,18 +139,4 @@ func (h *hashFetch) take(req metainfo.HashRequest, key PeerKey) bool {
 	n := len(h.asked)
 	h.asked = slices.DeleteFunc(h.asked, func(a hashAsk) bool { return a.req == req && a.from == key })
 	return len(h.asked) < n
-}
-
-// serveHashes answers from the piece layers. Block hashes would have to be read
-// from the store; nobody needs them to verify pieces, so they are refused.
-func (m *Machine) serveHashes(p *peer, req metainfo.HashRequest, raw wire.HashRange) error {
-	first, end, err := m.layers.Blocks(req)
-	if err == nil && first == end {
-		if b, err := m.layers.Answer(req, nil); err == nil {
-			m.send(p, wire.Message{ID: wire.Hashes, Hash: raw, Payload: b})
-			return m.charge(p, len(b))
-		}
-	}
-	m.send(p, wire.Message{ID: wire.HashReject, Hash: raw})
-	return m.charge(p, 0)
 }

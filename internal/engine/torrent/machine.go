@@ -44,11 +44,13 @@ type Machine struct {
 	stuck      bool // the store refused a write
 	finished   bool
 
-	meta   metadata
-	hashes hashFetch
-	choke  *choker.Choker
-	super  superSeed
-	forged map[int]*forgery
+	meta       metadata
+	hashes     hashFetch
+	choke      *choker.Choker
+	super      superSeed
+	forged     map[int]*forgery
+	suspects   int // pieces looked at block by block
+	leafBudget leafBudget
 
 	blockTime  latency
 	down, line rate.Meter // from all peers: now, over the last twenty seconds
@@ -131,6 +133,12 @@ func (m *Machine) handle(ev Event) {
 		m.pieceStored(ev)
 	case PieceForged:
 		m.pieceForged(ev)
+	case BlockGenuine:
+		m.blockChecked(ev.Index, ev.Block, ev.Buffer, true)
+	case BlockForged:
+		m.blockChecked(ev.Index, ev.Block, ev.Buffer, false)
+	case Leaves:
+		m.gotLeavesToServe(ev)
 	case StoreFailed:
 		m.storeFailed(ev)
 	case ReadFailed:

@@ -123,5 +123,7 @@ func (m *Machine) sweep() {
 		}
 	}
 	m.wakeAll()
+	m.sweepSuspects()
+	m.wantUrgentLeaves()
 	m.hashes.sweep(m)
 }

@@ -3,6 +3,8 @@ package torrent
 import (
 	"slices"
 	"time"
+
+	"github.com/shoal-p2p/shoal/metainfo"
 )
 
 // block is one block of an open piece.
@@ -31,6 +33,9 @@ type piece struct {
 	owner     *owner // a swift peer that fetches the whole piece, nil for none
 	alone     bool   // nobody but the owner may: it was forged before
 	verifying bool
+	leaves    []metainfo.Hash256 // of its blocks (BEP 52), nil while not known
+	checking  int                // blocks being checked against them
+	suspect   *suspicion         // it failed its hash, and is looked at block by block
 	touched   time.Time
 	next      int // no free block lies before this one
 	lacks     int // no block that lacks lies before this one
@@ -314,6 +319,19 @@ func (s *pieces) put(now time.Time, pc *piece, b int, from PeerKey) {
 	bl.got, bl.from = true, from
 	pc.got++
 	pc.touched = now
+}
+
+// lose takes block b back: its bytes were forged.
+func (s *pieces) lose(pc *piece, b int) {
+	bl := &pc.blocks[b]
+	bl.got, bl.from = false, 0
+	pc.got--
+	if bl.free() {
+		if pc.free++; pc.free == 1 {
+			s.place(pc)
+		}
+	}
+	pc.next, pc.lacks = min(pc.next, b), min(pc.lacks, b)
 }
 
 // nextFree returns the first free block.

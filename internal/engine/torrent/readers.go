@@ -160,6 +160,7 @@ func (m *Machine) readerMoved(ev ReaderMoved) {
 		m.letGo()
 	}
 	m.wakeAll()
+	m.wantUrgentLeaves()
 }
 
 func (m *Machine) readerClosed(id int) {

@@ -70,6 +70,20 @@ func (w *Want) checkWith(data []byte, h Hasher) (Genuine, bool) {
 	return Genuine{w.Index, data}, true
 }
 
+// GenuineBlock is one block of a piece whose v2 hash holds.
+type GenuineBlock struct{ block int }
+
+// Block is the block's place in its piece.
+func (g GenuineBlock) Block() int { return g.block }
+
+// CheckBlock hashes a block, all of data, and compares.
+func CheckBlock(data []byte, block int, leaf metainfo.Hash256) (GenuineBlock, bool) {
+	if metainfo.LeafHash(data) != leaf {
+		return GenuineBlock{}, false
+	}
+	return GenuineBlock{block}, true
+}
+
 // Sums returns the SHA-1 of each block of data, to tell which differ between a
 // forged piece and the genuine one.
 func Sums(data []byte) [][20]byte {
