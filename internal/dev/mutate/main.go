@@ -203,8 +203,9 @@ func tryAll(ctx context.Context, r *runner, all []*mutant, n, parallel int) (res
 				mu.Lock()
 				open--
 				switch {
-				case err != nil:
-					fail = errors.Join(fail, err)
+				case err != nil && fail == nil:
+					fail = err
+				case err != nil: // the others fail for the same reason
 				case v == noticed:
 					res.noticed++
 				case v == unviable && m.name != "":
