@@ -285,3 +285,46 @@ func TestPeerThatTellsManyPortsKeepsNobodyBusy(t *testing.T) {
 		t.Fatalf("%d dials to a peer that is connected", n)
 	}
 }
+
+// What a tracker says takes the room of hearsay, to the last address.
+func TestTrackerTakesTheRoomOfHearsay(t *testing.T) {
+	r := start(t, func(_ *swarm.Config, c *idle) { c.wants = swarm.Nobody })
+	teller := r.join(joined{})
+	told := addr("192.0.2.1:6881")
+	r.recv(teller, pexOf(0, told))
+	for net := range 2 {
+		r.found(swarm.Tracker, crowdOf(1000, net)...)
+	}
+	if n := r.m.Stats().Known; n != 2000 {
+		t.Fatalf("remembers %d addresses", n)
+	}
+	r.found(swarm.Tracker, addr("192.0.2.2:6881"))
+	if n := r.m.Stats().Known; n != 2000 {
+		t.Fatalf("remembers %d addresses: a tracker's takes the place of a tracker's", n)
+	}
+	mine := addr("192.0.2.3:6881")
+	r.found(swarm.User, mine) // is remembered at any rate
+	r.c.wants = swarm.Anybody
+	r.step()
+	if got := r.dials(); got[0] != mine || isOneOf(told, got) {
+		t.Fatalf("dials %v first", got)
+	}
+}
+
+// An address whose connection was refused, for the swarm was full by then, is
+// dialled again.
+func TestRefusedDialIsRepeated(t *testing.T) {
+	r := start(t, func(c *swarm.Config, _ *idle) { c.MaxPeers = 1 })
+	a := addr("10.0.0.1:6881")
+	r.found(swarm.Tracker, a)
+	r.dials()
+	came := r.join(joined{})
+	if key := r.join(joined{addr: a.String(), silent: true}); r.closed[key].Err != swarm.ErrFull {
+		t.Fatalf("closed %v", r.closed)
+	}
+	r.step(swarm.PeerLeft{Peer: came})
+	r.wait(time.Minute)
+	if got := r.dials(); len(got) != 1 || got[0] != a {
+		t.Fatalf("dials %v", got)
+	}
+}

@@ -173,6 +173,7 @@ func (Private) Effect() {}
 // LocalError is our own reason to end a connection.
 type LocalError struct{ Msg string }
 
+// Error returns the message.
 func (e *LocalError) Error() string { return e.Msg }
 
 // Reasons of our own to end a connection.

@@ -91,3 +91,14 @@ func TestExtensionsAreCheckedAtTheDoor(t *testing.T) {
 		t.Error("accepted without a peer id")
 	}
 }
+
+// BEP 10: "yourip" is the peer's address as we see it, where there is one.
+func TestPeerIsToldItsAddress(t *testing.T) {
+	r := start(t, nil)
+	if ip := r.greeting(r.join(joined{addr: "192.0.2.1:6881"})).YourIP; ip != addr("192.0.2.1:1").Addr() {
+		t.Fatalf("told %v", ip)
+	}
+	if ip := r.greeting(r.join(joined{})).YourIP; ip.IsValid() {
+		t.Fatalf("told %v", ip)
+	}
+}

@@ -115,3 +115,18 @@ func TestWebSeedTakesNoPlaceAndHearsNothing(t *testing.T) {
 		t.Fatal("still there")
 	}
 }
+
+// That somebody useless went is no reason to keep the slowest.
+func TestUselessAndSlowestGoOneAfterTheOther(t *testing.T) {
+	r := start(t, full(3))
+	for range 3 {
+		r.c.worth[r.join(joined{})] = 1000
+	}
+	r.c.worth[1], r.c.worth[2] = 0, 10
+	r.waitAlive(2 * time.Minute)
+	r.join(joined{})
+	r.join(joined{})
+	if !r.gone(1) || !r.gone(2) || r.gone(3) {
+		t.Fatalf("closed %v", r.closed)
+	}
+}

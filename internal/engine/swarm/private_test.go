@@ -33,8 +33,9 @@ func TestTorrentThatTurnsOutPrivate(t *testing.T) {
 	}
 
 	r.step(within(r.m.SetPrivate))
-	if len(did[swarm.Private](r)) != 1 {
-		t.Fatal("the driver is not told")
+	r.step(within(r.m.SetPrivate))
+	if n := len(did[swarm.Private](r)); n != 1 {
+		t.Fatalf("the driver is told %d times", n)
 	}
 	if len(r.closed) != 1 || r.closed[keyDHT].Err != swarm.ErrPrivate {
 		t.Fatalf("closed %v", r.closed)
