@@ -64,6 +64,7 @@ type Session struct {
 	mu       sync.Mutex
 	torrents map[metainfo.Hash]*Torrent // under every key of its swarms
 	bans     swarm.Bans
+	links    map[transport.Link]*acquaintance
 	closed   bool
 }
 
@@ -97,6 +98,7 @@ func NewSession(cfg Config) *Session {
 		pool:     &pool{max: int(cfg.Machine.BufferBytes)},
 		workers:  make(chan struct{}, cfg.Workers),
 		torrents: map[metainfo.Hash]*Torrent{},
+		links:    map[transport.Link]*acquaintance{},
 	}
 }
 

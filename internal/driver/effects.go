@@ -54,6 +54,14 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 			}
 		case swarm.Dial:
 			t.dial(e.Addr)
+		case swarm.Speaks:
+			if e.Name == wire.ExtSwarms {
+				t.s.greeted(t, e.Peer)
+			}
+		case swarm.GotExt:
+			if e.Name == wire.ExtSwarms {
+				t.s.told(t, e.Peer, e.Payload)
+			}
 		case swarm.DHTNode:
 			if f := t.s.cfg.DHTNode; f != nil {
 				f(e.Addr)

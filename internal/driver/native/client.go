@@ -123,7 +123,7 @@ func (c *Client) start() (err error) {
 		c.wg.Go(c.accept)
 	}
 	if c.cfg.WebRTC {
-		c.rtc, err = webrtc.NewHost(webrtc.Config{ICEServers: c.cfg.ICEServers, Loopback: c.cfg.Local})
+		c.rtc, err = webrtc.NewHost(webrtc.Config{ICEServers: c.cfg.ICEServers, Loopback: c.cfg.Local, Accept: c.Session.AcceptStream})
 		if err != nil {
 			return err
 		}
@@ -253,6 +253,12 @@ func (c *Client) PeersFound(key metainfo.Hash, addrs []netip.AddrPort, _ string)
 // ConnReady implements trackerclient.Sink.
 func (c *Client) ConnReady(key metainfo.Hash, conn transport.Conn, outgoing bool) {
 	c.Session.Join(key, conn, outgoing)
+}
+
+// Met implements trackerclient.Meeter.
+func (c *Client) Met(ctx context.Context, key metainfo.Hash, peer [20]byte) bool {
+	l := c.rtc.Link(peer)
+	return l != nil && c.Session.Meet(ctx, l, peer, key)
 }
 
 // TrackerStatus implements trackerclient.Sink.

@@ -391,7 +391,7 @@ var (
 )
 
 // further gives a channel that the other side has opened besides the first to the Host.
-func (p *peer) further(ch *channel) { p.h.cfg.Accept(ch.conn) }
+func (p *peer) further(ch *channel) { p.h.cfg.Accept(ch.conn, ch.s.Label()) }
 
 // Open implements transport.Link. ErrClosed, ErrPeerClosed, ErrTooMany, or the context's error.
 func (p *peer) Open(ctx context.Context, label string) (transport.Conn, error) {

@@ -125,7 +125,7 @@ func (p *peer) fail(err error) {
 }
 
 // further takes a channel that the other side has opened besides the first.
-func (p *peer) further(id int, _ string) {
+func (p *peer) further(id int, label string) {
 	ch := newChannel(p)
 	ch.id = id
 	if p.h.cfg.Accept == nil || !p.add(ch) {
@@ -134,7 +134,7 @@ func (p *peer) further(id int, _ string) {
 	}
 	join(ch)
 	ch.settle(true)
-	p.h.cfg.Accept(ch.conn)
+	p.h.cfg.Accept(ch.conn, label)
 }
 
 // maxChannels are the channels of one connection. Each is a swarm.

@@ -98,24 +98,19 @@ func (r *registry) Stats() Stats {
 	return r.stats
 }
 
-// Name notes who is at the other end of a connection: the peer id of its handshake. A
-// name that another connection has stays that one's while it lives.
-func (r *registry) Name(c transport.Conn, id [20]byte) {
-	conn, ok := c.(*Conn)
-	if !ok {
-		return
-	}
-	p := conn.ch.p
+// Name implements transport.Link. A name that another connection has stays that one's
+// while it lives.
+func (p *peer) Name(id [20]byte) {
+	r := &p.h.registry
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if _, live := r.peers[p]; !live || p.name != ([20]byte{}) || r.names[id] != nil {
-		return
+	if _, live := r.peers[p]; live && p.name == ([20]byte{}) && r.names[id] == nil {
+		p.name = id
+		r.names[id] = p
 	}
-	p.name = id
-	r.names[id] = p
 }
 
-// Link returns the open connection to a peer that Name has told of, nil for none.
+// Link returns the open connection to a peer that has given itself this id, nil for none.
 func (r *registry) Link(id [20]byte) transport.Link {
 	r.mu.Lock()
 	defer r.mu.Unlock()
