@@ -104,7 +104,7 @@ func (s *Session) Add(opt Options) (*Torrent, error) {
 	cfg := s.cfg.Machine
 	cfg.PeerID = s.cfg.PeerID
 	cfg.HashV2 = opt.HashV2
-	if !opt.Private {
+	if s.cfg.Links && !opt.Private {
 		cfg.Extensions = append(cfg.Extensions[:len(cfg.Extensions):len(cfg.Extensions)], swarmsExtension)
 	}
 	cfg.Rand = newRand()

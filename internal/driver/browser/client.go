@@ -110,7 +110,7 @@ func (c *Client) init(arg js.Value) (any, error) {
 			c.hasher = w
 		}
 		cfg := driver.Config{
-			ReadBuffer: readBuffer, Workers: 2, Hasher: c.hasher,
+			ReadBuffer: readBuffer, Workers: 2, Links: true, Hasher: c.hasher,
 			Machine: torrent.Config{MaxPeers: maxPeers, BufferBytes: bufferBytes, UploadWindow: uploadWindow},
 		}
 		session := driver.NewSession(cfg)

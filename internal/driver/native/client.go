@@ -103,6 +103,7 @@ func New(cfg Config) (*Client, error) {
 		m.MaxPeers, m.UploadSlots, m.MaxSlots = 250, 16, 100
 	}
 	cfg.Session.DHTNode = c.dhtNode
+	cfg.Session.Links = cfg.WebRTC
 	c.Session = driver.NewSession(cfg.Session)
 	if err := c.start(); err != nil {
 		c.Close()

@@ -59,7 +59,7 @@ func (p *couple) meet(tor *metainfo.Torrent, _ string) {
 	p.t.Helper()
 	var all []*Torrent
 	for _, c := range []*Client{p.a, p.b} {
-		got, err := c.Add(Options{Torrent: tor, Trackers: [][]string{{p.url}}, Content: Download(p.t.TempDir(), nil)})
+		got, err := c.Add(p.t.Context(), Options{Torrent: tor, Trackers: [][]string{{p.url}}, Content: Download(p.t.TempDir(), nil)})
 		if err != nil {
 			p.t.Fatal(err)
 		}
@@ -79,10 +79,10 @@ func (p *couple) carry(tor *metainfo.Torrent, dir string, trackers ...string) {
 	if len(trackers) > 0 {
 		tiers = [][]string{trackers}
 	}
-	if _, err := p.a.Add(Options{Torrent: tor, Trackers: tiers, Content: Seed(dir, nil)}); err != nil {
+	if _, err := p.a.Add(p.t.Context(), Options{Torrent: tor, Trackers: tiers, Content: Seed(dir, nil)}); err != nil {
 		p.t.Fatal(err)
 	}
-	got, err := p.b.Add(Options{Torrent: tor, Trackers: tiers, Content: Download(p.t.TempDir(), nil)})
+	got, err := p.b.Add(p.t.Context(), Options{Torrent: tor, Trackers: tiers, Content: Download(p.t.TempDir(), nil)})
 	if err != nil {
 		p.t.Fatal(err)
 	}

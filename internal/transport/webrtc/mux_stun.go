@@ -10,7 +10,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/pion/ice/v4"
 	"github.com/pion/stun/v4"
 )
 

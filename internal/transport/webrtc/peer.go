@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/pion/ice/v4"
-	"github.com/shoal-p2p/shoal/internal/transport"
 )
 
 // How a connection is tuned; doc.go says what each step brought.

@@ -33,7 +33,7 @@ func (p *peer) run(d *description) (*Conn, error) {
 	if pair, err := p.agent.GetSelectedCandidatePair(); err == nil && pair != nil {
 		direct := pair.Local.Type() != ice.CandidateTypeRelay
 		p.direct.Store(direct)
-		theirs := pair.Remote.Type() != ice.CandidateTypeRelay
+		theirs := !d.relays(pair.Remote)
 		if ip, err := netip.ParseAddr(pair.Remote.Address()); err == nil && theirs {
 			p.remote = netip.AddrPortFrom(ip, uint16(pair.Remote.Port())).String()
 		}
