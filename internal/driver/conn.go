@@ -51,6 +51,7 @@ func newConn(t *Torrent, key torrent.PeerKey, id [20]byte, c transport.Conn) *co
 func (c *conn) close() {
 	c.once.Do(func() {
 		close(c.quit)
+		c.t.s.left(c)
 		c.c.Close()
 	})
 }

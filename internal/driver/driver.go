@@ -45,6 +45,9 @@ type Config struct {
 	// DHTNode is told of DHT nodes that peers name (BEP 5); nil: nobody is. It is
 	// called by the loops of torrents, and must not wait.
 	DHTNode func(netip.AddrPort)
+	// Links says that there are streams of transport.Links: peers on them are met in
+	// further swarms without a further connection.
+	Links bool
 	// GotExt is told of messages of the application's extensions, see
 	// Machine.Extensions; nil drops them. The torrent's loop waits for it.
 	GotExt func(*Torrent, swarm.GotExt)
@@ -64,6 +67,7 @@ type Session struct {
 	mu       sync.Mutex
 	torrents map[metainfo.Hash]*Torrent // under every key of its swarms
 	bans     swarm.Bans
+	links    map[transport.Link]*acquaintance
 	closed   bool
 }
 
@@ -97,6 +101,7 @@ func NewSession(cfg Config) *Session {
 		pool:     &pool{max: int(cfg.Machine.BufferBytes)},
 		workers:  make(chan struct{}, cfg.Workers),
 		torrents: map[metainfo.Hash]*Torrent{},
+		links:    map[transport.Link]*acquaintance{},
 	}
 }
 

@@ -54,6 +54,10 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 			}
 		case swarm.Dial:
 			t.dial(e.Addr)
+		case swarm.Speaks:
+			if e.Name == wire.ExtSwarms {
+				t.s.greeted(t, e.Peer)
+			}
 		case swarm.DHTNode:
 			if f := t.s.cfg.DHTNode; f != nil {
 				f(e.Addr)
@@ -67,7 +71,9 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 		case torrent.Lost:
 			t.lost(e.Index)
 		case swarm.GotExt:
-			if t.s.cfg.GotExt != nil {
+			if e.Name == wire.ExtSwarms {
+				t.s.told(t, e.Peer, e.Payload)
+			} else if t.s.cfg.GotExt != nil {
 				t.s.cfg.GotExt(t, e)
 			}
 		case torrent.Stuck:

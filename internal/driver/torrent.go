@@ -104,6 +104,9 @@ func (s *Session) Add(opt Options) (*Torrent, error) {
 	cfg := s.cfg.Machine
 	cfg.PeerID = s.cfg.PeerID
 	cfg.HashV2 = opt.HashV2
+	if s.cfg.Links && !opt.Private {
+		cfg.Extensions = append(cfg.Extensions[:len(cfg.Extensions):len(cfg.Extensions)], swarmsExtension)
+	}
 	cfg.Rand = newRand()
 	cfg.Client = "Shoal/" + Version
 	cfg.Private = opt.Private
@@ -146,6 +149,7 @@ func (s *Session) Add(opt Options) (*Torrent, error) {
 		s.torrents[k] = t
 	}
 	s.wg.Go(t.run)
+	s.wg.Go(s.added)
 	if opt.Paused {
 		t.post(torrent.Paused{On: true})
 	}
@@ -331,6 +335,9 @@ func (t *Torrent) hasKey(key metainfo.Hash) bool { return t.s.Torrent(key) == t 
 // join hands a stream after its handshakes to the loop.
 func (t *Torrent) join(c transport.Conn, h wire.Handshake, outgoing bool) {
 	from := origin(c)
+	if l := linkOf(c); l != nil {
+		l.Name(h.PeerID)
+	}
 	ev := swarm.PeerJoined{
 		Addr: from, Origin: from,
 		ID: h.PeerID, Outgoing: outgoing,

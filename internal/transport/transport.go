@@ -57,6 +57,9 @@ type Link interface {
 	// Open makes a further stream of that name, and waits until the other side has
 	// taken it. The other side's program learns of it as of any incoming stream.
 	Open(ctx context.Context, label string) (Conn, error)
+	// Name notes the peer id that the other side gives itself, by which it is found
+	// when it is met in another swarm.
+	Name(id [20]byte)
 	// Close ends all streams.
 	Close() error
 }

@@ -32,5 +32,6 @@ var (
 	ErrPEX           = &ProtocolError{"ut_pex message is not valid"}
 	ErrPEXTooMany    = &ProtocolError{"ut_pex message has too many peers"}
 	ErrDontHave      = &ProtocolError{"lt_donthave message is not valid"}
+	ErrSwarms        = &ProtocolError{"shoal_swarms message is not valid"}
 	ErrUploadOnly    = &ProtocolError{"upload_only message is not valid"}
 )

@@ -29,8 +29,8 @@ class FakePeer {
     FakePeer.config = config;
     FakePeer.last = this;
   }
-  createDataChannel(name: string) {
-    return { name, readyState: "connecting", bufferedAmount: 0 };
+  createDataChannel(label: string) {
+    return { label, readyState: "connecting", bufferedAmount: 0 };
   }
   async setLocalDescription() {
     this.localDescription = { sdp: "v=0 mine" };
@@ -134,4 +134,73 @@ test("connections are bounded and end with the page's interest", () => {
   assert.equal(posted.filter((m) => m.ev === "failed").length, 20);
   stop();
   assert.equal(FakePeer.live, 0);
+});
+
+const theirChannel = (more: object = {}) => ({
+  label: "theirs",
+  readyState: "open",
+  ordered: true,
+  maxRetransmits: null,
+  maxPacketLifeTime: null,
+  closed: false,
+  close() {
+    this.closed = true;
+  },
+  ...more,
+});
+
+test("a connection carries further channels and is closed with the last", async () => {
+  FakePeer.live = 0;
+  const { posted, say } = setUp();
+  say({ op: "open", id: 1, servers: [], gather: 100, offer: null });
+  await settle();
+  posted.length = 0;
+  say({ op: "more", id: 2, link: 1, label: "second" });
+  assert.equal(posted[0]!.ev, "channel");
+  assert.equal((posted[0]!.channel as { label: string }).label, "second");
+  const channel = theirChannel();
+  FakePeer.last.ondatachannel({ channel });
+  assert.deepEqual(posted[1], { ev: "more", id: -1, link: 1, label: "theirs", channel });
+  say({ op: "close", id: 1 });
+  say({ op: "close", id: -1 });
+  assert.equal(FakePeer.live, 1);
+  say({ op: "more", id: 3, link: 1, label: "third" }); // the first channel is gone, the connection is not
+  assert.equal(posted.at(-1)!.ev, "channel");
+  say({ op: "close", id: 2 });
+  say({ op: "close", id: 3 });
+  assert.equal(FakePeer.live, 0);
+  say({ op: "more", id: 4, link: 1, label: "late" });
+  assert.deepEqual(posted.at(-1), { ev: "gone", id: 4 });
+});
+
+test("a lost connection takes all its channels with it", async () => {
+  const { posted, say } = setUp();
+  say({ op: "open", id: 1, servers: [], gather: 100, offer: null });
+  say({ op: "more", id: 2, link: 1, label: "second" });
+  await settle();
+  posted.length = 0;
+  FakePeer.last.connectionState = "failed";
+  FakePeer.last.onconnectionstatechange();
+  assert.deepEqual(
+    posted.map((m) => [m.ev, m.id]),
+    [
+      ["failed", 1],
+      ["gone", 1],
+      ["failed", 2],
+      ["gone", 2],
+    ],
+  );
+});
+
+test("further channels that are no streams, or too many, are closed", async () => {
+  const { posted, say } = setUp();
+  say({ op: "open", id: 1, servers: [], gather: 100, offer: null });
+  await settle();
+  const lossy = theirChannel({ maxRetransmits: 0 });
+  FakePeer.last.ondatachannel({ channel: lossy });
+  assert.equal(lossy.closed, true);
+  const all = Array.from({ length: 100 }, () => theirChannel());
+  for (const channel of all) FakePeer.last.ondatachannel({ channel });
+  assert.equal(posted.filter((m) => m.ev === "more").length, 63);
+  assert.equal(all.filter((c) => c.closed).length, 37);
 });

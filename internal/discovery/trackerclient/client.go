@@ -59,6 +59,13 @@ type Announcement struct {
 	WantPeers func() int
 }
 
+// A Meeter is a Sink that knows connections which carry several swarms.
+type Meeter interface {
+	// Met reports whether a peer, who offers a connection for a swarm, is met in that
+	// swarm on a connection that there is; if so, its offer is not answered.
+	Met(ctx context.Context, key metainfo.Hash, peer [20]byte) bool
+}
+
 // Config says how a Client behaves. Sink is required; the zero value of
 // everything else is usable.
 type Config struct {

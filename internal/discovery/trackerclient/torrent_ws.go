@@ -216,6 +216,10 @@ func (t *torrent) takeOffer(w *wsTracker, m *signal.Reply) {
 	sdp := m.Offer.String()
 	go func() {
 		defer t.post(func(t *torrent, _ time.Time) { delete(t.answering, id.peer) })
+		// Whom we are connected to, we need no further connection to.
+		if m, ok := t.c.cfg.Sink.(Meeter); ok && m.Met(t.ctx, t.a.Key, id.peer) {
+			return
+		}
 		ctx, cancel := context.WithTimeout(t.ctx, makeTimeout)
 		p, err := t.c.rtc.Answer(ctx, sdp)
 		cancel()

@@ -4,6 +4,7 @@
 package browser
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"sync"
@@ -109,17 +110,19 @@ func (c *Client) init(arg js.Value) (any, error) {
 			c.hasher = w
 		}
 		cfg := driver.Config{
-			ReadBuffer: readBuffer, Workers: 2, Hasher: c.hasher,
+			ReadBuffer: readBuffer, Workers: 2, Links: true, Hasher: c.hasher,
 			Machine: torrent.Config{MaxPeers: maxPeers, BufferBytes: bufferBytes, UploadWindow: uploadWindow},
 		}
+		session := driver.NewSession(cfg)
 		rtc, err := webrtc.NewHost(webrtc.Config{
+			Accept:     session.AcceptStream,
 			ICEServers: stringsOf(arg.Get("iceServers")), Loopback: truthy(arg.Get("loopback")), MaxOpen: maxPeers,
 		})
 		if err != nil {
 			return nil, err
 		}
 		c.rtc = rtc
-		c.session = driver.NewSession(cfg)
+		c.session = session
 		c.trackers = trackerclient.New(trackerclient.Config{Sink: c, WebRTC: rtc})
 		c.memory = stringOf(arg.Get("storage")) == "memory" || !storage.OPFSAvailable()
 	}
@@ -136,6 +139,12 @@ func (c *Client) PeersFound(metainfo.Hash, []netip.AddrPort, string) {}
 // ConnReady implements trackerclient.Sink.
 func (c *Client) ConnReady(key metainfo.Hash, conn transport.Conn, outgoing bool) {
 	c.session.Join(key, conn, outgoing)
+}
+
+// Met implements trackerclient.Meeter.
+func (c *Client) Met(ctx context.Context, key metainfo.Hash, peer [20]byte) bool {
+	l := c.rtc.Link(peer)
+	return l != nil && c.session.Meet(ctx, l, peer, key)
 }
 
 // TrackerStatus implements trackerclient.Sink.

@@ -103,6 +103,7 @@ func New(cfg Config) (*Client, error) {
 		m.MaxPeers, m.UploadSlots, m.MaxSlots = 250, 16, 100
 	}
 	cfg.Session.DHTNode = c.dhtNode
+	cfg.Session.Links = cfg.WebRTC
 	c.Session = driver.NewSession(cfg.Session)
 	if err := c.start(); err != nil {
 		c.Close()
@@ -123,7 +124,7 @@ func (c *Client) start() (err error) {
 		c.wg.Go(c.accept)
 	}
 	if c.cfg.WebRTC {
-		c.rtc, err = webrtc.NewHost(webrtc.Config{ICEServers: c.cfg.ICEServers, Loopback: c.cfg.Local})
+		c.rtc, err = webrtc.NewHost(webrtc.Config{ICEServers: c.cfg.ICEServers, Loopback: c.cfg.Local, Accept: c.Session.AcceptStream})
 		if err != nil {
 			return err
 		}
@@ -253,6 +254,12 @@ func (c *Client) PeersFound(key metainfo.Hash, addrs []netip.AddrPort, _ string)
 // ConnReady implements trackerclient.Sink.
 func (c *Client) ConnReady(key metainfo.Hash, conn transport.Conn, outgoing bool) {
 	c.Session.Join(key, conn, outgoing)
+}
+
+// Met implements trackerclient.Meeter.
+func (c *Client) Met(ctx context.Context, key metainfo.Hash, peer [20]byte) bool {
+	l := c.rtc.Link(peer)
+	return l != nil && c.Session.Meet(ctx, l, peer, key)
 }
 
 // TrackerStatus implements trackerclient.Sink.

@@ -138,6 +138,13 @@ type Dial struct {
 	Hint Hint
 }
 
+// Speaks says that a peer has named an extension that the application registered:
+// it can be sent messages of it.
+type Speaks struct {
+	Peer PeerKey
+	Name string
+}
+
 // GotExt is a message of an extension that the application registered.
 type GotExt struct {
 	Peer    PeerKey
@@ -163,6 +170,9 @@ func (Dial) Effect() {}
 
 // Effect implements [Effect].
 func (GotExt) Effect() {}
+
+// Effect implements Effect.
+func (Speaks) Effect() {}
 
 // Effect implements [Effect].
 func (DHTNode) Effect() {}

@@ -36,6 +36,17 @@ type registry struct {
 	byID map[uint8]int // place in list
 }
 
+// isApplications reports whether the application registered an extension of that name,
+// whose messages it takes.
+func (r *registry) isApplications(name string) bool {
+	for i := range r.list {
+		if r.list[i].Name == name {
+			return r.list[i].Handle == nil
+		}
+	}
+	return false
+}
+
 // register fills the registry.
 func (m *Machine) register() error {
 	r := &m.ext
@@ -183,6 +194,9 @@ func (m *Machine) gotGreeting(p *Peer, payload []byte) error {
 			delete(p.names, e.Name)
 		} else if _, known := p.names[e.Name]; known || len(p.names) < wire.MaxExtensions {
 			p.names[e.Name] = e.ID
+			if !known && m.ext.isApplications(e.Name) {
+				m.Do(Speaks{Peer: p.Key, Name: e.Name})
+			}
 		}
 	}
 	if h.V != "" {

@@ -25,6 +25,9 @@ func TestExtensionOfTheApplication(t *testing.T) {
 	r.step(swarm.SendExt{Peer: key, Name: "sh_chat", Payload: []byte("too early")})
 	theirs := wire.ExtHandshake{M: []wire.Extension{{Name: "sh_chat", ID: 40}, {Name: "xx_unheard_of", ID: 41}}}
 	r.recv(key, extended(wire.ExtHandshakeID, theirs.Append(nil)))
+	if got := did[swarm.Speaks](r); len(got) != 1 || got[0] != (swarm.Speaks{Peer: key, Name: "sh_chat"}) {
+		t.Fatalf("the application is told of %+v", got)
+	}
 	if p := r.m.Peer(key); !p.Speaks("sh_chat") || !p.Speaks("xx_unheard_of") || p.Speaks("sh_other") {
 		t.Fatal("what the peer speaks is not kept")
 	}

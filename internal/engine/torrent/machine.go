@@ -314,7 +314,7 @@ func (m *Machine) PeerStats(now time.Time) []PeerStats {
 			s.Progress = 1
 		}
 		for i := range m.cfg.Extensions {
-			if name := m.cfg.Extensions[i].Name; p.Speaks(name) {
+			if name := m.cfg.Extensions[i].Name; name != wire.ExtSwarms && p.Speaks(name) {
 				s.Extensions = append(s.Extensions, name)
 			}
 		}

@@ -2,7 +2,6 @@ package webrtc
 
 import (
 	"errors"
-	"sync"
 	"syscall/js"
 )
 
@@ -28,55 +27,44 @@ var errNoBridge = errors.New("webrtc: the bridge to the page is missing")
 // bridge is the one shoalRTC of the worker. Its events go to the channel of that
 // number, whatever Host made it. Our numbers are positive, those of channels that
 // the other side opens negative.
+// It needs no lock: see peer.
 var bridge struct {
-	once    sync.Once
-	err     error
 	rtc     js.Value
 	scratch js.Value // where bytes to send are copied to
 	size    int      // of scratch
 
-	mu       sync.Mutex
 	next     int
 	channels map[int]*channel
 }
 
 func openBridge() error {
-	bridge.once.Do(func() {
-		bridge.channels = make(map[int]*channel)
-		rtc := js.Global().Get("shoalRTC")
-		if rtc.IsUndefined() {
-			bridge.err = errNoBridge
-			return
+	if bridge.channels != nil {
+		return nil
+	}
+	rtc := js.Global().Get("shoalRTC")
+	if rtc.IsUndefined() {
+		return errNoBridge
+	}
+	bridge.channels = make(map[int]*channel)
+	bridge.rtc = rtc
+	bridge.scratch = rtc.Get("scratch")
+	bridge.size = bridge.scratch.Get("byteLength").Int()
+	rtc.Call("listen", js.FuncOf(func(_ js.Value, args []js.Value) any {
+		if ch := bridge.channels[args[1].Int()]; ch != nil {
+			ch.event(args[0].Int(), args[2])
 		}
-		bridge.rtc = rtc
-		bridge.scratch = rtc.Get("scratch")
-		bridge.size = bridge.scratch.Get("byteLength").Int()
-		rtc.Call("listen", js.FuncOf(func(_ js.Value, args []js.Value) any {
-			bridge.mu.Lock()
-			ch := bridge.channels[args[1].Int()]
-			bridge.mu.Unlock()
-			if ch != nil {
-				ch.event(args[0].Int(), args[2])
-			}
-			return nil
-		}))
-	})
-	return bridge.err
+		return nil
+	}))
+	return nil
 }
 
 // join gives a channel its number, unless it has one.
 func join(ch *channel) {
-	bridge.mu.Lock()
 	if ch.id == 0 {
 		bridge.next++
 		ch.id = bridge.next
 	}
 	bridge.channels[ch.id] = ch
-	bridge.mu.Unlock()
 }
 
-func leave(ch *channel) {
-	bridge.mu.Lock()
-	delete(bridge.channels, ch.id)
-	bridge.mu.Unlock()
-}
+func leave(ch *channel) { delete(bridge.channels, ch.id) }

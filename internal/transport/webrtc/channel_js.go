@@ -4,7 +4,6 @@ import (
 	"errors"
 	"strconv"
 	"strings"
-	"sync"
 	"syscall/js"
 )
 
@@ -15,7 +14,6 @@ type channel struct {
 	id   int
 	conn *Conn
 
-	mu     sync.Mutex
 	isOpen bool
 	opened chan struct{} // closed with isOpen, or when it never will be
 	hungUp bool
@@ -61,8 +59,6 @@ func (ch *channel) event(kind int, value js.Value) {
 
 // settle notes that the channel has opened, or that it never will.
 func (ch *channel) settle(open bool) {
-	ch.mu.Lock()
-	defer ch.mu.Unlock()
 	if !isClosed(ch.opened) {
 		ch.isOpen = open
 		close(ch.opened)
@@ -103,11 +99,8 @@ func (ch *channel) put(bufs [][]byte) (n int, rest [][]byte, full bool) {
 
 // hangUp closes the channel; what was sent is still delivered.
 func (ch *channel) hangUp() {
-	ch.mu.Lock()
-	first := !ch.hungUp
-	ch.hungUp = true
-	ch.mu.Unlock()
-	if first {
+	if !ch.hungUp {
+		ch.hungUp = true
 		bridge.rtc.Call("close", ch.id)
 	}
 }

@@ -46,8 +46,8 @@ type Config struct {
 	PendingTimeout time.Duration
 
 	// Accept is called with each further stream that the other side of a connection
-	// opens; it must not block. nil: they are refused.
-	Accept func(transport.Conn)
+	// opens, and the name it gives it; it must not block. nil: they are refused.
+	Accept func(c transport.Conn, label string)
 }
 
 // Stats counts the connections of a Host.

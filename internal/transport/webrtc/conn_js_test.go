@@ -18,6 +18,7 @@ const fakeBridge = `
 globalThis.shoalRTC = new class {
   scratch = new Uint8Array(65536);
   c = new Map();
+  theirs = 0;
   listen(f) { this.f = f; }
   tell(kind, id, value = "") { setTimeout(() => this.f(kind, id, value), 0); }
   open(id, servers, gather, offer) {
@@ -39,6 +40,14 @@ globalThis.shoalRTC = new class {
     this.tell(5, id, "127.0.0.1:1");
     this.tell(6, a.id);
     this.tell(6, b.id);
+  }
+  more(id, link, label) {
+    const c = { id, queue: [], sent: 0, other: null }, far = this.c.get(link).other;
+    this.c.set(id, c);
+    const o = { id: --this.theirs, queue: [], sent: 0, other: c };
+    this.c.set(o.id, o);
+    c.other = o;
+    setTimeout(() => { this.f(11, far.id, o.id + " " + label); this.f(6, o.id, ""); if (!o.closed) this.f(6, id, ""); }, 0);
   }
   take(id, max) {
     const q = this.c.get(id).queue;
@@ -82,6 +91,12 @@ func jsPair(t *testing.T) (*Host, *Conn, *Conn) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { h.Close() })
+	a, b := pairOf(t, h)
+	return h, a, b
+}
+
+func pairOf(t *testing.T, h *Host) (*Conn, *Conn) {
+	t.Helper()
 	ctx := jsContext(t)
 	o, err := h.Offer(ctx)
 	if err != nil {
@@ -102,7 +117,7 @@ func jsPair(t *testing.T) (*Host, *Conn, *Conn) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return h, a.(*Conn), b.(*Conn)
+	return a.(*Conn), b.(*Conn)
 }
 
 func TestStream(t *testing.T) {
@@ -255,5 +270,70 @@ func TestServersOfATab(t *testing.T) {
 		}
 		o.Close()
 		h.Close()
+	}
+}
+
+// A connection carries further channels, and lives as long as one of them.
+func TestFurtherChannels(t *testing.T) {
+	got := make(chan transport.Conn, 1)
+	labels := make(chan string, 1)
+	h, err := NewHost(Config{Accept: func(c transport.Conn, label string) {
+		got <- c
+		labels <- label
+	}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	a, b := pairOf(t, h)
+	a.Link().Name([20]byte{1})
+	if h.Link([20]byte{1}) != a.Link() || h.Link([20]byte{2}) != nil {
+		t.Fatal("a peer is not found by its name")
+	}
+	c, err := a.Link().Open(jsContext(t), "second one")
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := <-got
+	if label := <-labels; label != "second one" {
+		t.Errorf("label %q", label)
+	}
+	if d.(transport.Linked).Link() != b.Link() {
+		t.Error("the channel belongs to another connection")
+	}
+	a.Close()
+	b.Close()
+	buf := make([]byte, 10)
+	go c.Write([]byte("to"))
+	if n, err := d.Read(buf); err != nil || string(buf[:n]) != "to" {
+		t.Fatalf("after the first channel closed: %q, %v", buf[:n], err)
+	}
+	if s := h.Stats(); s.Live != 2 {
+		t.Errorf("%+v", s)
+	}
+	c.Close()
+	if _, err := d.Read(buf); err != io.EOF {
+		t.Errorf("%v", err)
+	}
+	for end := time.Now().Add(5 * time.Second); h.Stats().Live > 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("left behind: %+v", h.Stats())
+		}
+	}
+	if _, err := a.Link().Open(jsContext(t), "late"); !errors.Is(err, ErrClosed) {
+		t.Errorf("on a closed connection: %v", err)
+	}
+}
+
+func TestFurtherChannelsAreRefused(t *testing.T) {
+	_, a, _ := jsPair(t)
+	if _, err := a.Link().Open(jsContext(t), "x"); !errors.Is(err, ErrPeerClosed) {
+		t.Errorf("got %v", err)
+	}
+	if err := a.Link().Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Read(make([]byte, 1)); !errors.Is(err, ErrClosed) {
+		t.Errorf("after the connection was closed: %v", err)
 	}
 }

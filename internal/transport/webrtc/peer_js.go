@@ -3,7 +3,6 @@ package webrtc
 import (
 	"context"
 	"errors"
-	"sync"
 	"syscall/js"
 
 	"github.com/shoal-p2p/shoal/internal/transport"
@@ -20,7 +19,8 @@ type peer struct {
 	described chan struct{} // closed when sdp is set
 	answers   chan error    // what the page says to an answer
 
-	chMu     sync.Mutex
+	// A tab's Go has one thread, and gives it to others only where it waits: these need
+	// no lock.
 	channels map[*channel]struct{}
 	remote   string
 }
@@ -65,9 +65,7 @@ func (p *peer) event(kind int, value js.Value) {
 		}
 		p.answered(err)
 	case evPath:
-		p.chMu.Lock()
 		p.remote = value.String()
-		p.chMu.Unlock()
 	}
 }
 
@@ -125,7 +123,7 @@ func (p *peer) fail(err error) {
 }
 
 // further takes a channel that the other side has opened besides the first.
-func (p *peer) further(id int, _ string) {
+func (p *peer) further(id int, label string) {
 	ch := newChannel(p)
 	ch.id = id
 	if p.h.cfg.Accept == nil || !p.add(ch) {
@@ -134,7 +132,7 @@ func (p *peer) further(id int, _ string) {
 	}
 	join(ch)
 	ch.settle(true)
-	p.h.cfg.Accept(ch.conn)
+	p.h.cfg.Accept(ch.conn, label)
 }
 
 // maxChannels are the channels of one connection. Each is a swarm.
@@ -142,8 +140,6 @@ const maxChannels = 64
 
 // add reports whether the connection has room for a channel.
 func (p *peer) add(ch *channel) bool {
-	p.chMu.Lock()
-	defer p.chMu.Unlock()
 	if n := len(p.channels); n == 0 || n >= maxChannels {
 		return false
 	}
@@ -153,18 +149,13 @@ func (p *peer) add(ch *channel) bool {
 
 // left is called when a channel is gone; the last takes the connection with it.
 func (p *peer) left(ch *channel) {
-	p.chMu.Lock()
 	delete(p.channels, ch)
-	last := len(p.channels) == 0
-	p.chMu.Unlock()
-	if last {
+	if len(p.channels) == 0 {
 		p.h.gone(p)
 	}
 }
 
 func (p *peer) list() (list []*channel) {
-	p.chMu.Lock()
-	defer p.chMu.Unlock()
 	for ch := range p.channels {
 		list = append(list, ch)
 	}
@@ -205,8 +196,4 @@ func (p *peer) Close() error {
 	return nil
 }
 
-func (p *peer) remoteAddr() string {
-	p.chMu.Lock()
-	defer p.chMu.Unlock()
-	return p.remote
-}
+func (p *peer) remoteAddr() string { return p.remote }

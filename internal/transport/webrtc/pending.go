@@ -107,8 +107,9 @@ func (o *halfOpen) settle(c *Conn, err error) bool {
 
 func (o *halfOpen) failure() error {
 	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.err
+	err := o.err
+	o.mu.Unlock()
+	return err
 }
 
 // wait is Pending.Conn.

@@ -44,13 +44,13 @@ func (r *registry) admit(p *peer) error {
 // settled counts the end of a half-open phase.
 func (r *registry) settled(opened bool) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	r.stats.HalfOpen--
 	if opened {
 		r.stats.Opened++
 	} else {
 		r.stats.Failed++
 	}
+	r.mu.Unlock()
 }
 
 // gone counts the end of p, of which nothing is left.
@@ -74,53 +74,50 @@ func (r *registry) gone(p *peer) {
 // it is the first to do so.
 func (r *registry) shut() (peers []*peer, first bool) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	first, r.closed = !r.closed, true
 	for p := range r.peers {
 		peers = append(peers, p)
 	}
+	r.mu.Unlock()
 	return peers, first
 }
 
 // drain waits until no connection is left.
 func (r *registry) drain() {
 	r.mu.Lock()
-	defer r.mu.Unlock()
 	for len(r.peers) > 0 {
 		r.empty.Wait()
 	}
+	r.mu.Unlock()
 }
 
 // Stats returns the counts of now.
 func (r *registry) Stats() Stats {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.stats
+	s := r.stats
+	r.mu.Unlock()
+	return s
 }
 
-// Name notes who is at the other end of a connection: the peer id of its handshake. A
-// name that another connection has stays that one's while it lives.
-func (r *registry) Name(c transport.Conn, id [20]byte) {
-	conn, ok := c.(*Conn)
-	if !ok {
-		return
-	}
-	p := conn.ch.p
+// Name implements transport.Link. A name that another connection has stays that one's
+// while it lives.
+func (p *peer) Name(id [20]byte) {
+	r := &p.h.registry
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if _, live := r.peers[p]; !live || p.name != ([20]byte{}) || r.names[id] != nil {
-		return
+	if _, live := r.peers[p]; live && p.name == ([20]byte{}) && r.names[id] == nil {
+		p.name = id
+		r.names[id] = p
 	}
-	p.name = id
-	r.names[id] = p
+	r.mu.Unlock()
 }
 
-// Link returns the open connection to a peer that Name has told of, nil for none.
+// Link returns the open connection to a peer that has given itself this id, nil for none.
 func (r *registry) Link(id [20]byte) transport.Link {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	if p := r.names[id]; p != nil {
-		return p
+	p := r.names[id]
+	r.mu.Unlock()
+	if p == nil {
+		return nil
 	}
-	return nil
+	return p
 }

@@ -61,6 +61,9 @@ func TestRelayOnly(t *testing.T) {
 			ca, cb := connect(t, a, b)
 			exchange(t, ca, cb)
 			exchange(t, cb, ca)
+			if ca.RemoteAddr() != "" || cb.RemoteAddr() != "" {
+				t.Errorf("a relay's address %q or %q is given out for the peer's own", ca.RemoteAddr(), cb.RemoteAddr())
+			}
 			if st := s.Stats(); st.BytesToPeers < 2<<20 {
 				t.Errorf("the relay has seen %d bytes", st.BytesToPeers)
 			}

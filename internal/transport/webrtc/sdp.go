@@ -184,6 +184,21 @@ func (d *description) matches(sums map[string][]byte) bool {
 	return false
 }
 
+// relays reports whether a candidate's address is a relay's, so that strangers share it.
+// What comes from a relay before its candidate is known looks like an address of the
+// other side's own.
+func (d *description) relays(c ice.Candidate) bool {
+	if c.Type() == ice.CandidateTypeRelay {
+		return true
+	}
+	for _, o := range d.candidates {
+		if o.Type() == ice.CandidateTypeRelay && o.Address() == c.Address() {
+			return true
+		}
+	}
+	return false
+}
+
 // localSDP writes our own description.
 func localSDP(session uint64, ufrag, pwd, mid, setup string, sum []byte, cands []ice.Candidate, shared bool) string {
 	var b strings.Builder
