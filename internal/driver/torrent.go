@@ -44,6 +44,8 @@ type Options struct {
 	DHTPort int
 	// Paused adds the torrent without starting it.
 	Paused bool
+	// Sequential fetches pieces in their order from the start.
+	Sequential bool
 }
 
 // Torrent is one swarm we are a member of. Its methods may be called by any
@@ -148,6 +150,9 @@ func (s *Session) Add(opt Options) (*Torrent, error) {
 	s.wg.Go(t.run)
 	if opt.Paused {
 		t.post(torrent.Paused{On: true})
+	}
+	if opt.Sequential {
+		t.SetSequential(true)
 	}
 	return t, nil
 }
