@@ -42,6 +42,8 @@ type AddOptions struct {
 	// that can be asked of f then is what it is, not how far. nil means what the
 	// source selects (BEP 53), or else every file at [Normal].
 	Priority func(f *File) Priority
+	// Sequential is that of [Torrent.SetSequential], from the start.
+	Sequential bool
 	// Paused adds the torrent without fetching or serving anything until
 	// [Torrent.Resume]. The info dictionary is not fetched either.
 	Paused bool
@@ -88,7 +90,7 @@ func (c *Client) Add(ctx context.Context, src Source, opt AddOptions) (*Torrent,
 	if wish != nil {
 		o.Priorities = func(info *metainfo.Info) []torrent.Priority { return t.wishes.set(filesOf(t, info), wish) }
 	}
-	o.Paused = opt.Paused
+	o.Paused, o.Sequential = opt.Paused, opt.Sequential
 	return c.add(ctx, t, o)
 }
 

@@ -40,8 +40,7 @@
 //
 // [Torrent.Wait] and [Torrent.WaitInfo] wait, [Torrent.Events] iterates over what
 // happens, [Torrent.Stats] may be called at any rate. [File.SetPriority],
-// [Torrent.SetSequential], [Torrent.SetLimits] and [Torrent.Pause] steer a torrent
-// while it runs.
+// [Torrent.SetSequential] and [Torrent.Pause] steer a torrent while it runs.
 //
 // # Replacing parts
 //

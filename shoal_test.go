@@ -16,6 +16,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -221,6 +222,70 @@ func TestMagnetSelectsFiles(t *testing.T) {
 	if err != nil || len(list) != 1 || list[0].Name() != "b.mp3" {
 		t.Errorf("there are %v, %v", list, err)
 	}
+}
+
+// Pieces are asked for in their order; those of higher priority first.
+func TestSequential(t *testing.T) {
+	dir, _ := album(t)
+	meta, err := shoal.Create(deadline(t), []string{dir}, shoal.CreateOptions{PieceLength: 16 << 10})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var mu sync.Mutex
+	var order []int64 // in which the seed reads what it is asked for
+	seed := newClient(t, quiet)
+	_, err = seed.Add(deadline(t), shoal.FromTorrent(meta), shoal.AddOptions{Storage: shoal.StorageFunc(
+		func(_ context.Context, info *metainfo.Info) (storage.Store, storage.Bits, error) {
+			f, err := storage.OpenSources(info, []string{dir}, storage.FileOptions{})
+			have := storage.NewBits(info.NumPieces())
+			for i := range info.NumPieces() {
+				have.Set(i)
+			}
+			return recorder{f, &mu, &order}, have, err
+		})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := get(t, seed, shoal.FromTorrent(meta), shoal.AddOptions{Sequential: true, Priority: func(f *shoal.File) shoal.Priority {
+		return map[string]shoal.Priority{"a.mp3": shoal.Low, "b.mp3": shoal.High}[f.Path()]
+	}})
+	if err := got.Wait(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	a, b := got.File("a.mp3"), got.File("b.mp3")
+	mu.Lock()
+	defer mu.Unlock()
+	begun := false // with a, which is wanted least
+	var last int64
+	for _, off := range order {
+		inA := off < a.Offset()+a.Length()
+		switch {
+		case inA && !begun:
+			begun, last = true, off
+		case !inA && begun:
+			t.Errorf("b at %d after a had begun", off)
+		case off < last:
+			t.Errorf("%d after %d", off, last)
+		}
+		last = off
+	}
+	if !begun || got.File("cover/front page.html").Priority() != shoal.Skip || a.Priority() != shoal.Low || b.Priority() != shoal.High {
+		t.Errorf("the priorities are not those that were given: %v", order)
+	}
+}
+
+// recorder notes where bytes are read.
+type recorder struct {
+	storage.Store
+	mu    *sync.Mutex
+	order *[]int64
+}
+
+func (r recorder) ReadAt(p []byte, off int64) (int, error) {
+	r.mu.Lock()
+	*r.order = append(*r.order, off)
+	r.mu.Unlock()
+	return r.Store.ReadAt(p, off)
 }
 
 func TestPausedUntilResumed(t *testing.T) {

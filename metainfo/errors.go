@@ -1,9 +1,13 @@
 package metainfo
 
-import "errors"
+import (
+	"errors"
+
+	"github.com/shoal-p2p/shoal/internal/bencode"
+)
 
 // What can be wrong with a torrent. Every error of this package is an *Error
-// that wraps one of these or a *bencode.SyntaxError.
+// that wraps one of these or a *[SyntaxError].
 var (
 	ErrHash        = errors.New("not an info hash")
 	ErrTooLarge    = errors.New("over the size limit")
@@ -23,6 +27,9 @@ var (
 	ErrProof       = errors.New("hashes do not lead to the pieces root")
 	ErrNotPortable = errors.New("name does not work on every system")
 )
+
+// SyntaxError says what is wrong with bytes that are no bencoding, and where.
+type SyntaxError = bencode.SyntaxError
 
 // Error says what is wrong where.
 type Error struct {

@@ -14,13 +14,14 @@ import (
 )
 
 type getCmd struct {
-	Source    string   `arg:"" name:"link|magnet|file|url" help:"A share link, magnet link, info hash, .torrent file or its URL."`
-	Dir       string   `short:"o" default:"." placeholder:"DIR" help:"Folder to download into (the current one)."`
-	Select    []string `placeholder:"N,GLOB" help:"Download these files only: numbers as shoal info lists them, ranges, or patterns such as '*.mp4' (repeatable)."`
-	Listen    string   `placeholder:"ADDR" help:"Serve the files over HTTP at this address while they download (port 0 takes a free one)."`
-	Peer      []string `placeholder:"HOST:PORT" help:"Connect to this peer (repeatable)."`
-	Transport []string `default:"tcp,webrtc" enum:"tcp,webrtc" placeholder:"LIST" help:"Transports to use (${default})."`
-	Seed      bool     `help:"Go on seeding until Ctrl-C."`
+	Source     string   `arg:"" name:"link|magnet|file|url" help:"A share link, magnet link, info hash, .torrent file or its URL."`
+	Dir        string   `short:"o" default:"." placeholder:"DIR" help:"Folder to download into (the current one)."`
+	Select     []string `placeholder:"N,GLOB" help:"Download these files only: numbers as shoal info lists them, ranges, or patterns such as '*.mp4' (repeatable)."`
+	Sequential bool     `help:"Fetch pieces in their order, not the rarest first."`
+	Listen     string   `placeholder:"ADDR" help:"Serve the files over HTTP at this address while they download (port 0 takes a free one)."`
+	Peer       []string `placeholder:"HOST:PORT" help:"Connect to this peer (repeatable)."`
+	Transport  []string `default:"tcp,webrtc" enum:"tcp,webrtc" placeholder:"LIST" help:"Transports to use (${default})."`
+	Seed       bool     `help:"Go on seeding until Ctrl-C."`
 	network
 }
 
@@ -116,7 +117,7 @@ type download struct {
 
 func (d *download) run(ctx context.Context, client *shoal.Client, src shoal.Source) error {
 	checking := newBar("checking what is there", d.JSON)
-	opt := shoal.AddOptions{Dir: d.Dir, Trackers: d.Tracker, Peers: d.Peer, Progress: checking.set}
+	opt := shoal.AddOptions{Dir: d.Dir, Trackers: d.Tracker, Peers: d.Peer, Sequential: d.Sequential, Progress: checking.set}
 	if len(d.Select) > 0 {
 		opt.Priority = d.chosen.priority
 	}

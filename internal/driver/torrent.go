@@ -44,6 +44,8 @@ type Options struct {
 	DHTPort int
 	// Paused adds the torrent without starting it.
 	Paused bool
+	// Sequential fetches pieces in their order from the start.
+	Sequential bool
 }
 
 // Torrent is one swarm we are a member of. Its methods may be called by any
@@ -152,6 +154,9 @@ func (s *Session) Add(opt Options) (*Torrent, error) {
 	s.wg.Go(s.added)
 	if opt.Paused {
 		t.post(torrent.Paused{On: true})
+	}
+	if opt.Sequential {
+		t.SetSequential(true)
 	}
 	return t, nil
 }

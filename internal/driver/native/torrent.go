@@ -38,6 +38,7 @@ type Options struct {
 	// FoundSeeds are likewise, of a link that anybody may have made.
 	FoundSeeds []string
 	Paused     bool // add it without starting it
+	Sequential bool // fetch pieces in their order
 	// Priorities says, once the info dictionary is known, how eagerly each piece is to be
 	// fetched; nil, or a nil slice, fetches all alike.
 	Priorities func(info *metainfo.Info) []torrent.Priority
@@ -69,7 +70,7 @@ func (c *Client) Add(ctx context.Context, opt Options) (*Torrent, error) {
 	tctx, cancel := context.WithCancel(c.ctx)
 	defer context.AfterFunc(ctx, cancel)()
 	dt, err := c.Session.Add(driver.Options{
-		Key: key, HashV2: opt.HashV2, Info: info, ListenPort: c.port(), DHTPort: c.dhtPort(), Paused: opt.Paused,
+		Key: key, HashV2: opt.HashV2, Info: info, ListenPort: c.port(), DHTPort: c.dhtPort(), Paused: opt.Paused, Sequential: opt.Sequential,
 		Open: func(info *metainfo.Info) (driver.Content, error) {
 			content, err := opt.Content.open(tctx, info)
 			if err == nil && opt.Priorities != nil {
