@@ -13,8 +13,6 @@ type Config struct {
 	Window int
 	// MaxUnacked bounds what is sent and not acknowledged, in bytes.
 	MaxUnacked int
-	// MaxMessage is the largest message to send, in bytes.
-	MaxMessage int
 	// Client says that we are the DTLS client, who opens streams of even numbers
 	// (RFC 8832, section 6).
 	Client bool

@@ -39,7 +39,7 @@ func newWire(t testing.TB, seed uint64) *wire {
 	for i := range w.ends {
 		e := &end{woken: map[*Stream]bool{}}
 		e.a = New(w.now, Config{
-			MTU: 1190, Window: 1 << 20, MaxUnacked: 4 << 20, MaxMessage: 64 << 10, Client: i == 0,
+			MTU: 1190, Window: 1 << 20, MaxUnacked: 4 << 20, Client: i == 0,
 			Tag: w.rng.Uint32() | 1, TSN: 0xfffffff0 + w.rng.Uint32N(32), Wake: func(s *Stream) { e.woken[s] = true },
 		})
 		w.ends[i] = e
@@ -335,6 +335,54 @@ func TestFloods(t *testing.T) {
 	}
 	b.Handle(w.now, appendChunk(appendHeader(nil, b.cfg.Tag), ctHeartbeat, 0, make([]byte, 5000)))
 	w.until("answers leave", time.Second, func() bool { return len(b.control) == 0 })
+}
+
+// Chunks far ahead cost no more than their limits, and no more time than others.
+func TestFloodOfGaps(t *testing.T) {
+	w := newWire(t, 1)
+	w.open(0)
+	b := w.ends[1].a
+	for i := range uint32(20_000) {
+		v := be.AppendUint32(nil, b.in.cum+2+(i*7919)%40_000)
+		b.Handle(w.now, appendChunk(appendHeader(nil, b.cfg.Tag), ctData, 3, append(v, 0, 1, 0, 0, 0, 0, 0, ppidBinary, 'x')))
+	}
+	if len(b.in.gaps) > maxGaps || len(b.in.held) > maxHeld || b.in.buffered > b.cfg.Window+2000 {
+		t.Errorf("%d gaps, %d chunks, %d bytes are kept", len(b.in.gaps), len(b.in.held), b.in.buffered)
+	}
+	n := 0
+	for _, g := range b.in.gaps {
+		for tsn := g.first; tsn != g.last+1; tsn++ {
+			if _, ok := b.in.held[tsn]; !ok {
+				t.Fatalf("TSN %d is told of and not there", tsn)
+			}
+			n++
+		}
+	}
+	if n != len(b.in.held) {
+		t.Errorf("%d chunks are told of, %d are there", n, len(b.in.held))
+	}
+}
+
+// Messages of one byte that cannot leave count for the memory that they take.
+func TestQueueCountsMemory(t *testing.T) {
+	w := newWire(t, 1)
+	x, _ := w.open(0)
+	n := 0
+	for ; x.Queued() < 512<<10 && n < 1<<20; n++ {
+		x.Write([]byte{1})
+	}
+	if n > 1000 {
+		t.Errorf("%d messages fit into 512 KiB", n)
+	}
+	for range 3 * maxChunks {
+		x.Write([]byte{1})
+	}
+	for range 10 * maxChunks {
+		w.ends[0].a.Next(w.now, nil)
+	}
+	if n := w.ends[0].a.out.count; n > maxChunks {
+		t.Errorf("%d chunks are under way", n)
+	}
 }
 
 func TestAStrangersPacketsAreIgnored(t *testing.T) {

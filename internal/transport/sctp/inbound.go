@@ -1,6 +1,7 @@
 package sctp
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -14,7 +15,8 @@ const (
 	// What comes from farther ahead is sent again later.
 	maxHeld = 8192
 
-	maxGaps = 64 // told in one SACK
+	// Runs of such chunks: as many as a SACK can tell of.
+	maxGaps = 256
 
 	// Blocks in which payload waits for its reader.
 	blockSize = 64 << 10
@@ -36,10 +38,14 @@ type heldChunk struct {
 	data   []byte
 }
 
+// A gap block: TSNs that have arrived behind one that has not.
+type gap struct{ first, last uint32 }
+
 type inbound struct {
 	cum      uint32 // all TSNs to this one have arrived
 	held     map[uint32]heldChunk
 	heldSize int
+	gaps     []gap // the runs of TSNs in held, in order
 
 	window   int // bytes that may wait
 	buffered int // bytes that do, held ones too
@@ -87,7 +93,7 @@ func (a *Assoc) handleData(_ time.Duration, flags byte, v []byte) {
 	}
 	if tsn != in.cum+1 {
 		in.odd = true
-		if _, twice := in.held[tsn]; twice || tsn-in.cum > maxHeld || len(in.held) >= maxHeld {
+		if tsn-in.cum > maxHeld || !in.hold(tsn) {
 			return
 		}
 		in.held[tsn] = heldChunk{stream, flags, ppid, append([]byte(nil), data...)}
@@ -98,21 +104,48 @@ func (a *Assoc) handleData(_ time.Duration, flags byte, v []byte) {
 	in.unacked++
 	in.cum++
 	a.deliver(stream, flags, ppid, data)
-	for len(in.held) > 0 {
-		c, ok := in.held[in.cum+1]
-		if !ok {
-			in.odd = true // still a gap
-			break
+	for len(in.gaps) > 0 && in.gaps[0].first == in.cum+1 {
+		for in.cum != in.gaps[0].last {
+			in.cum++
+			c := in.held[in.cum]
+			delete(in.held, in.cum)
+			in.buffered -= len(c.data)
+			in.heldSize -= len(c.data)
+			a.deliver(c.stream, c.flags, c.ppid, c.data)
 		}
-		delete(in.held, in.cum+1)
-		in.cum++
-		in.buffered -= len(c.data)
-		in.heldSize -= len(c.data)
-		a.deliver(c.stream, c.flags, c.ppid, c.data)
+		in.gaps = in.gaps[1:]
 	}
+	in.odd = in.odd || len(in.gaps) > 0
 	if a.reset.waiting != nil {
 		a.performReset()
 	}
+}
+
+// hold puts a TSN into the gap blocks. It reports false for one that is there, or that
+// there is no room for.
+func (in *inbound) hold(tsn uint32) bool {
+	i := len(in.gaps) // behind the last block that does not begin after it
+	for i > 0 && before(tsn, in.gaps[i-1].first) {
+		i--
+	}
+	behind := i > 0 && tsn == in.gaps[i-1].last+1
+	ahead := i < len(in.gaps) && tsn+1 == in.gaps[i].first
+	switch {
+	case i > 0 && !before(in.gaps[i-1].last, tsn):
+		return false
+	case behind && ahead:
+		in.gaps[i-1].last = in.gaps[i].last
+		in.gaps = slices.Delete(in.gaps, i, i+1)
+	case behind:
+		in.gaps[i-1].last = tsn
+	case ahead:
+		in.gaps[i].first = tsn
+	case len(in.gaps) >= maxGaps:
+		return false
+	default:
+		in.gaps = slices.Insert(in.gaps, i, gap{tsn, tsn})
+	}
+	return true
 }
 
 // deliver hands the payload of the next chunk to its stream.
@@ -143,25 +176,13 @@ func (a *Assoc) appendSack(b []byte, limit int) []byte {
 	b = be.AppendUint32(b, in.cum)
 	b = be.AppendUint32(b, uint32(in.told))
 	b = append(b, 0, 0, 0, 0)
-	gaps := 0
-	for tsn, left := in.cum+2, len(in.held); left > 0 && gaps < maxGaps && len(b)+4 <= limit; {
-		if _, ok := in.held[tsn]; !ok {
-			tsn++
-			continue
-		}
-		start := tsn
-		for ; left > 0; tsn++ {
-			if _, ok := in.held[tsn]; !ok {
-				break
-			}
-			left--
-		}
-		b = be.AppendUint16(b, uint16(start-in.cum))
-		b = be.AppendUint16(b, uint16(tsn-1-in.cum))
-		gaps++
+	gaps := in.gaps[:min(len(in.gaps), (limit-len(b))/4)]
+	for _, g := range gaps {
+		b = be.AppendUint16(b, uint16(g.first-in.cum))
+		b = be.AppendUint16(b, uint16(g.last-in.cum))
 	}
 	be.PutUint16(b[at+2:], uint16(len(b)-at))
-	be.PutUint16(b[at+12:], uint16(gaps))
+	be.PutUint16(b[at+12:], uint16(len(gaps)))
 	return b
 }
 

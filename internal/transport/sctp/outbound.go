@@ -14,6 +14,9 @@ const (
 
 	reorderLimit = 3 // packets behind a missing one that show it lost
 
+	// Chunks that are not acknowledged; ordinary ones fill the window before.
+	maxChunks = 16384
+
 	// A fragment that fills the rest of a packet is worth its header from here on.
 	minFragment = 256
 )
@@ -77,7 +80,7 @@ func (o *outbound) drop() {
 		for _, m := range s.queue {
 			m.release()
 		}
-		s.queue, s.size = nil, 0
+		s.queue, s.memory = nil, 0
 	}
 	o.ready, o.ring, o.timer, o.lost = nil, nil, 0, 0
 }
@@ -111,7 +114,7 @@ func (o *outbound) mayGoOn() bool {
 		return false
 	}
 	// A closed window is probed with one chunk.
-	return o.count == 0 || o.flight < o.cwnd && o.unacked < min(o.window, o.cfg.MaxUnacked)
+	return o.count == 0 || o.count < maxChunks && o.flight < o.cwnd && o.unacked < min(o.window, o.cfg.MaxUnacked)
 }
 
 func (o *outbound) sendable() bool { return o.mayRepeat() || o.mayGoOn() }
@@ -137,7 +140,6 @@ func (a *Assoc) appendData(t time.Duration, b []byte, limit int) []byte {
 		o.unacked += n
 		m.sent += n
 		m.refs++
-		s.size -= n
 		if m.sent == len(m.data) {
 			o.finish(a, s, m)
 		}
@@ -153,6 +155,7 @@ func (a *Assoc) appendData(t time.Duration, b []byte, limit int) []byte {
 func (o *outbound) finish(a *Assoc, s *Stream, m *message) {
 	s.queue[0] = nil
 	s.queue = s.queue[1:]
+	s.memory -= cap(m.data)
 	m.release()
 	o.ready[0] = nil
 	o.ready = o.ready[1:]

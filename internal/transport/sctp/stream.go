@@ -34,7 +34,7 @@ type Stream struct {
 	in   []Block
 
 	queue  []*message
-	size   int // bytes in queue that were not sent
+	memory int // of the messages in queue
 	queued bool
 	ssn    uint16
 }
@@ -59,8 +59,8 @@ func (s *Stream) Delivered() bool { return s.outReset || s.a.state == ended }
 // Gone reports whether both sides have closed the channel.
 func (s *Stream) Gone() bool { return s.inEnded && s.outReset || s.a.state == ended }
 
-// Queued is how many bytes were written and not sent.
-func (s *Stream) Queued() int { return s.size }
+// Queued is how much memory holds what was written and not sent, in bytes.
+func (s *Stream) Queued() int { return s.memory }
 
 // Open makes a channel. It says so to the other side as soon as it can.
 func (a *Assoc) Open(label string) *Stream {
@@ -176,8 +176,7 @@ func (s *Stream) Take() Block {
 	return b
 }
 
-// Write queues a message made of the buffers, which are not kept. Its length is
-// Config.MaxMessage at most.
+// Write queues a message made of the buffers, which are not kept.
 func (s *Stream) Write(bufs ...[]byte) {
 	if s.closing || s.a.state == ended {
 		return
@@ -190,7 +189,7 @@ func (s *Stream) send(ppid uint32, bufs ...[]byte) {
 	m.ssn = s.ssn
 	s.ssn++
 	s.queue = append(s.queue, m)
-	s.size += len(m.data)
+	s.memory += cap(m.data)
 	s.a.out.kick(s)
 }
 

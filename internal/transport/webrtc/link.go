@@ -115,9 +115,9 @@ type link struct {
 	onDead   func()
 	heard    bool // the other side's handshake is over too
 	closed   bool
-	changed  chan struct{} // something came in
-	work     chan struct{} // something may have to be sent
-	dead     chan struct{} // closed when nothing comes in any more
+	waiting  map[chan struct{}]struct{} // signalled when something may have changed
+	work     chan struct{}              // something may have to be sent
+	dead     chan struct{}              // closed when nothing comes in any more
 	deadOnce sync.Once
 	stopped  chan struct{} // the writer has ended
 }
@@ -130,8 +130,9 @@ func newLink(conn *dtls.Conn, client bool, under *packets, direct *atomic.Bool, 
 	l := &link{
 		dtls: conn, direct: direct, send: under.Conn.Write, out: out, in: in, heard: client,
 		channels: map[*channel]struct{}{},
-		changed:  make(chan struct{}, 1), work: make(chan struct{}, 1),
-		dead: make(chan struct{}), stopped: make(chan struct{}),
+		waiting:  map[chan struct{}]struct{}{},
+		work:     make(chan struct{}, 1),
+		dead:     make(chan struct{}), stopped: make(chan struct{}),
 	}
 	cfg.Client = client
 	cfg.Wake = l.wake
@@ -166,6 +167,9 @@ func (l *link) unlock() {
 		l.woken[i] = nil
 	}
 	l.woken = l.woken[:0]
+	for c := range l.waiting {
+		notify(c)
+	}
 	l.mu.Unlock()
 	if work {
 		notify(l.work)
@@ -209,7 +213,6 @@ func (l *link) receive(b []byte, size int) {
 		fresh = append(fresh, l.add(l.owner, s))
 	}
 	l.unlock()
-	notify(l.changed)
 	for _, ch := range fresh {
 		further(ch)
 	}
@@ -265,7 +268,6 @@ func (l *link) end() {
 	l.over = true
 	l.assoc.Abort()
 	l.unlock()
-	notify(l.changed)
 }
 
 // writer sends what the association gives it, in runs.
@@ -356,20 +358,24 @@ func (l *link) close() {
 // waitUntil waits until cond, which is called with mu held, comes true; not longer than
 // until ctx ends or the link is dead. It reports whether it did.
 func (l *link) waitUntil(ctx context.Context, cond func() bool) bool {
-	for {
-		l.mu.Lock()
-		ok := cond()
+	changed, over := make(chan struct{}, 1), false
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.waiting[changed] = struct{}{}
+	defer delete(l.waiting, changed)
+	for !cond() {
 		l.mu.Unlock()
-		if ok {
-			notify(l.changed) // another may wait too
-			return true
-		}
 		select {
-		case <-l.changed:
+		case <-changed:
 		case <-l.dead:
-			return false
+			over = true
 		case <-ctx.Done():
-			return false
+			over = true
+		}
+		l.mu.Lock()
+		if over {
+			return cond()
 		}
 	}
+	return true
 }

@@ -99,6 +99,21 @@ func TestChannelsAreForgotten(t *testing.T) {
 	waitFor(t, "closed channels are forgotten", func() bool { return len(a.(*Conn).ch.p.link.list()) == 1 })
 }
 
+// Channels that are opened at the same time do not wait for one another.
+func TestOpenAtOnce(t *testing.T) {
+	h, _ := accepting(t)
+	a, _ := connect(t, newTestHost(t, Config{}), h)
+	var wg sync.WaitGroup
+	for range 30 {
+		wg.Go(func() {
+			if _, err := a.(*Conn).Link().Open(testContext(t), "x"); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+}
+
 func TestFurtherChannelsAreRefused(t *testing.T) {
 	a, b := pair(t)
 	link := a.(*Conn).Link()

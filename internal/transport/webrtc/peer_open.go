@@ -29,7 +29,11 @@ func (p *peer) Open(ctx context.Context, label string) (transport.Conn, error) {
 	}
 	ch := l.add(p, l.assoc.Open(label))
 	l.unlock()
-	if !l.waitUntil(ctx, func() bool { return ch.s.Opened() || ch.s.Ended() }) || ch.s.Ended() {
+	refused := true
+	if !l.waitUntil(ctx, func() bool {
+		refused = ch.s.Ended()
+		return refused || ch.s.Opened()
+	}) || refused {
 		ch.conn.Close()
 		if err := ctx.Err(); err != nil {
 			return nil, err
