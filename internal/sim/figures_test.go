@@ -180,7 +180,7 @@ func TestSwarmBesideThoseWhoGiveNothing(t *testing.T) {
 		among among
 		most  float64
 	}{
-		{"free riders", among{other: func(c *NodeConfig) { c.Selfish = true }, options: TorrentOptions{V1: true}}, 1.25},
+		{"free riders", among{other: func(c *NodeConfig) { c.Selfish = true }, options: TorrentOptions{V1: true}}, 1.3},
 		{"polluters, v1", among{other: pollute, options: TorrentOptions{V1: true}}, 1.1},
 		{"polluters, v2", among{other: pollute, options: TorrentOptions{V2: true}}, 1.1},
 	} {
