@@ -80,6 +80,13 @@ func (b *pieceBuffer) write(begin uint32, block []byte) bool {
 	return true
 }
 
+// has reports whether a block is there, or can no longer be put there.
+func (b *pieceBuffer) has(begin uint32) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.dropped || b.written[begin/blockSize]
+}
+
 // bounds is where a block lies in the piece.
 func (b *pieceBuffer) bounds(block int) (from, to int) {
 	return block * blockSize, min((block+1)*blockSize, len(b.data))

@@ -16,6 +16,7 @@ const (
 
 	minReadBuffer = wire.PieceHeaderLen + blockSize // a whole block
 	writeTimeout  = 2 * time.Minute
+	maxCancelled  = 1024 // cancelled requests whose answers are still expected
 )
 
 // conn carries the messages of one peer between its stream and its torrent's
@@ -31,11 +32,12 @@ type conn struct {
 
 	limits wire.Limits // what the machine welcomes, when the peer joined
 
-	mu     sync.Mutex
-	expect map[blockKey]*pieceBuffer // requests sent and not cancelled
-	ctrl   []byte                    // messages to send
-	blocks []torrent.Upload          // blocks to send
-	wake   chan struct{}
+	mu      sync.Mutex
+	expect  map[blockKey]*pieceBuffer // requests sent and not answered
+	cancels int
+	ctrl    []byte           // messages to send
+	blocks  []torrent.Upload // blocks to send
+	wake    chan struct{}
 }
 
 type blockKey struct{ index, begin uint32 }
@@ -73,7 +75,15 @@ func (c *conn) send(msgs []wire.Message) {
 				}
 			}
 		case wire.Cancel:
-			delete(c.expect, blockKey{m.Index, m.Begin})
+			// The block may be on its way, and is welcome then if nobody else
+			// brought it. Now and again those that no longer can be are forgotten.
+			if c.cancels++; c.cancels%maxCancelled == 0 {
+				for key, b := range c.expect {
+					if b.has(key.begin) {
+						delete(c.expect, key)
+					}
+				}
+			}
 		}
 		c.ctrl = m.Append(c.ctrl)
 	}

@@ -172,7 +172,7 @@ func (e *end) expecting(m *wire.Message) {
 			e.expect[key] = b
 		}
 	case wire.Cancel:
-		delete(e.expect, key)
+		// The block may be on its way, and is welcome then.
 		delete(e.asked, key)
 	}
 }

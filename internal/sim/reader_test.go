@@ -19,7 +19,9 @@ type player struct {
 	stalls  int
 	stalled time.Duration
 	waiting bool
-	life    int // counts seeks
+	life    int  // counts seeks
+	reads   bool // as a driver's reader: the window grows, the rate is unknown at first
+	window  int
 }
 
 func play(x *Node, first int, every time.Duration, ahead int) *player {
@@ -38,8 +40,17 @@ func (p *player) seek(piece int) {
 }
 
 func (p *player) tell(jump bool) {
-	last := min(p.at+p.ahead, p.x.stored.Len()-1)
-	p.x.Post(torrent.ReaderMoved{Reader: 1, First: p.at, Last: last, Spacing: p.every, Jump: jump})
+	ahead, spacing := p.ahead, p.every
+	if p.reads {
+		const most = 32
+		if p.window = min(2*p.window, most); jump {
+			p.window, spacing = 1, 0
+		}
+		ahead = p.window
+		p.x.Ahead = (most + 1) * p.x.net.cfg.Torrent.Info.PieceLength
+	}
+	last := min(p.at+ahead, p.x.stored.Len()-1)
+	p.x.Post(torrent.ReaderMoved{Reader: 1, First: p.at, Last: last, Spacing: spacing, Jump: jump})
 }
 
 func (p *player) tick(life int) {

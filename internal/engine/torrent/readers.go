@@ -196,7 +196,9 @@ func (m *Machine) letGo() {
 		if m.queueSeconds(p) < urgentQueueTime.Seconds() {
 			continue
 		}
-		skip := m.queueLimit(p) / 4 // these are on their way already
+		// What a peer sends within half a second is on its way already: it would
+		// come in spite of a cancel.
+		skip := max(m.queueLimit(p)/4, int(p.down.Rate(m.now)*urgentQueueTime.Seconds()/BlockSize))
 		for at := p.queue.len() - 1; at >= skip; at-- {
 			if !m.readers.holds(int(p.queue.all()[at].index)) {
 				m.cancel(p, at)
