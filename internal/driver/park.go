@@ -1,7 +1,6 @@
 package driver
 
 import (
-	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -91,7 +90,12 @@ func (t *Torrent) start() error {
 	t.early = map[int]*pieceBuffer{}
 	t.mu.Unlock()
 	first := t.gate.wishes.events()
-	for _, id := range slices.Sorted(maps.Keys(t.gate.windows)) {
+	ids := make([]int, 0, len(t.gate.windows))
+	for id := range t.gate.windows {
+		ids = append(ids, id)
+	}
+	slices.Sort(ids)
+	for _, id := range ids {
 		first = append(first, t.gate.windows[id])
 	}
 	first = append(first, t.gate.pending...)

@@ -232,12 +232,3 @@ func TestIdleSeeds(t *testing.T) {
 	}
 	runtime.KeepAlive(list)
 }
-
-func eventually(t testing.TB, what string, ok func() bool) {
-	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !ok(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatalf("after 30 s not yet: %s", what)
-		}
-	}
-}
