@@ -100,6 +100,12 @@ func (c *Client) add(ctx context.Context, t *Torrent, o native.Options) (*Torren
 		return nil, err
 	}
 	t.n = n
+	if n.Info() != nil {
+		if err := n.Ready(ctx); err != nil {
+			n.Close()
+			return nil, err
+		}
+	}
 	c.mu.Lock()
 	c.torrents[t.Key()] = t
 	c.mu.Unlock()

@@ -98,6 +98,13 @@ func (s *sourceFS) Show(name string) string {
 	return name
 }
 
+// Rest closes the folders until they are used again.
+func (s *sourceFS) Rest() {
+	for _, r := range s.roots {
+		r.Rest()
+	}
+}
+
 func (s *sourceFS) Close() error {
 	var errs []error
 	for _, r := range s.roots {

@@ -93,6 +93,17 @@ func (r *rootFS) idle(x *handle) {
 	}
 }
 
+// Rest closes the folder until it is used again.
+func (r *rootFS) Rest() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.root != nil && r.users == 0 && !r.closed {
+		_ = r.root.Close() // nothing was written through it
+		r.root = nil
+		r.handles.remove(&r.handle)
+	}
+}
+
 // Close lets go of the folder once nobody uses it.
 func (r *rootFS) Close() error {
 	r.mu.Lock()

@@ -51,6 +51,16 @@ type Config struct {
 	// GotExt is told of messages of the application's extensions, see
 	// Machine.Extensions; nil drops them. The torrent's loop waits for it.
 	GotExt func(*Torrent, swarm.GotExt)
+	// MaxConns bounds the connections of all torrents together; 0: 500. When
+	// three quarters are taken, a torrent gets no more than its equal share.
+	MaxConns int
+	// MaxDials bounds the dials under way in all torrents together; 0: 64.
+	MaxDials int
+	// MaxOpening is how many contents are opened and hashed at a time; 0: 4.
+	MaxOpening int
+	// Quiet is how long a complete torrent that has no peers keeps its machine
+	// and its goroutine; 0: one minute.
+	Quiet time.Duration
 	// Machine is the template of every torrent's machine: limits only.
 	Machine torrent.Config
 }
@@ -63,6 +73,9 @@ type Session struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
+	places  places
+	dialler turnstile
+	openers turnstile
 
 	mu       sync.Mutex
 	torrents map[metainfo.Hash]*Torrent // under every key of its swarms
@@ -95,6 +108,10 @@ func NewSession(cfg Config) *Session {
 	if cfg.Machine.BufferBytes == 0 {
 		cfg.Machine.BufferBytes = 64 << 20
 	}
+	def(&cfg.MaxConns, 500)
+	def(&cfg.MaxDials, 64)
+	def(&cfg.MaxOpening, 4)
+	def(&cfg.Quiet, defaultQuiet)
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Session{
 		cfg: cfg, ctx: ctx, cancel: cancel,
@@ -102,6 +119,15 @@ func NewSession(cfg Config) *Session {
 		workers:  make(chan struct{}, cfg.Workers),
 		torrents: map[metainfo.Hash]*Torrent{},
 		links:    map[transport.Link]*acquaintance{},
+		places:   places{most: cfg.MaxConns},
+		dialler:  turnstile{most: cfg.MaxDials},
+		openers:  turnstile{most: cfg.MaxOpening},
+	}
+}
+
+func def[T ~int | ~int64](p *T, v T) {
+	if *p <= 0 {
+		*p = v
 	}
 }
 
@@ -138,21 +164,32 @@ var (
 	ErrExists = errors.New("the torrent is already there")
 )
 
-// Close ends every torrent and waits for its connections.
+// Close ends every torrent and waits for its connections. What is being opened or
+// hashed is told to stop before anything is waited for.
 func (s *Session) Close() {
 	s.mu.Lock()
 	s.closed = true
 	s.mu.Unlock()
+	s.cancel()
 	for _, t := range s.Torrents() {
 		t.Close()
 	}
-	s.cancel()
 	s.wg.Wait()
+}
+
+// spawn runs f beside everything else, unless the session is closed.
+func (s *Session) spawn(f func()) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.closed {
+		s.wg.Go(f)
+	}
+	return !s.closed
 }
 
 // Accept takes an incoming stream of whatever torrent the other side names.
 func (s *Session) Accept(c transport.Conn) {
-	s.wg.Go(func() {
+	started := s.spawn(func() {
 		h, err := readHandshake(s.ctx, c)
 		if err != nil {
 			c.Close()
@@ -173,6 +210,9 @@ func (s *Session) Accept(c transport.Conn) {
 		}
 		t.join(c, h, false)
 	})
+	if !started {
+		c.Close()
+	}
 }
 
 // Join takes a stream that is known to belong to a torrent, as WebRTC streams
@@ -183,11 +223,13 @@ func (s *Session) Join(key metainfo.Hash, c transport.Conn, outgoing bool) {
 		c.Close()
 		return
 	}
-	s.wg.Go(func() {
+	if !s.spawn(func() {
 		if err := t.introduce(s.ctx, c, key, outgoing); err != nil {
 			c.Close()
 		}
-	})
+	}) {
+		c.Close()
+	}
 }
 
 // refused reports whether a stream comes from where we take none, before its

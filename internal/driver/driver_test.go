@@ -72,8 +72,8 @@ func newSessionThat(t testing.TB, dials func(context.Context, netip.AddrPort) (t
 	return s, l.Addr()
 }
 
-func memory(tor *metainfo.Torrent, data []byte) func(*metainfo.Info) (driver.Content, error) {
-	return func(info *metainfo.Info) (driver.Content, error) {
+func memory(tor *metainfo.Torrent, data []byte) func(context.Context, *metainfo.Info) (driver.Content, error) {
+	return func(_ context.Context, info *metainfo.Info) (driver.Content, error) {
 		m := storage.NewMemory(info, storage.MemoryOptions{})
 		c := driver.Content{Store: m}
 		if data != nil {

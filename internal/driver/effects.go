@@ -2,6 +2,7 @@ package driver
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"time"
 
@@ -37,6 +38,7 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 				b.drop()
 			}
 		case torrent.Verify:
+			t.verifying++
 			t.verify(e)
 		case torrent.VerifyBlock:
 			t.verifyBlock(e)
@@ -47,6 +49,8 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 		case swarm.Close:
 			if c := t.conns[e.Peer]; c != nil {
 				delete(t.conns, e.Peer)
+				_, addr := c.remote()
+				t.emit(Event{Kind: PeerLeft, Peer: addr, Err: e.Err})
 				if e.Ban {
 					c.ban()
 				}
@@ -62,6 +66,8 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 			if f := t.s.cfg.DHTNode; f != nil {
 				f(e.Addr)
 			}
+		case swarm.Private:
+			t.becomePrivate()
 		case torrent.Have:
 			t.gotPiece(e.Index)
 		case torrent.Learned:
@@ -122,28 +128,43 @@ func (t *Torrent) readStore(p []byte, off int64) error {
 	return err
 }
 
+// dial connects to an address as soon as the session has room for it. The loop
+// calls it.
 func (t *Torrent) dial(addr netip.AddrPort) {
-	if t.s.cfg.Dial == nil {
-		t.s.wg.Go(func() { t.post(swarm.DialFailed{Addr: addr}) })
-		return
-	}
-	t.s.wg.Go(func() {
-		ctx, cancel := context.WithTimeout(t.s.ctx, dialTimeout)
-		defer cancel()
-		c, err := t.s.cfg.Dial(ctx, addr)
-		if err == nil && t.s.refused(c) { // banned meanwhile
-			c.Close()
-			err = wire.ErrHandshake
-		}
-		if err != nil {
-			t.post(swarm.DialFailed{Addr: addr})
-			return
-		}
-		if err := t.introduce(ctx, c, t.key, true); err != nil {
-			c.Close()
-			t.post(swarm.DialFailed{Addr: addr})
-		}
+	t.dialling++
+	ctx := t.dials
+	t.s.dialler.run(t.s, func() {
+		err := t.connect(ctx, addr)
+		t.call(func() {
+			t.dialling--
+			if err != nil {
+				t.carryOut(t.m.Step(time.Now(), swarm.DialFailed{Addr: addr}))
+			}
+		})
 	})
+}
+
+var errNoDial = errors.New("addresses are not dialled here")
+
+func (t *Torrent) connect(ctx context.Context, addr netip.AddrPort) error {
+	if t.s.cfg.Dial == nil {
+		return errNoDial
+	}
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
+	c, err := t.s.cfg.Dial(ctx, addr)
+	if err != nil {
+		return err
+	}
+	if t.s.refused(c) { // banned meanwhile
+		c.Close()
+		return wire.ErrHandshake
+	}
+	if err := t.introduce(ctx, c, t.key, true); err != nil {
+		c.Close()
+		return err
+	}
+	return nil
 }
 
 // gotPiece publishes a stored piece to readers.
@@ -155,73 +176,95 @@ func (t *Torrent) gotPiece(index int) {
 	t.have.Set(index)
 	t.broadcast()
 	t.mu.Unlock()
+	t.emit(Event{Kind: PieceStored, Piece: index})
 }
 
 // lost withdraws a piece that the store no longer has.
 func (t *Torrent) lost(index int) {
 	t.mu.Lock()
 	t.have.Clear(index)
-	if t.isDone {
-		t.isDone = false
-		t.done = make(chan struct{})
-	}
+	t.setDone(false)
 	t.broadcast()
 	t.mu.Unlock()
+	t.emit(Event{Kind: PieceLost, Piece: index})
 }
 
 // learn opens the content of a torrent whose info dictionary has just arrived.
 // Checking what is there already may take long, so it is done beside the loop.
 func (t *Torrent) learn(info *metainfo.Info) {
+	if info.Private {
+		t.becomePrivate() // the machine says so too, but only once the content is open
+	}
 	t.s.mu.Lock()
-	for _, k := range info.SwarmHashes() {
-		if t.s.torrents[k] == nil {
-			t.s.torrents[k] = t
+	if !t.s.closed {
+		for _, k := range info.SwarmHashes() {
+			if t.s.torrents[k] == nil {
+				t.s.torrents[k] = t
+			}
 		}
 	}
 	t.s.mu.Unlock()
-	t.s.wg.Go(func() {
-		c, err := t.opt.Open(info)
+	t.openSoon(func() {
+		c, err := t.opt.Open(t.ctx, info)
 		if err != nil {
 			t.fail(err)
 			return
 		}
 		t.call(func() {
 			t.use(info, c)
-			ready := []torrent.Event{torrent.ContentReady{Info: info, Layers: t.content.Layers, Have: c.Have}}
-			if c.Priorities != nil {
-				ready = append(ready, torrent.Priorities{Levels: c.Priorities})
-			}
-			effects := t.m.Step(time.Now(), ready...)
-			t.opened()
-			t.carryOut(effects)
+			t.holds(c.Have)
+			t.gate.mu.Lock()
+			wishes := t.gate.wishes.events()
+			t.gate.mu.Unlock()
+			ready := torrent.ContentReady{Info: info, Layers: t.content.Layers, Have: c.Have}
+			t.carryOut(t.m.Step(time.Now(), append([]torrent.Event{ready}, wishes...)...))
+			t.publish(time.Now())
+			t.snapshot(time.Now())
+			t.told()
 		})
 	})
 }
 
+// becomePrivate remembers that only the torrent's trackers may name peers
+// (BEP 27), and tells whoever asks elsewhere.
+func (t *Torrent) becomePrivate() {
+	if !t.private.Swap(true) {
+		t.emit(Event{Kind: BecamePrivate})
+	}
+}
+
 func (t *Torrent) finish() {
+	_, _, left := t.m.Totals()
+	t.left.Store(left) // whoever hears of it may ask
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if !t.isDone {
-		t.isDone = true
-		close(t.done)
-		t.broadcast()
+	was := t.isDone
+	t.setDone(true)
+	t.broadcast()
+	t.mu.Unlock()
+	if !was {
+		t.emit(Event{Kind: Finished})
 	}
 }
 
 // fail remembers why the torrent cannot go on.
 func (t *Torrent) fail(err error) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.err == nil {
+	first := t.err == nil
+	if first {
 		t.err = err
 		t.broadcast()
+	}
+	t.mu.Unlock()
+	if first {
+		t.emit(Event{Kind: Failed, Err: err})
 	}
 }
 
 // storeProblem notes a read error while seeding; the piece is no longer offered.
 func (t *Torrent) storeProblem(err error) {
 	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.warn = err
 	t.broadcast()
+	t.mu.Unlock()
+	t.emit(Event{Kind: Warned, Err: err})
 }

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"context"
 	"errors"
 	"io"
 	"sync"
@@ -33,10 +34,14 @@ type Reader struct {
 	rate   float64
 	since  time.Time
 	closed chan struct{}
+	parent chan struct{} // closed of the reader that this one is a part of; may be nil
 	once   sync.Once
 }
 
-var errReaderClosed = errors.New("the reader is closed")
+var (
+	errReaderClosed = errors.New("the reader is closed")
+	errBeforeStart  = errors.New("a position before the start of the file")
+)
 
 // NewReader returns a reader of length bytes from offset base of the piece
 // space. The info dictionary must be known. With tail, the end of the range is
@@ -50,7 +55,7 @@ func (t *Torrent) NewReader(base, length int64, tail bool) *Reader {
 	if info := t.info.Load(); tail && info != nil && length > 2*tailReadahead {
 		first := int((base + length - tailReadahead) / info.PieceLength)
 		last := int((base + length - 1) / info.PieceLength)
-		t.post(torrent.ReaderMoved{Reader: id + 1, First: first, Last: last, Urgent: 3 * time.Second})
+		t.readerMoved(torrent.ReaderMoved{Reader: id + 1, First: first, Last: last, Urgent: 3 * time.Second})
 	}
 	return r
 }
@@ -67,7 +72,7 @@ func (r *Reader) Seek(offset int64, whence int) (int64, error) {
 		offset += r.size
 	}
 	if offset < 0 {
-		return 0, errors.New("seek before the start of the file")
+		return 0, errBeforeStart
 	}
 	r.pos = offset
 	return offset, nil
@@ -75,7 +80,10 @@ func (r *Reader) Seek(offset int64, whence int) (int64, error) {
 
 // Read waits until the piece at the position is verified, then reads from the
 // store, at most to the end of what is verified without a gap.
-func (r *Reader) Read(p []byte) (int, error) {
+func (r *Reader) Read(p []byte) (int, error) { return r.ReadContext(context.Background(), p) }
+
+// ReadContext is Read, but returns the context's error when that ends first.
+func (r *Reader) ReadContext(ctx context.Context, p []byte) (int, error) {
 	if r.pos >= r.size {
 		return 0, io.EOF
 	}
@@ -89,7 +97,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 	pl := r.t.info.Load().PieceLength
 	index := int(off / pl)
 	r.announce(index)
-	end, early, err := r.wait(index, p, off-int64(index)*pl)
+	end, early, err := r.wait(ctx, index, p, off-int64(index)*pl)
 	if err != nil {
 		return 0, err
 	}
@@ -111,7 +119,7 @@ func (r *Reader) Read(p []byte) (int, error) {
 // wait blocks until a piece is stored, and returns the end of the run of stored
 // pieces that begins with it, within 1 MiB. If blocks of it at an offset are found
 // genuine before, it reads early so many bytes of them.
-func (r *Reader) wait(index int, p []byte, off int64) (end int64, early int, err error) {
+func (r *Reader) wait(ctx context.Context, index int, p []byte, off int64) (end int64, early int, err error) {
 	t := r.t
 	pl := t.info.Load().PieceLength
 	for {
@@ -133,12 +141,42 @@ func (r *Reader) wait(index int, p []byte, off int64) (end int64, early int, err
 		}
 		select {
 		case <-changed:
+		case <-ctx.Done():
+			return 0, 0, ctx.Err()
 		case <-r.closed:
+			return 0, 0, errReaderClosed
+		case <-r.parent:
 			return 0, 0, errReaderClosed
 		case <-t.quit:
 			return 0, 0, ErrNotRunning
 		}
 	}
+}
+
+// ReadAt waits for all of p, or what the range has of it, and does not move the
+// position. It may be called by any number of goroutines, also beside Read; Close
+// interrupts it.
+func (r *Reader) ReadAt(p []byte, off int64) (int, error) {
+	return r.ReadAtContext(context.Background(), p, off)
+}
+
+// ReadAtContext is ReadAt, but returns the context's error when that ends first.
+func (r *Reader) ReadAtContext(ctx context.Context, p []byte, off int64) (n int, err error) {
+	switch {
+	case off < 0:
+		return 0, errBeforeStart
+	case off >= r.size:
+		return 0, io.EOF
+	}
+	part := r.t.NewReader(r.base+off, min(int64(len(p)), r.size-off), false)
+	defer part.Close()
+	part.parent = r.closed
+	for n < len(p) && err == nil {
+		var k int
+		k, err = part.ReadContext(ctx, p[n:])
+		n += k
+	}
+	return n, err
 }
 
 // announce tells the machine what is needed next, once per piece.
@@ -164,15 +202,15 @@ func (r *Reader) announce(index int) {
 	}
 	last := int(min(r.base+r.size-1, r.base+r.pos+r.ahead) / pl)
 	r.told = index
-	r.t.post(torrent.ReaderMoved{Reader: r.id, First: index, Last: last, Jump: jump, Spacing: spacing})
+	r.t.readerMoved(torrent.ReaderMoved{Reader: r.id, First: index, Last: last, Jump: jump, Spacing: spacing})
 }
 
 // Close ends the reader; what it waited for is no longer urgent.
 func (r *Reader) Close() error {
 	r.once.Do(func() {
 		close(r.closed)
-		r.t.post(torrent.ReaderClosed{Reader: r.id})
-		r.t.post(torrent.ReaderClosed{Reader: r.id + 1})
+		r.t.readerClosed(r.id)
+		r.t.readerClosed(r.id + 1)
 	})
 	return nil
 }

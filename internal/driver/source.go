@@ -44,17 +44,25 @@ type Feed struct {
 
 // AddSource makes a source a peer of the torrent, choked and without pieces until
 // its feed says otherwise. The info dictionary must be known. It returns nil when
-// the torrent has ended.
+// the torrent has ended or is paused.
 func (t *Torrent) AddSource(addr string, src Source) *Feed {
 	f := &Feed{
 		key: torrent.PeerKey(t.nextPeer.Add(1)), t: t, src: src, addr: addr,
 		wake: make(chan struct{}, 1), quit: make(chan struct{}), expect: map[blockKey]*pieceBuffer{},
 	}
-	if !t.call(func() {
+	added := false
+	t.call(func() {
+		if t.stopping {
+			return
+		}
+		added = true
+		t.s.places.add(t.live)
+		t.live++
 		t.conns[f.key] = f
 		t.carryOut(t.m.Step(time.Now(), swarm.PeerJoined{Peer: f.key, WebSeed: true, URL: addr}))
 		t.s.wg.Go(f.run)
-	}) {
+	})
+	if !added {
 		return nil
 	}
 	return f

@@ -1,6 +1,7 @@
 package driver
 
 import (
+	"context"
 	"net/netip"
 	"time"
 
@@ -69,35 +70,74 @@ func (t *Torrent) Have() bits.Set {
 	return t.have.Clone()
 }
 
-// Stats returns a snapshot; it is zero when the torrent has ended.
-func (t *Torrent) Stats() (s Stats) {
-	t.call(func() {
-		now := time.Now()
-		s.Stats = t.m.Stats(now)
-		for _, p := range t.m.PeerStats(now) {
-			peer := Peer{PeerStats: p}
-			if c := t.conns[p.Peer]; c != nil {
-				peer.Kind, peer.Addr = c.remote()
-			}
-			s.Peers = append(s.Peers, peer)
+// showEvery is how old a snapshot of a busy torrent may be.
+const showEvery = 250 * time.Millisecond
+
+// Stats returns a snapshot. It never blocks: what it says of rates and peers is up
+// to 250 ms old.
+func (t *Torrent) Stats() Stats {
+	s := *t.shot.Load()
+	s.Downloaded, s.Uploaded = t.received.Load(), t.sent.Load()
+	return s
+}
+
+// publish makes visible, without a visit to the loop, what the machine knows. The
+// loop calls it.
+func (t *Torrent) publish(now time.Time) {
+	down, up, left := t.m.Totals()
+	t.received.Store(t.before.down + down)
+	t.sent.Store(t.before.up + up)
+	t.left.Store(left)
+	t.stale = true
+	if int(t.peers.Swap(int32(len(t.conns)))) != len(t.conns) && now.Sub(t.shown) > showEvery/10 || now.Sub(t.shown) >= showEvery {
+		t.snapshot(now)
+	}
+}
+
+func (t *Torrent) snapshot(now time.Time) {
+	s := &Stats{Stats: t.m.Stats(now)}
+	for _, p := range t.m.PeerStats(now) {
+		peer := Peer{PeerStats: p}
+		if c := t.conns[p.Peer]; c != nil {
+			peer.Kind, peer.Addr = c.remote()
 		}
-	})
+		s.Peers = append(s.Peers, peer)
+	}
+	t.shot.Store(s)
+	t.shown, t.stale = now, false
+}
+
+// idleStats is what there is to say of a torrent without a machine.
+func (t *Torrent) idleStats() (s torrent.Stats) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	s.Pieces, s.Have = t.have.Len(), t.have.Count()
+	s.Missing = int((t.left.Load() + t.info.Load().PieceLength - 1) / t.info.Load().PieceLength)
+	s.MetadataDone = true
 	return s
 }
 
 // Totals returns payload bytes received and sent, and those still missing (-1
 // while unknown). It never blocks.
 func (t *Torrent) Totals() (down, up, left int64) {
-	return t.down.Load(), t.up.Load(), t.left.Load()
+	return t.received.Load(), t.sent.Load(), t.left.Load()
 }
 
 // NumPeers is the number of connections. It never blocks.
 func (t *Torrent) NumPeers() int { return int(t.peers.Load()) }
 
-// AddPeers offers addresses to connect to, and says where they come from.
+// AddPeers offers addresses to connect to, and says where they come from. For a
+// private torrent, what the DHT and the local network say is dropped (BEP 27).
 func (t *Torrent) AddPeers(addrs []netip.AddrPort, from swarm.Source) {
+	if t.private.Load() && from&(swarm.DHT|swarm.LSD) != 0 {
+		return // it is not worth waking the torrent
+	}
 	t.post(swarm.PeersFound{Addrs: addrs, Source: from})
 }
+
+// Private reports whether only the torrent's trackers may name peers, as far as
+// that is known yet.
+func (t *Torrent) Private() bool { return t.private.Load() }
 
 // Want replaces the set of pieces to fetch; nil wants all.
 func (t *Torrent) Want(pieces *bits.Set) {
@@ -115,24 +155,120 @@ func (t *Torrent) Want(pieces *bits.Set) {
 }
 
 // Prioritize says how eagerly each piece is to be fetched; nil fetches all alike.
+// Done is open again until that was thought about.
 func (t *Torrent) Prioritize(levels []torrent.Priority) {
-	t.mu.Lock()
-	if t.isDone {
-		t.isDone = false
-		t.done = make(chan struct{})
-	}
-	t.mu.Unlock()
-	t.post(torrent.Priorities{Levels: levels})
-}
-
-// Pause stops fetching and serving, or starts it again.
-func (t *Torrent) Pause(on bool) {
-	if !on {
+	t.gate.mu.Lock()
+	opening := t.gate.phase == opening
+	t.gate.mu.Unlock()
+	if !opening { // else open looks at it
 		t.mu.Lock()
-		if t.err != ErrNotRunning {
-			t.err = nil
-		}
+		t.setDone(false)
 		t.mu.Unlock()
 	}
-	t.post(torrent.Paused{On: on})
+	t.wish(torrent.Priorities{Levels: levels}, func(w *wishes) { w.levels = levels })
+}
+
+// Pause ends all connections and dials nobody, or starts again, also what had
+// failed.
+func (t *Torrent) Pause(on bool) {
+	t.gate.mu.Lock()
+	changed := t.gate.paused != on
+	t.gate.paused = on
+	t.gate.mu.Unlock()
+	if on {
+		t.obeyed()
+	} else {
+		t.Retry()
+	}
+	if changed {
+		if !on {
+			t.s.started()
+		}
+		t.emit(Event{Kind: StateChanged})
+	}
+}
+
+// Retry starts again what had failed, such as writing to a disk that was full.
+func (t *Torrent) Retry() {
+	t.mu.Lock()
+	if t.err != ErrNotRunning {
+		t.err = nil
+	}
+	t.mu.Unlock()
+	t.gate.mu.Lock()
+	again := t.gate.failed && t.gate.phase == opening
+	t.gate.failed = false
+	t.gate.mu.Unlock()
+	if again {
+		t.openSoon(t.open)
+	}
+	t.obeyed()
+}
+
+// obeyed has the loop see what the gate says, or starts one that is needed now.
+func (t *Torrent) obeyed() {
+	t.mu.Lock()
+	start := !t.isDone
+	t.mu.Unlock()
+	t.gate.mu.Lock()
+	running, stopped := t.gate.phase == running, t.gate.stopped()
+	start = start || len(t.gate.pending) > 0 || t.awaited()
+	t.gate.mu.Unlock()
+	switch {
+	case running:
+		t.call(func() {
+			t.obey(time.Now())
+			if !t.stopping {
+				t.carryOut(t.m.Step(time.Now(), torrent.Paused{})) // the store may take writes again
+			}
+		})
+	case start && !stopped:
+		t.wake()
+	}
+}
+
+// Paused reports whether the torrent was paused.
+func (t *Torrent) Paused() bool {
+	t.gate.mu.Lock()
+	defer t.gate.mu.Unlock()
+	return t.gate.paused
+}
+
+// Parked reports whether the torrent costs nothing but the memory of what it is:
+// it has no machine, no goroutine and no open file.
+func (t *Torrent) Parked() bool {
+	t.gate.mu.Lock()
+	defer t.gate.mu.Unlock()
+	return t.gate.phase == parked
+}
+
+// Ready waits until the content is open, with what was there verified. It returns
+// why that failed, or the context's error.
+func (t *Torrent) Ready(ctx context.Context) error {
+	return t.until(ctx, func() <-chan struct{} { return t.learned })
+}
+
+// Wait waits until every wanted piece is stored. It returns why that cannot be, or
+// the context's error.
+func (t *Torrent) Wait(ctx context.Context) error { return t.until(ctx, t.Done) }
+
+func (t *Torrent) until(ctx context.Context, what func() <-chan struct{}) error {
+	for {
+		changed, ch := t.Changed(), what()
+		select {
+		case <-ch:
+			return nil
+		default:
+		}
+		if err := t.Err(); err != nil {
+			return err
+		}
+		select {
+		case <-ch:
+			return nil
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }

@@ -84,6 +84,15 @@ func (s *Session) left(c *conn) {
 	}
 }
 
+// started is added for a torrent that was paused until now.
+func (s *Session) started() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.links) > 0 && !s.closed {
+		s.wg.Go(s.added)
+	}
+}
+
 // added tells every acquaintance that there is another swarm, and meets it there.
 func (s *Session) added() {
 	s.mu.Lock()
@@ -209,7 +218,7 @@ func (s *Session) AcceptStream(c transport.Conn, label string) {
 // isPublic reports whether the torrent is known not to be private.
 func (t *Torrent) isPublic() bool {
 	info := t.info.Load()
-	return !t.opt.Private && info != nil && !info.Private
+	return !t.private.Load() && info != nil && !info.Private && !t.Paused()
 }
 
 // knows reports whether a peer is connected.

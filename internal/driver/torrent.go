@@ -18,15 +18,23 @@ import (
 )
 
 // Content is where a torrent's bytes are kept, and what of it is there already.
+// The functions may be nil.
 type Content struct {
 	Store  storage.Store
 	Layers *metainfo.Layers // nil: from the info dictionary alone
 	Have   *bits.Set        // verified pieces; nil: none
 	// Stored is told of every piece that was verified and written, before
-	// anybody else is. It may be nil. It is called by one goroutine at a time.
+	// anybody else is. It is called by one goroutine at a time.
 	Stored func(index int)
 	// Priorities say how eagerly each piece is to be fetched; nil: all alike.
 	Priorities []torrent.Priority
+	// Rest gives back what an idle torrent does not need, such as open files;
+	// the store opens them again when it is used.
+	Rest func()
+	// Check hashes what the store holds, and returns the pieces that are
+	// genuine, also together with an error that concerns others. It ends early
+	// with the context.
+	Check func(ctx context.Context, progress storage.Progress) (*bits.Set, error)
 }
 
 // Options describe a torrent to add.
@@ -35,9 +43,10 @@ type Options struct {
 	HashV2  *metainfo.Hash256 // full v2 info hash where known
 	Info    *metainfo.Info    // nil: fetched from peers
 	Private bool              // BEP 27, when Info is nil; otherwise Info says it
-	// Open makes the content once the info dictionary is known: before Add
-	// returns when Info is given. Required. An error stops the torrent.
-	Open func(info *metainfo.Info) (Content, error)
+	// Open makes the content once the info dictionary is known. Required. It
+	// runs beside everything else, for as long as hashing takes; the context
+	// ends with the torrent. An error stops the torrent.
+	Open func(ctx context.Context, info *metainfo.Info) (Content, error)
 	// ListenPort is the TCP port told to peers; 0: none.
 	ListenPort int
 	// DHTPort is the UDP port of our DHT node told to peers; 0: none.
@@ -46,41 +55,58 @@ type Options struct {
 	Paused bool
 	// Sequential fetches pieces in their order from the start.
 	Sequential bool
+	// Notify is called with every event, by the goroutine that met it: it must
+	// not block, nor wait for the torrent. It may be nil.
+	Notify func(Event)
 }
 
 // Torrent is one swarm we are a member of. Its methods may be called by any
 // goroutine.
 type Torrent struct {
-	s    *Session
-	key  metainfo.Hash
-	opt  Options
-	port int
+	s      *Session
+	key    metainfo.Hash
+	opt    Options
+	ctx    context.Context // ends with Close
+	cancel context.CancelFunc
+	quit   <-chan struct{} // of ctx
+	ended  chan struct{}
+	once   sync.Once
+	work   sync.WaitGroup // what opens and checks the content
+	gate   gate
 
-	inbox chan torrent.Event
-	calls chan func()
-	quit  chan struct{}
-	ended chan struct{}
-	once  sync.Once
+	// Owned by the loop, nil while there is none.
+	inbox     chan torrent.Event
+	calls     chan func()
+	m         *torrent.Machine
+	conns     map[torrent.PeerKey]link
+	buffers   map[int]*pieceBuffer
+	live      int // connections whose end was not reported yet
+	dialling  int
+	verifying int
+	stopping  bool      // the machine was told to pause
+	quiet     time.Time // since when the loop has had nothing to do; zero: it has
+	dials     context.Context
+	stopDials context.CancelFunc
+	shown     time.Time // when the last snapshot was made
+	stale     bool      // something happened since
 
-	// Owned by the loop.
-	m       *torrent.Machine
-	conns   map[torrent.PeerKey]link
-	buffers map[int]*pieceBuffer
-	content Content
+	content Content                  // set before the gate opens, or by the loop
+	before  struct{ down, up int64 } // of earlier loops; written at the end of one
 
-	nextPeer       atomic.Uint32
-	down, up, left atomic.Int64 // as of the last step
-	peers          atomic.Int32
-	info           atomic.Pointer[metainfo.Info]
-	store          atomic.Pointer[storage.Store]
-
-	writing sync.Mutex // held around each write to the store
+	nextPeer             atomic.Uint32
+	received, sent, left atomic.Int64 // as of the last step
+	peers                atomic.Int32
+	private              atomic.Bool
+	info                 atomic.Pointer[metainfo.Info]
+	store                atomic.Pointer[storage.Store]
+	shot                 atomic.Pointer[Stats]
+	events               hub
 
 	mu       sync.Mutex
 	have     bits.Set
 	early    map[int]*pieceBuffer // pieces of which some blocks can be read already
 	changed  chan struct{}        // closed and replaced whenever have or err changes
-	learned  chan struct{}        // closed when the info dictionary is known
+	learned  chan struct{}        // closed when the content is open
 	done     chan struct{}        // closed while every wanted piece is there
 	isDone   bool
 	err      error // why it cannot go on
@@ -88,59 +114,38 @@ type Torrent struct {
 	readerID int
 }
 
-// Add starts a torrent.
+// Add starts a torrent. It does not wait for the content to be opened: Ready
+// does. The error is ErrExists or ErrClosed.
 func (s *Session) Add(opt Options) (*Torrent, error) {
 	t := &Torrent{
 		s: s, key: opt.Key, opt: opt,
-		inbox:   make(chan torrent.Event, 256),
-		calls:   make(chan func()),
-		quit:    make(chan struct{}),
 		ended:   make(chan struct{}),
-		conns:   map[torrent.PeerKey]link{},
-		buffers: map[int]*pieceBuffer{},
-		early:   map[int]*pieceBuffer{},
 		changed: make(chan struct{}),
 		learned: make(chan struct{}),
 		done:    make(chan struct{}),
 	}
-	cfg := s.cfg.Machine
-	cfg.PeerID = s.cfg.PeerID
-	cfg.HashV2 = opt.HashV2
-	if s.cfg.Links && !opt.Private {
-		cfg.Extensions = append(cfg.Extensions[:len(cfg.Extensions):len(cfg.Extensions)], swarmsExtension)
-	}
-	cfg.Rand = newRand()
-	cfg.Client = "Shoal/" + Version
-	cfg.Private = opt.Private
-	cfg.ListenPort, cfg.DHTPort = opt.ListenPort, opt.DHTPort
+	keys := []metainfo.Hash{t.key}
 	if opt.Info != nil {
-		t.key = opt.Info.Key()
-		c, err := opt.Open(opt.Info)
-		if err != nil {
+		t.key, keys = opt.Info.Key(), opt.Info.SwarmHashes()
+		t.info.Store(opt.Info)
+		t.have = bits.New(opt.Info.NumPieces())
+		t.private.Store(opt.Info.Private)
+	} else {
+		t.private.Store(opt.Private)
+	}
+	t.left.Store(-1)
+	t.shot.Store(&Stats{})
+	t.gate.paused, t.gate.wishes.sequential = opt.Paused, opt.Sequential
+	if len(s.cfg.Machine.Extensions) > 0 {
+		// Before anybody depends on it: no machine comes about with wrong ones.
+		if _, err := torrent.New(t.machineConfig()); err != nil {
 			return nil, err
 		}
-		t.use(opt.Info, c)
-		cfg.Info, cfg.Layers, cfg.Have = opt.Info, t.content.Layers, c.Have
 	}
-	cfg.Key = t.key
-	m, err := torrent.New(cfg)
-	if err != nil {
-		return nil, err
-	}
-	t.m = m
-	if levels := t.content.Priorities; levels != nil {
-		t.carryOut(m.Step(time.Now(), torrent.Priorities{Levels: levels}))
-	}
-	t.opened()
-	t.publish()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
 		return nil, ErrClosed
-	}
-	keys := []metainfo.Hash{t.key}
-	if opt.Info != nil {
-		keys = opt.Info.SwarmHashes()
 	}
 	for _, k := range keys {
 		if s.torrents[k] != nil {
@@ -150,15 +155,73 @@ func (s *Session) Add(opt Options) (*Torrent, error) {
 	for _, k := range keys {
 		s.torrents[k] = t
 	}
-	s.wg.Go(t.run)
-	s.wg.Go(s.added)
-	if opt.Paused {
-		t.post(torrent.Paused{On: true})
+	t.ctx, t.cancel = context.WithCancel(s.ctx)
+	t.quit = t.ctx.Done()
+	if len(s.links) > 0 {
+		s.wg.Go(s.added)
 	}
-	if opt.Sequential {
-		t.SetSequential(true)
+	if opt.Info != nil {
+		t.openSoon(t.open)
+		return t, nil
+	}
+	t.gate.phase = parked
+	if !opt.Paused {
+		t.wake()
 	}
 	return t, nil
+}
+
+// machineConfig is what a machine of this torrent works on, as of now.
+func (t *Torrent) machineConfig() torrent.Config {
+	cfg := t.s.cfg.Machine
+	cfg.Key, cfg.HashV2 = t.key, t.opt.HashV2
+	cfg.PeerID = t.s.cfg.PeerID
+	if t.s.cfg.Links && !t.private.Load() {
+		cfg.Extensions = append(cfg.Extensions[:len(cfg.Extensions):len(cfg.Extensions)], swarmsExtension)
+	}
+	cfg.Rand = newRand()
+	cfg.Client = "Shoal/" + Version
+	cfg.Private = t.private.Load()
+	cfg.ListenPort, cfg.DHTPort = t.opt.ListenPort, t.opt.DHTPort
+	if info := t.info.Load(); info != nil {
+		have := t.Have()
+		cfg.Info, cfg.Layers, cfg.Have = info, t.content.Layers, &have
+	}
+	return cfg
+}
+
+// openSoon has f open or check the content, when it is its turn.
+func (t *Torrent) openSoon(f func()) {
+	t.s.openers.run(t.s, func() {
+		t.gate.mu.Lock()
+		over := t.gate.phase == ended
+		if !over {
+			t.work.Add(1)
+		}
+		t.gate.mu.Unlock()
+		if !over {
+			defer t.work.Done()
+			f()
+		}
+	})
+}
+
+// open opens the content of a torrent whose info dictionary is known from the
+// start.
+func (t *Torrent) open() {
+	info := t.opt.Info
+	c, err := t.opt.Open(t.ctx, info)
+	if err != nil {
+		t.gate.mu.Lock()
+		t.gate.failed = true
+		t.gate.mu.Unlock()
+		t.fail(err)
+		return
+	}
+	t.use(info, c)
+	t.holds(c.Have)
+	t.release()
+	t.told() // whoever has waited may come in
 }
 
 // use takes the content of the torrent. It is called before the loop starts, or
@@ -168,6 +231,11 @@ func (t *Torrent) use(info *metainfo.Info, c Content) {
 		c.Layers = metainfo.NewLayers(info)
 	}
 	t.content = c
+	if c.Priorities != nil {
+		t.gate.mu.Lock()
+		t.gate.wishes.levels = c.Priorities
+		t.gate.mu.Unlock()
+	}
 	t.info.Store(info)
 	t.store.Store(&c.Store)
 }
@@ -175,20 +243,91 @@ func (t *Torrent) use(info *metainfo.Info, c Content) {
 // ErrNotRunning is the error of a torrent after Close.
 var ErrNotRunning = errors.New("the torrent is closed")
 
-// opened publishes what the machine knows once the content is open.
-func (t *Torrent) opened() {
-	if t.info.Load() == nil {
+// holds takes note of what the content holds. It does nothing else: machines are
+// made by it.
+func (t *Torrent) holds(have *bits.Set) {
+	t.gate.mu.Lock()
+	levels := t.gate.wishes.levels
+	t.gate.mu.Unlock()
+	info := t.info.Load()
+	t.mu.Lock()
+	t.have = bits.New(info.NumPieces())
+	if have != nil && have.Len() == t.have.Len() {
+		t.have = have.Clone()
+	}
+	missing := missing(&t.have, levels)
+	t.left.Store(int64(missing) * info.PieceLength)
+	was := t.isDone
+	t.setDone(missing == 0)
+	t.broadcast()
+	t.mu.Unlock()
+	t.shot.Store(&Stats{Stats: t.idleStats()})
+	if missing == 0 && !was {
+		t.emit(Event{Kind: Finished})
+	}
+}
+
+// told tells whoever waits for the content that it is open.
+func (t *Torrent) told() {
+	t.mu.Lock()
+	first := true
+	select {
+	case <-t.learned:
+		first = false
+	default:
+		close(t.learned)
+		t.broadcast()
+	}
+	t.mu.Unlock()
+	if first {
+		t.emit(Event{Kind: Opened})
+	}
+}
+
+// missing counts the wanted pieces that are not there.
+func missing(have *bits.Set, levels []torrent.Priority) (n int) {
+	if len(levels) != have.Len() {
+		return have.Len() - have.Count()
+	}
+	for i, p := range levels {
+		if p != torrent.Skip && !have.Has(i) {
+			n++
+		}
+	}
+	return n
+}
+
+// setDone opens or closes done. Callers hold mu.
+func (t *Torrent) setDone(done bool) {
+	if done == t.isDone {
 		return
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.have = t.m.HavePieces()
-	close(t.learned)
-	if t.m.Complete() && !t.isDone {
-		t.isDone = true
+	if t.isDone = done; done {
 		close(t.done)
+	} else {
+		t.done = make(chan struct{})
 	}
-	t.broadcast()
+}
+
+// release ends the phase of opening: whoever needs the torrent may have it, and
+// one that has something to fetch starts.
+func (t *Torrent) release() {
+	t.mu.Lock()
+	start := !t.isDone
+	t.mu.Unlock()
+	t.gate.mu.Lock()
+	if t.gate.phase != opening {
+		t.gate.mu.Unlock()
+		return
+	}
+	t.gate.phase = parked
+	start = !t.gate.stopped() && (start || len(t.gate.pending) > 0 || t.awaited())
+	t.gate.mu.Unlock()
+	if start {
+		t.wake()
+	} else if t.content.Rest != nil {
+		t.content.Rest()
+	}
 }
 
 // broadcast wakes whoever waits for a change. Callers hold mu.
@@ -197,95 +336,8 @@ func (t *Torrent) broadcast() {
 	t.changed = make(chan struct{})
 }
 
-// run is the loop that owns the machine, the connections and the buffers:
-// nothing else touches them.
-func (t *Torrent) run() {
-	defer t.end()
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	var batch []torrent.Event
-	for {
-		batch = batch[:0]
-		select {
-		case <-t.quit:
-			return
-		case ev := <-t.inbox:
-			batch = append(batch, ev)
-		drain:
-			for len(batch) < 64 {
-				select {
-				case ev := <-t.inbox:
-					batch = append(batch, ev)
-				default:
-					break drain
-				}
-			}
-		case f := <-t.calls:
-			f()
-		case <-timer.C:
-		}
-		for _, ev := range batch {
-			if left, ok := ev.(swarm.PeerLeft); ok {
-				delete(t.conns, left.Peer)
-			}
-		}
-		t.carryOut(t.m.Step(time.Now(), batch...))
-		t.publish()
-		if at := t.m.Deadline(); at.IsZero() {
-			timer.Stop()
-		} else {
-			timer.Reset(max(0, time.Until(at)))
-		}
-	}
-}
-
-// publish makes the totals visible without a visit to the loop.
-func (t *Torrent) publish() {
-	down, up, left := t.m.Totals()
-	t.down.Store(down)
-	t.up.Store(up)
-	t.left.Store(left)
-	t.peers.Store(int32(len(t.conns)))
-}
-
-func (t *Torrent) end() {
-	for _, c := range t.conns {
-		c.close()
-	}
-	for _, b := range t.buffers {
-		b.drop()
-	}
-	t.mu.Lock()
-	if t.err == nil {
-		t.err = ErrNotRunning
-	}
-	t.broadcast()
-	t.mu.Unlock()
-	close(t.ended)
-}
-
-// post gives an event to the loop.
-func (t *Torrent) post(ev torrent.Event) {
-	select {
-	case t.inbox <- ev:
-	case <-t.quit:
-	}
-}
-
-// call runs f in the loop and waits for it. It reports false when the torrent
-// has ended.
-func (t *Torrent) call(f func()) bool {
-	ran := make(chan struct{})
-	select {
-	case t.calls <- func() { f(); close(ran) }:
-		<-ran
-		return true
-	case <-t.quit:
-		return false
-	}
-}
-
-// Close leaves the swarm. The content stays open: its owner closes it.
+// Close leaves the swarm. It does not wait for what is being hashed. The content
+// stays open: its owner closes it.
 func (t *Torrent) Close() {
 	t.once.Do(func() {
 		t.s.mu.Lock()
@@ -295,9 +347,17 @@ func (t *Torrent) Close() {
 			}
 		}
 		t.s.mu.Unlock()
-		close(t.quit)
+		t.gate.mu.Lock()
+		was := t.gate.phase
+		t.gate.phase = ended
+		t.gate.mu.Unlock()
+		t.cancel()
+		if was != running {
+			t.end()
+		}
 	})
 	<-t.ended
+	t.work.Wait()
 }
 
 // handshake is what we say first in the swarm with that key.
@@ -306,7 +366,7 @@ func (t *Torrent) handshake(key metainfo.Hash) wire.Handshake {
 	h.SetExtensions()
 	h.SetFast()
 	info := t.info.Load()
-	if t.opt.DHTPort != 0 && !t.opt.Private && (info == nil || !info.Private) {
+	if t.opt.DHTPort != 0 && !t.private.Load() {
 		h.SetDHT()
 	}
 	if info != nil && info.HasV2 || info == nil && t.opt.HashV2 != nil {
@@ -339,6 +399,7 @@ func (t *Torrent) hasKey(key metainfo.Hash) bool { return t.s.Torrent(key) == t 
 
 // join hands a stream after its handshakes to the loop.
 func (t *Torrent) join(c transport.Conn, h wire.Handshake, outgoing bool) {
+	t.await(handshakeTimeout)
 	from := origin(c)
 	if l := linkOf(c); l != nil {
 		l.Name(h.PeerID)
@@ -352,7 +413,13 @@ func (t *Torrent) join(c transport.Conn, h wire.Handshake, outgoing bool) {
 	if c.Kind() == transport.WebRTC {
 		ev.Addr = netip.AddrPort{} // nobody could dial it
 	}
-	if !t.call(func() {
+	joined := false
+	t.call(func() {
+		if t.stopping || !t.s.places.take(t.live) {
+			return
+		}
+		joined = true
+		t.live++
 		cn := newConn(t, torrent.PeerKey(t.nextPeer.Add(1)), h.PeerID, c)
 		cn.limits = t.m.Limits()
 		t.conns[cn.key] = cn
@@ -361,8 +428,33 @@ func (t *Torrent) join(c transport.Conn, h wire.Handshake, outgoing bool) {
 		if t.conns[cn.key] == cn {
 			t.s.wg.Go(cn.readLoop)
 			t.s.wg.Go(cn.writeLoop)
+			t.emit(Event{Kind: PeerJoined, Peer: c.RemoteAddr()})
+		} else {
+			t.gone()
 		}
-	}) {
+	})
+	if !joined {
 		c.Close()
+	}
+}
+
+// gone accounts for the end of a connection. The loop calls it.
+func (t *Torrent) gone() {
+	t.live--
+	t.s.places.give(1, t.live)
+}
+
+// await gives a content that is being opened some time to be ready: a peer may
+// come just then.
+func (t *Torrent) await(most time.Duration) {
+	if t.info.Load() == nil {
+		return
+	}
+	timer := time.NewTimer(most)
+	defer timer.Stop()
+	select {
+	case <-t.learned:
+	case <-t.quit:
+	case <-timer.C:
 	}
 }

@@ -138,14 +138,33 @@ type Client struct {
 	ctx context.Context
 	end context.CancelFunc
 	tcp tcpAnnouncer
+	wg  sync.WaitGroup // of the loop and of announces by HTTP and UDP
+
+	// Owned by the loop.
+	due  agenda
+	line line
+	rng  *rand.Rand
+
+	mailMu sync.Mutex
+	mail   []letter
+	closed bool // nothing is delivered any more
+	wake   chan struct{}
 
 	mu      sync.Mutex
-	rng     *rand.Rand // seeds the sources of torrents and sockets
+	seeds   *rand.Rand // of the sources of sockets and exchanges
 	sockets map[string]*socket
 }
 
 // New returns a Client that announces nothing yet.
 func New(cfg Config) *Client {
+	c := newClient(cfg)
+	c.wg.Add(1)
+	go c.run()
+	return c
+}
+
+// newClient returns a Client without its loop.
+func newClient(cfg Config) *Client {
 	def(&cfg.MaxOffers, 5)
 	def(&cfg.MaxAnswers, defaultMaxAnswers)
 	def(&cfg.MaxInterval, time.Hour)
@@ -158,11 +177,15 @@ func New(cfg Config) *Client {
 	if cfg.Seed == 0 {
 		cfg.Seed = rand.Uint64()
 	}
-	c := &Client{cfg: cfg, rtc: cfg.rtc, rng: rand.New(rand.NewPCG(cfg.Seed, 0)), sockets: make(map[string]*socket)}
+	c := &Client{
+		cfg: cfg, rtc: cfg.rtc, seeds: rand.New(rand.NewPCG(cfg.Seed, 0)), sockets: make(map[string]*socket),
+		wake: make(chan struct{}, 1),
+	}
 	if c.rtc == nil && cfg.WebRTC != nil {
 		c.rtc = hostAdapter{cfg.WebRTC}
 	}
-	c.key = c.rng.Uint32()
+	c.key = c.seeds.Uint32()
+	c.rng = c.source()
 	c.ctx, c.end = context.WithCancel(context.Background())
 	c.tcp.init(c)
 	return c
@@ -178,13 +201,15 @@ func def[T int | time.Duration](p *T, v T) {
 func (c *Client) source() *rand.Rand {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return rand.New(rand.NewPCG(c.rng.Uint64(), c.rng.Uint64()))
+	return rand.New(rand.NewPCG(c.seeds.Uint64(), c.seeds.Uint64()))
 }
 
 // Start announces a swarm until the Handle is stopped.
 func (c *Client) Start(a Announcement) *Handle {
 	t := newTorrent(c, a)
-	go t.run()
+	if !t.post((*torrent).begin) {
+		close(t.done)
+	}
 	return &Handle{t}
 }
 
@@ -192,6 +217,8 @@ func (c *Client) Start(a Announcement) *Handle {
 // called any number of times.
 func (c *Client) Close() error {
 	c.end()
+	c.wg.Wait()
+	c.tcp.close()
 	return nil
 }
 
@@ -218,7 +245,7 @@ func (h *Handle) Stop(ctx context.Context) {
 	case <-h.t.done: // the Client was closed
 	case <-ctx.Done():
 	}
-	h.t.end()
+	h.t.post(func(t *torrent, now time.Time) { t.abandon() })
 	<-h.t.done
 }
 

@@ -241,22 +241,24 @@ func TestAnnounceDoesNotWaitForOffersThatFail(t *testing.T) {
 
 // The clock of this test is the argument of step.
 func TestStaleOffersAreClosed(t *testing.T) {
-	n := newNode(t, newNet(), nil)
-	tor := newTorrent(n.c, Announcement{Key: swarmKey})
+	host := &fakeHost{net: newNet()}
+	c := newClient(Config{Sink: newSink(), rtc: host}) // without its loop
+	tor := newTorrent(c, Announcement{Key: swarmKey})
+	tor.startWS(nil)
 	now := time.Now()
 	tor.pool.Want(now, 2)
 	tor.makeOffer()
 	tor.makeOffer()
-	tor.drain(now, false)
-	if len(tor.open) != 2 || tor.sleep(now) > 50*time.Second {
-		t.Fatalf("%d open, sleeps %v", len(tor.open), tor.sleep(now))
+	c.deliver(now)
+	if len(tor.open) != 2 || tor.deadline(now).Sub(now) > 50*time.Second {
+		t.Fatalf("%d open, sleeps %v", len(tor.open), tor.deadline(now).Sub(now))
 	}
 	tor.step(now.Add(49 * time.Second))
-	if _, _, live := n.host.counts(); live != 2 {
+	if _, _, live := host.counts(); live != 2 {
 		t.Errorf("after 49 s %d are live", live)
 	}
 	tor.step(now.Add(50 * time.Second))
-	if _, _, live := n.host.counts(); live != 0 || len(tor.open) != 0 {
+	if _, _, live := host.counts(); live != 0 || len(tor.open) != 0 {
 		t.Errorf("after 50 s %d are live", live)
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptrace"
 	"net/netip"
 	"net/url"
 	"path"
@@ -65,32 +66,65 @@ func checkDial(ctx context.Context, _, address string, _ syscall.RawConn) error 
 	if !ok || err != nil {
 		return nil
 	}
-	ip := ap.Addr().Unmap()
-	inside := ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()
-	switch {
+	switch ip := ap.Addr().Unmap(); {
 	case ip.IsLoopback() && !t.announce.Load():
 		return errLoopback
-	case inside && t.redirected.Load() && t.public.Load():
+	case isInside(ip) && t.redirected.Load() && t.public.Load():
 		return errInward
-	case !inside && !t.redirected.Load():
-		t.public.Store(true)
 	}
 	return nil
 }
 
-func newHTTPClient() *http.Client {
-	dialer := &net.Dialer{Timeout: 15 * time.Second, ControlContext: checkDial}
-	return &http.Client{
-		CheckRedirect: checkRedirect,
-		Transport: &http.Transport{
-			DialContext:            dialer.DialContext,
-			TLSHandshakeTimeout:    15 * time.Second,
-			MaxResponseHeaderBytes: 64 << 10,
-			DisableCompression:     true, // done here, with a limit
-			DisableKeepAlives:      true, // the next announce is half an hour away
-		},
+func isInside(ip netip.Addr) bool {
+	return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()
+}
+
+// began notes where the first request of a trail went, on a connection that was made
+// for it or for an earlier announce.
+func (t *trail) began(info httptrace.GotConnInfo) {
+	ap, err := netip.ParseAddrPort(info.Conn.RemoteAddr().String())
+	if err == nil && !isInside(ap.Addr().Unmap()) && !t.redirected.Load() {
+		t.public.Store(true)
 	}
 }
+
+// httpClients send requests. Where thousands of torrents are announced to one
+// tracker, the next announce is seldom half an hour away, so that connections are
+// kept for a moment. Only requests that could make those connections themselves get
+// them: announces, not where a tracker sends us from there.
+type httpClients struct {
+	client *http.Client
+	kept   *http.Transport
+	single *http.Transport
+}
+
+func newHTTPClients() httpClients {
+	dialer := &net.Dialer{Timeout: 15 * time.Second, ControlContext: checkDial}
+	h := httpClients{single: &http.Transport{
+		DialContext:            dialer.DialContext,
+		TLSHandshakeTimeout:    15 * time.Second,
+		MaxResponseHeaderBytes: 64 << 10,
+		DisableCompression:     true, // done here, with a limit
+		DisableKeepAlives:      true,
+	}}
+	h.kept = h.single.Clone()
+	h.kept.DisableKeepAlives = false
+	h.kept.MaxIdleConns, h.kept.MaxIdleConnsPerHost = 16, 4
+	h.kept.IdleConnTimeout = 3 * time.Second
+	h.client = &http.Client{CheckRedirect: checkRedirect, Transport: h}
+	return h
+}
+
+// RoundTrip implements http.RoundTripper.
+func (h httpClients) RoundTrip(r *http.Request) (*http.Response, error) {
+	t, ok := r.Context().Value(trailKey{}).(*trail)
+	if ok && t.announce.Load() && !t.redirected.Load() {
+		return h.kept.RoundTrip(r)
+	}
+	return h.single.RoundTrip(r)
+}
+
+func (h httpClients) close() { h.kept.CloseIdleConnections() }
 
 func (t *tcpAnnouncer) announceHTTP(ctx context.Context, announce string, r *tcpRequest) (tcpReply, error) {
 	u, err := url.Parse(announce)
@@ -149,13 +183,14 @@ func (t *tcpAnnouncer) get(ctx context.Context, u *url.URL) ([]byte, error) {
 	trail.announce.Store(isAnnounce(u))
 	ctx, cancel := context.WithTimeout(context.WithValue(ctx, trailKey{}, trail), t.c.cfg.Timeout)
 	defer cancel()
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: trail.began})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, err
 	}
 	req.Header.Set("User-Agent", t.c.cfg.UserAgent)
 	req.Header.Set("Accept-Encoding", "gzip")
-	resp, err := t.http.Do(req)
+	resp, err := t.http.client.Do(req)
 	if err != nil {
 		return nil, plain(err)
 	}

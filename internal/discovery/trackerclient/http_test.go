@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"net/http/httptrace"
 	"net/netip"
 	"strings"
 	"testing"
@@ -203,6 +204,30 @@ func TestPublicTrackersDoNotRedirectInward(t *testing.T) {
 		}
 	}
 }
+
+// What is remembered of where a trail began holds for kept connections too.
+func TestATrailRemembersWhereItBegan(t *testing.T) {
+	for addr, want := range map[string]bool{"8.8.8.8": true, "127.0.0.1": false, "192.168.1.1": false, "::ffff:10.0.0.1": false} {
+		tr := new(trail)
+		info := httptrace.GotConnInfo{Conn: connTo{addr: &net.TCPAddr{IP: net.ParseIP(addr), Port: 80}}, Reused: true}
+		tr.began(info)
+		if tr.public.Load() != want {
+			t.Errorf("%s: public %v", addr, tr.public.Load())
+		}
+		tr = new(trail)
+		tr.redirected.Store(true)
+		if tr.began(info); tr.public.Load() {
+			t.Errorf("%s: where a redirect leads is no beginning", addr)
+		}
+	}
+}
+
+type connTo struct {
+	net.Conn
+	addr net.Addr
+}
+
+func (c connTo) RemoteAddr() net.Addr { return c.addr }
 
 func TestHTTPServerThatHangs(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -64,9 +64,9 @@ func (s *socket) takeServers(raw []byte) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, u := range s.users {
+	s.each(func(u socketUser) {
 		u.t.post(func(t *torrent, now time.Time) { t.relayKnown(now, u.w) })
-	}
+	})
 }
 
 // relayKnown makes offers anew that were made before a relay was known. They go out a little

@@ -9,6 +9,7 @@ import (
 
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/schedule"
 	"github.com/shoal-p2p/shoal/internal/signal"
+	"github.com/shoal-p2p/shoal/metainfo"
 )
 
 // maxMessage bounds what a WebSocket tracker may send at once, in bytes.
@@ -46,7 +47,8 @@ type socket struct {
 	servers []string // that the tracker handed out; guarded by c.mu
 
 	mu    sync.Mutex
-	users []socketUser
+	users map[metainfo.Hash][]socketUser
+	count int // of users
 	up    bool
 	queue []outgoing
 	asked time.Time // when the oldest unanswered announce was sent
@@ -70,7 +72,7 @@ func (c *Client) join(t *torrent, w *wsTracker) *socket {
 	c.mu.Lock()
 	s := c.sockets[w.url]
 	if s == nil {
-		s = &socket{c: c, url: w.url, wake: make(chan struct{}, 1), retry: make(chan struct{}, 1)}
+		s = &socket{c: c, url: w.url, users: make(map[metainfo.Hash][]socketUser), wake: make(chan struct{}, 1), retry: make(chan struct{}, 1)}
 		s.ctx, s.end = context.WithCancel(c.ctx)
 		c.sockets[w.url] = s
 		defer func() { go s.run() }()
@@ -78,7 +80,8 @@ func (c *Client) join(t *torrent, w *wsTracker) *socket {
 	s.mu.Lock()
 	c.mu.Unlock()
 	defer s.mu.Unlock()
-	s.users = append(s.users, socketUser{t, w})
+	s.users[t.a.Key] = append(s.users[t.a.Key], socketUser{t, w})
+	s.count++
 	if s.up {
 		t.post(func(t *torrent, now time.Time) { t.online(now, w) })
 	}
@@ -89,20 +92,34 @@ func (c *Client) join(t *torrent, w *wsTracker) *socket {
 	return s
 }
 
+// each calls f for every user. Callers hold mu.
+func (s *socket) each(f func(socketUser)) {
+	for _, list := range s.users {
+		for _, u := range list {
+			f(u)
+		}
+	}
+}
+
 // leave ends the use of the socket by t; without users it is closed.
 func (s *socket) leave(t *torrent) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for i, u := range s.users {
+	list := s.users[t.a.Key]
+	for i, u := range list {
 		if u.t == t {
-			s.users = append(s.users[:i], s.users[i+1:]...)
+			list = append(list[:i:i], list[i+1:]...)
+			s.count--
 			break
 		}
 	}
+	if s.users[t.a.Key] = list; len(list) == 0 {
+		delete(s.users, t.a.Key)
+	}
 	s.iceAt = time.Time{} // t may have asked for servers, and hears of none
-	if len(s.users) == 0 && s.c.sockets[s.url] == s {
+	if s.count == 0 && s.c.sockets[s.url] == s {
 		delete(s.c.sockets, s.url)
 		s.c.hand(s, nil)
 		s.end()
@@ -222,10 +239,8 @@ func (s *socket) read(conn wsConn, backoff *schedule.Backoff) error {
 		}
 		s.mu.Lock()
 		s.asked = time.Time{}
-		for _, u := range s.users {
-			if u.t.a.Key == m.InfoHash {
-				u.t.postUpTo(limit, func(t *torrent, now time.Time) { t.relay(now, u.w, m) })
-			}
+		for _, u := range s.users[m.InfoHash] {
+			u.t.postUpTo(limit, func(t *torrent, now time.Time) { t.relay(now, u.w, m) })
 		}
 		s.mu.Unlock()
 	}
@@ -292,9 +307,9 @@ func (s *socket) setUp() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.up, s.asked, s.iceAt = true, time.Time{}, time.Time{}
-	for _, u := range s.users {
+	s.each(func(u socketUser) {
 		u.t.post(func(t *torrent, now time.Time) { t.online(now, u.w) })
-	}
+	})
 }
 
 // down tells the users that there is no connection until next.
@@ -303,9 +318,9 @@ func (s *socket) down(err error, next time.Time) {
 	s.up = false
 	queue := s.queue
 	s.queue = nil
-	for _, u := range s.users {
+	s.each(func(u socketUser) {
 		u.t.post(func(t *torrent, _ time.Time) { t.offline(u.w, err, next) })
-	}
+	})
 	s.mu.Unlock()
 	for _, m := range queue {
 		if m.done != nil {

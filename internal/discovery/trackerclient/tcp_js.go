@@ -12,6 +12,8 @@ type tcpAnnouncer struct{}
 
 func (tcpAnnouncer) init(*Client) {}
 
+func (tcpAnnouncer) close() {}
+
 func (tcpAnnouncer) announce(context.Context, string, *tcpRequest) (tcpReply, error) {
 	return tcpReply{}, ErrUnsupported
 }

@@ -2,39 +2,28 @@
 
 package trackerclient
 
-import (
-	"context"
-	"net/http"
-)
+import "context"
 
 const (
 	tcpSupported = true
 	// numWant is how many addresses we ask for.
 	numWant = 50
-	// maxTCPAnnounces bounds the announces that run at a time in a Client.
-	maxTCPAnnounces = 32
 )
 
 // tcpAnnouncer announces to HTTP and UDP trackers.
 type tcpAnnouncer struct {
-	c     *Client
-	http  *http.Client
-	slots chan struct{}
+	c    *Client
+	http httpClients
 }
 
 func (t *tcpAnnouncer) init(c *Client) {
 	t.c = c
-	t.http = newHTTPClient()
-	t.slots = make(chan struct{}, maxTCPAnnounces)
+	t.http = newHTTPClients()
 }
 
+func (t *tcpAnnouncer) close() { t.http.close() }
+
 func (t *tcpAnnouncer) announce(ctx context.Context, url string, r *tcpRequest) (tcpReply, error) {
-	select {
-	case t.slots <- struct{}{}:
-		defer func() { <-t.slots }()
-	case <-ctx.Done():
-		return tcpReply{}, ctx.Err()
-	}
 	if scheme(url) == "udp" {
 		return t.announceUDP(ctx, url, r)
 	}

@@ -1,8 +1,8 @@
 package trackerclient
 
 import (
+	"container/heap"
 	"context"
-	"math/rand/v2"
 	"strings"
 	"sync"
 	"time"
@@ -11,48 +11,52 @@ import (
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/schedule"
 )
 
-// A torrent is one announcement. All its state is owned by the goroutine of run,
-// except the mailbox; other goroutines post functions to it.
+// A torrent is one announcement. All its state is owned by the Client's loop; others
+// post functions to it.
 type torrent struct {
 	c   *Client
 	a   Announcement
-	rng *rand.Rand
-	ctx context.Context // ends with the announcement, or when the Client is closed
+	ctx context.Context // ends with the announcement; nil without WebSocket trackers
 	end context.CancelFunc
 
 	ws   []*wsTracker
-	tcp  *schedule.Machine
-	quit context.CancelFunc // ends the TCP announce that is running
+	tcp  *schedule.Machine  // nil without HTTP and UDP trackers
+	quit context.CancelFunc // ends the TCP announce that is under way; may be nil
 	ids  map[string]string  // tracker ids by URL
-	pool *offers.Pool
-	open map[offers.ID]*openOffer
+	*rtcState
 
-	answering map[[20]byte]struct{} // peers whose offers are being answered
-	recent    [64]relayID           // the offers of others that were seen last
-	recentAt  int
+	at   int // in the agenda; -1 = not there
+	next time.Time
 
 	stopping bool
 	stopped  chan struct{} // closed when the trackers have been told
-	done     chan struct{} // closed when run has returned
+	done     chan struct{} // closed when it was abandoned
 
-	mu    sync.Mutex
-	mail  []func(t *torrent, now time.Time)
-	wake  chan struct{}
-	ended bool
+	// Guarded by c.mailMu.
+	waiting int // letters
+	ended   bool
+}
+
+// rtcState is what a torrent needs for WebSocket trackers.
+type rtcState struct {
+	pool      *offers.Pool
+	open      map[offers.ID]*openOffer
+	answering map[[20]byte]struct{} // peers whose offers are being answered
+	recent    [64]relayID           // the offers of others that were seen last
+	recentAt  int
 }
 
 func newTorrent(c *Client, a Announcement) *torrent {
-	t := &torrent{
-		c: c, a: a, rng: c.source(), ids: make(map[string]string), open: make(map[offers.ID]*openOffer),
-		answering: make(map[[20]byte]struct{}),
-		stopped:   make(chan struct{}), done: make(chan struct{}), wake: make(chan struct{}, 1),
-	}
-	t.ctx, t.end = context.WithCancel(c.ctx)
-	t.pool = offers.New(offers.Config{MaxAge: 50 * time.Second, ReuseAge: 35 * time.Second}, t.rng)
+	return &torrent{c: c, a: a, at: -1, stopped: make(chan struct{}), done: make(chan struct{})}
+}
 
+// begin is the first that the loop does for a torrent.
+func (t *torrent) begin(now time.Time) {
+	t.next = now
+	heap.Push(&t.c.due, t)
 	var ws []string
 	var tiers [][]string
-	for _, tier := range a.Trackers {
+	for _, tier := range t.a.Trackers {
 		var rest []string
 		for _, url := range tier {
 			switch scheme(url) {
@@ -64,11 +68,16 @@ func newTorrent(c *Client, a Announcement) *torrent {
 				t.unsupported(url)
 			}
 		}
-		tiers = append(tiers, rest)
+		if len(rest) > 0 {
+			tiers = append(tiers, rest)
+		}
 	}
-	t.startTCP(tiers)
-	t.startWS(ws)
-	return t
+	if len(tiers) > 0 {
+		t.startTCP(tiers)
+	}
+	if len(ws) > 0 {
+		t.startWS(ws)
+	}
 }
 
 func scheme(url string) string {
@@ -80,94 +89,45 @@ func scheme(url string) string {
 }
 
 func (t *torrent) unsupported(url string) {
-	t.post(func(t *torrent, _ time.Time) {
-		t.c.cfg.Sink.TrackerStatus(t.a.Key, url, Status{Seeders: -1, Leechers: -1, Err: ErrUnsupported})
-	})
-}
-
-// What a tracker sends in floods is dropped when so much waits for a torrent:
-// offers first, so that the reply behind them is still heard.
-const (
-	maxOffersWaiting = 64
-	maxWaiting       = 256
-)
-
-// post has f called by the torrent's goroutine. It reports false when that has
-// ended.
-func (t *torrent) post(f func(t *torrent, now time.Time)) bool { return t.postUpTo(1<<30, f) }
-
-// postUpTo is post, unless so much waits already: for what trackers may send in floods.
-func (t *torrent) postUpTo(limit int, f func(t *torrent, now time.Time)) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.ended || len(t.mail) >= limit {
-		return false
-	}
-	t.mail = append(t.mail, f)
-	select {
-	case t.wake <- struct{}{}:
-	default:
-	}
-	return true
-}
-
-func (t *torrent) run() {
-	defer close(t.done)
-	timer := time.NewTimer(0)
-	defer timer.Stop()
-	for t.ctx.Err() == nil {
-		select {
-		case <-t.ctx.Done():
-		case <-t.wake:
-		case <-timer.C:
-		}
-		now := time.Now()
-		t.drain(now, false)
-		if !t.stopping {
-			t.step(now)
-		}
-		timer.Reset(t.sleep(now))
-	}
-	t.drain(time.Now(), true)
-	t.abandon()
-}
-
-// drain calls what was posted, the last time with ended.
-func (t *torrent) drain(now time.Time, ended bool) {
-	t.mu.Lock()
-	mail := t.mail
-	t.mail = nil
-	t.ended = ended
-	t.mu.Unlock()
-	for _, f := range mail {
-		f(t, now)
-	}
+	t.c.cfg.Sink.TrackerStatus(t.a.Key, url, Status{Seeders: -1, Leechers: -1, Err: ErrUnsupported})
 }
 
 // step does what is due.
 func (t *torrent) step(now time.Time) {
+	if t.stopping {
+		return
+	}
+	if t.tcp != nil {
+		t.stepTCP(now)
+	}
+	if t.rtcState == nil {
+		return
+	}
 	for _, id := range t.pool.Expire(now, nil) {
 		t.dropOffer(id)
 	}
-	t.stepTCP(now)
 	for _, w := range t.ws {
 		t.stepWS(now, w)
 	}
 }
 
-// sleep returns how long nothing is due.
-func (t *torrent) sleep(now time.Time) time.Duration {
-	next := now.Add(time.Hour)
+// deadline returns when something is due next.
+func (t *torrent) deadline(now time.Time) time.Time {
+	next := now.Add(24 * time.Hour)
 	earlier := func(at time.Time, ok bool) {
 		if ok && at.Before(next) {
 			next = at
 		}
 	}
 	if t.stopping {
-		return time.Hour
+		return next
 	}
-	earlier(t.pool.Deadline())
-	earlier(t.tcp.Deadline())
+	if t.tcp != nil {
+		earlier(t.tcp.Deadline())
+	}
+	if t.rtcState != nil {
+		earlier(t.pool.Deadline())
+	}
 	for _, w := range t.ws {
 		if w.due != nil {
 			earlier(w.waitUntil, true)
@@ -175,18 +135,25 @@ func (t *torrent) sleep(now time.Time) time.Duration {
 			earlier(w.m.Deadline())
 		}
 	}
-	return max(next.Sub(now), 0)
+	if !next.After(now) {
+		next = now.Add(time.Millisecond) // something else than time is waited for
+	}
+	return next
 }
 
 func (t *torrent) complete(now time.Time) {
-	t.tcp.Complete(now)
+	if t.tcp != nil {
+		t.tcp.Complete(now)
+	}
 	for _, w := range t.ws {
 		w.m.Complete(now)
 	}
 }
 
 func (t *torrent) update(now time.Time) {
-	t.tcp.Update(now)
+	if t.tcp != nil {
+		t.tcp.Update(now)
+	}
 	for _, w := range t.ws {
 		w.m.Update(now)
 	}
@@ -205,9 +172,13 @@ func (t *torrent) stop(ctx context.Context) {
 		return
 	}
 	t.stopping = true
-	t.quit() // a start must not overtake the stop
 	var wg sync.WaitGroup
-	t.stopTCP(ctx, &wg)
+	if t.tcp != nil {
+		if t.quit != nil {
+			t.quit() // a start must not overtake the stop
+		}
+		t.stopTCP(ctx, &wg)
+	}
 	t.stopWS(&wg)
 	go func() {
 		wg.Wait()
@@ -215,15 +186,33 @@ func (t *torrent) stop(ctx context.Context) {
 	}()
 }
 
-// abandon gives up everything that is still open, at the end of run.
+// abandon gives up everything that is still open. It is the last that happens to a
+// torrent, and may be called more than once.
 func (t *torrent) abandon() {
-	t.end()
-	for id := range t.open {
-		t.dropOffer(id)
+	t.c.mailMu.Lock()
+	was := t.ended
+	t.ended = true
+	t.c.mailMu.Unlock()
+	if was {
+		return
+	}
+	if t.at >= 0 {
+		heap.Remove(&t.c.due, t.at)
+	}
+	t.stopping = true
+	if t.quit != nil {
+		t.quit()
+	}
+	if t.rtcState != nil {
+		t.end()
+		for id := range t.open {
+			t.dropOffer(id)
+		}
 	}
 	for _, w := range t.ws {
 		w.sock.leave(t)
 	}
+	close(t.done)
 }
 
 // status reports an outcome to the Sink.

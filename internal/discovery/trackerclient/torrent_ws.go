@@ -53,6 +53,11 @@ func (t *torrent) startWS(urls []string) {
 	if t.c.rtc == nil {
 		return
 	}
+	t.ctx, t.end = context.WithCancel(t.c.ctx)
+	t.rtcState = &rtcState{
+		pool: offers.New(offers.Config{MaxAge: 50 * time.Second, ReuseAge: 35 * time.Second}, t.c.rng),
+		open: make(map[offers.ID]*openOffer), answering: make(map[[20]byte]struct{}),
+	}
 	seen := make(map[string]bool)
 	for _, url := range urls {
 		if seen[url] {
@@ -62,7 +67,7 @@ func (t *torrent) startWS(urls []string) {
 		w := &wsTracker{url: url, others: -1, m: schedule.New(schedule.Config{
 			DefaultInterval: 2 * time.Minute, MinInterval: min(15*time.Second, t.c.cfg.MaxInterval), MaxInterval: t.c.cfg.MaxInterval,
 			RetryMin: t.c.cfg.retryMin, RetryMax: time.Hour, ReplyTimeout: 30 * time.Second,
-		}, [][]string{{url}}, t.rng)}
+		}, [][]string{{url}}, t.c.rng)}
 		w.m.Offline()
 		t.ws = append(t.ws, w)
 		w.sock = t.c.join(t, w)

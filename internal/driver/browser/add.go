@@ -3,6 +3,7 @@
 package browser
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"syscall/js"
@@ -50,14 +51,14 @@ func (c *Client) add(arg js.Value) (any, error) {
 		return nil, errors.New("neither a link nor a .torrent")
 	}
 	t.id = opt.Key.String()
-	return map[string]any{"id": t.id}, c.start(t, opt, func(info *metainfo.Info) (driver.Content, error) {
+	return map[string]any{"id": t.id}, c.start(t, opt, func(_ context.Context, info *metainfo.Info) (driver.Content, error) {
 		return c.content(t, info)
 	})
 }
 
 // start adds a torrent to the session and announces it. A torrent that is there
 // already is no error.
-func (c *Client) start(t *tabTorrent, opt driver.Options, open func(*metainfo.Info) (driver.Content, error)) error {
+func (c *Client) start(t *tabTorrent, opt driver.Options, open func(context.Context, *metainfo.Info) (driver.Content, error)) error {
 	c.mu.Lock()
 	if c.torrents[t.id] != nil {
 		c.mu.Unlock()

@@ -3,6 +3,7 @@
 package browser
 
 import (
+	"context"
 	"errors"
 	"syscall/js"
 	"time"
@@ -43,7 +44,7 @@ func (c *Client) seed(arg js.Value) (any, error) {
 	t := &tabTorrent{id: meta.Info.Key().String(), meta: meta, trackers: trackers, store: store, unwanted: map[int]bool{}}
 	have := bits.New(meta.Info.NumPieces())
 	have.Fill()
-	err = c.start(t, driver.Options{Info: meta.Info, Key: meta.Info.Key()}, func(*metainfo.Info) (driver.Content, error) {
+	err = c.start(t, driver.Options{Info: meta.Info, Key: meta.Info.Key()}, func(context.Context, *metainfo.Info) (driver.Content, error) {
 		return driver.Content{Store: store, Layers: meta.Layers(), Have: &have}, nil
 	})
 	return map[string]any{"id": t.id, "torrent": toJS(meta.Marshal())}, err

@@ -4,6 +4,7 @@ package browser
 
 import (
 	"bytes"
+	"context"
 	"syscall/js"
 	"testing"
 	"time"
@@ -89,7 +90,7 @@ func TestATabDownloadsFromWebSeeds(t *testing.T) {
 	defer c.session.Close()
 	store := storage.NewMemory(meta.Info, storage.MemoryOptions{})
 	tt := &tabTorrent{id: meta.Info.Key().String(), meta: meta, webSeeds: []string{"https://lies.example/clip", "https://mirror.example/clip"}}
-	tt.Torrent, err = c.session.Add(driver.Options{Info: meta.Info, Open: func(*metainfo.Info) (driver.Content, error) {
+	tt.Torrent, err = c.session.Add(driver.Options{Info: meta.Info, Open: func(context.Context, *metainfo.Info) (driver.Content, error) {
 		return driver.Content{Store: store, Layers: meta.Layers()}, nil
 	}})
 	if err != nil {

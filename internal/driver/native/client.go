@@ -8,6 +8,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"sync"
 	"syscall"
@@ -43,6 +44,16 @@ type Config struct {
 	// DHT, LSD and NATMap switch the Mainline DHT, local service discovery and
 	// port mapping on.
 	DHT, LSD, NATMap bool
+	// Limits bound how many torrents are at work.
+	Limits Limits
+	// Goals end the seeding of torrents that have none of their own.
+	Goals Goals
+	// StateDir is the folder that keeps what the next run is better off with: the
+	// DHT's table. "" keeps nothing.
+	StateDir string
+	// Bootstrap are the nodes that the DHT asks first, as "host:port"; nil means
+	// public ones.
+	Bootstrap []string
 	// Session limits; the zero value is the driver's defaults.
 	Session driver.Config
 }
@@ -61,8 +72,18 @@ type Client struct {
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
 
+	kicked   chan struct{}
+	searches chan struct{} // one for each search of the DHT under way
+	keeping  sync.Mutex    // held by the one review at a time
+
+	// Owned by the keeper.
+	trimmed   int // torrents when memory was given back
+	counted   int // torrents at the last look
+	countedAt time.Time
+
 	mu       sync.Mutex
 	torrents map[metainfo.Hash]*Torrent
+	order    []*Torrent // as they were added
 }
 
 // ListenError says that an address could not be listened on.
@@ -90,7 +111,11 @@ func New(cfg Config) (*Client, error) {
 		cfg.ICEServers = DefaultICEServers
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	c := &Client{cfg: cfg, ctx: ctx, cancel: cancel, torrents: map[metainfo.Hash]*Torrent{}}
+	cfg.Limits.fill()
+	c := &Client{
+		cfg: cfg, ctx: ctx, cancel: cancel, torrents: map[metainfo.Hash]*Torrent{},
+		kicked: make(chan struct{}, 1), searches: make(chan struct{}, maxSearches),
+	}
 	if cfg.TCP {
 		cfg.Session.Dial = func(ctx context.Context, a netip.AddrPort) (transport.Conn, error) {
 			return tcp.Dial(ctx, a)
@@ -135,18 +160,35 @@ func (c *Client) start() (err error) {
 		NoHandedServers: len(c.cfg.ICEServers) == 0 && !c.cfg.Local,
 	})
 	if c.cfg.DHT {
-		listen := ":0"
-		if port := c.port(); port != 0 {
-			listen = ":" + strconv.Itoa(port)
-		}
-		if c.dht, err = node.Listen(node.Config{Listen: listen, Found: c.dhtFound}); err != nil {
-			// The port may be taken for UDP only; any other will do.
-			if c.dht, err = node.Listen(node.Config{Listen: ":0", Found: c.dhtFound}); err != nil {
-				return &ListenError{Addr: listen, Err: err}
-			}
+		if err := c.startDHT(); err != nil {
+			return err
 		}
 	}
 	c.near = c.startNeighbourhood()
+	c.wg.Go(c.keep)
+	return nil
+}
+
+// startDHT takes part in the DHT, on the port of TCP where that is free.
+func (c *Client) startDHT() (err error) {
+	listen := ":0"
+	switch addr := c.PeerAddr(); {
+	case addr.IsValid() && !addr.Addr().IsUnspecified():
+		listen = addr.String()
+	case addr.IsValid():
+		listen = ":" + strconv.Itoa(c.port())
+	}
+	state := c.loadDHT()
+	cfg := node.Config{Listen: listen, Found: c.dhtFound, Bootstrap: c.cfg.Bootstrap, Nodes: state.nodes, ID: state.id}
+	if c.dht, err = node.Listen(cfg); err == nil {
+		return nil
+	}
+	// The port may be taken for UDP only; any other will do.
+	host, _, _ := net.SplitHostPort(listen)
+	cfg.Listen = net.JoinHostPort(host, "0")
+	if c.dht, err = node.Listen(cfg); err != nil {
+		return &ListenError{Addr: listen, Err: err}
+	}
 	return nil
 }
 
@@ -209,20 +251,32 @@ func (c *Client) WebRTCStats() webrtc.Stats {
 	return c.rtc.Stats()
 }
 
-// Close leaves all swarms, telling the trackers within two seconds.
+// closers is how many torrents are closed at a time.
+const closers = 64
+
+// Close leaves all swarms, telling the trackers within two seconds. What is being
+// hashed ends at once.
 func (c *Client) Close() {
-	c.mu.Lock()
-	var list []*Torrent
-	for _, t := range c.torrents {
-		list = append(list, t)
-	}
-	c.mu.Unlock()
-	var wg sync.WaitGroup
-	for _, t := range list {
-		wg.Go(t.Close)
-	}
-	wg.Wait()
 	c.cancel()
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	c.mu.Lock()
+	list := slices.Clone(c.order)
+	c.mu.Unlock()
+	work := make(chan *Torrent)
+	var wg sync.WaitGroup
+	for range min(closers, len(list)) {
+		wg.Go(func() {
+			for t := range work {
+				t.close(ctx)
+			}
+		})
+	}
+	for _, t := range list {
+		work <- t
+	}
+	close(work)
+	wg.Wait()
 	if c.listener != nil {
 		c.listener.Close()
 	}
@@ -230,6 +284,7 @@ func (c *Client) Close() {
 		c.near.close()
 	}
 	if c.dht != nil {
+		c.saveDHT() // a folder that cannot be written to costs the next run a moment
 		c.dht.Close()
 	}
 	if c.trackers != nil {
@@ -265,9 +320,13 @@ func (c *Client) Met(ctx context.Context, key metainfo.Hash, peer [20]byte) bool
 // TrackerStatus implements trackerclient.Sink.
 func (c *Client) TrackerStatus(key metainfo.Hash, url string, st trackerclient.Status) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if t := c.byKey(key); t != nil {
-		t.trackers[url] = st
+	t := c.byKey(key)
+	if t != nil {
+		t.hear(url, st)
+	}
+	c.mu.Unlock()
+	if t != nil {
+		t.Emit(driver.Event{Kind: driver.TrackerSpoke, Tracker: url, Err: st.Err})
 	}
 }
 
@@ -294,6 +353,15 @@ func (c *Client) offer(key metainfo.Hash, addrs []netip.AddrPort, from swarm.Sou
 	}
 	if t := c.Session.Torrent(key); t != nil {
 		go t.AddPeers(addrs, from)
+	}
+}
+
+func peer(a netip.AddrPort) []netip.AddrPort { return []netip.AddrPort{a} }
+
+// forget takes a torrent out of the queue. Callers hold mu.
+func (c *Client) forget(t *Torrent) {
+	if i := slices.Index(c.order, t); i >= 0 {
+		c.order = slices.Delete(c.order, i, i+1)
 	}
 }
 

@@ -44,11 +44,11 @@ type download struct {
 	dir      string
 	progress storage.Progress
 
+	key     metainfo.Hash
 	torrent *metainfo.Torrent
 	mu      sync.Mutex
 	resume  *storage.Resume
 	files   *storage.File
-	err     error
 }
 
 func (d *download) prepare(key metainfo.Hash, t *metainfo.Torrent) (*metainfo.Info, error) {
@@ -56,7 +56,7 @@ func (d *download) prepare(key metainfo.Hash, t *metainfo.Torrent) (*metainfo.In
 	if err != nil {
 		return nil, err
 	}
-	d.resume, d.torrent = r, t
+	d.key, d.resume, d.torrent = key, r, t
 	if t != nil {
 		return t.Info, nil
 	}
@@ -71,6 +71,11 @@ func (d *download) open(ctx context.Context, info *metainfo.Info) (c driver.Cont
 			d.shut(false)
 		}
 	}()
+	if d.resume == nil { // it was shut after an error
+		if d.resume, err = storage.OpenResume(d.dir, d.key); err != nil {
+			return c, err
+		}
+	}
 	if d.resume.Info() == nil {
 		if err := d.resume.SetInfo(info); err != nil {
 			return c, err
@@ -84,11 +89,14 @@ func (d *download) open(ctx context.Context, info *metainfo.Info) (c driver.Cont
 		return c, err
 	}
 	c.Store = d.files
-	c.Stored = d.stored
+	c.Stored, c.Rest = d.stored, d.rest
 	if d.torrent != nil {
 		c.Layers = d.torrent.Layers()
 	} else if info.HasV2 {
 		c.Layers = metainfo.NewLayers(info)
+	}
+	c.Check = func(ctx context.Context, progress storage.Progress) (*bits.Set, error) {
+		return d.check(ctx, info, c.Layers, progress)
 	}
 	if doubtful.Count() > 0 {
 		found, err := storage.VerifyPieces(ctx, d.files, info, c.Layers, doubtful, d.progress)
@@ -123,6 +131,42 @@ func (d *download) stored(index int) {
 	}
 }
 
+// check hashes everything and has the resume data say what was found. The lock is
+// not held meanwhile.
+func (d *download) check(ctx context.Context, info *metainfo.Info, layers *metainfo.Layers, progress storage.Progress) (*bits.Set, error) {
+	found, err := storage.Verify(ctx, d.files, info, layers, progress)
+	if err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.resume != nil:
+		err = d.resume.Replace(found)
+	case found.Count() < info.NumPieces():
+		// It was complete, so that there is no resume data any more.
+		if d.resume, err = storage.OpenResume(d.dir, info.Key()); err != nil {
+			break
+		}
+		if err = d.resume.SetInfo(info); err != nil {
+			break
+		}
+		if _, _, err = d.resume.Attach(d.files); err == nil {
+			err = d.resume.Replace(found)
+		}
+	}
+	return fromBits(found, info.NumPieces()), err
+}
+
+// rest gives back what an idle torrent does not need.
+func (d *download) rest() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.files != nil {
+		d.files.Rest()
+	}
+}
+
 func (d *download) close(complete bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -147,7 +191,7 @@ func (d *download) shut(complete bool) {
 	}
 }
 
-// Complete ends the resume data of a finished download, so that nothing but the
+// complete ends the resume data of a finished download, so that nothing but the
 // content is left in the folder. Seeding goes on.
 func (d *download) complete() error {
 	d.mu.Lock()
@@ -193,6 +237,7 @@ type seed struct {
 	progress  storage.Progress
 	check     bool
 	torrent   *metainfo.Torrent
+	mu        sync.Mutex
 	files     *storage.File
 }
 
@@ -202,25 +247,34 @@ func (s *seed) prepare(_ metainfo.Hash, t *metainfo.Torrent) (*metainfo.Info, er
 }
 
 func (s *seed) open(ctx context.Context, info *metainfo.Info) (c driver.Content, err error) {
-	if s.files, err = s.openStore(info); err != nil {
+	files, err := s.openStore(info)
+	if err != nil {
 		return c, err
 	}
-	c.Store, c.Layers = s.files, s.torrent.Layers()
-	have := bits.New(info.NumPieces())
-	have.Fill()
-	if s.check {
-		found, err := storage.Verify(ctx, s.files, info, c.Layers, s.progress)
-		if err != nil {
-			s.files.Close()
+	c.Store, c.Rest, c.Layers = files, files.Rest, s.torrent.Layers()
+	check := func(ctx context.Context, progress storage.Progress) (*bits.Set, error) {
+		found, err := storage.Verify(ctx, files, info, c.Layers, progress)
+		return fromBits(found, info.NumPieces()), err
+	}
+	if c.Check = check; s.check {
+		if c.Have, err = check(ctx, s.progress); err != nil {
+			files.Close()
 			return c, err
 		}
-		have = *fromBits(found, info.NumPieces())
+	} else {
+		have := bits.New(info.NumPieces())
+		have.Fill()
+		c.Have = &have
 	}
-	c.Have = &have
+	s.mu.Lock()
+	s.files = files
+	s.mu.Unlock()
 	return c, nil
 }
 
 func (s *seed) close(bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.files != nil {
 		s.files.Close()
 	}

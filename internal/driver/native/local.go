@@ -23,7 +23,7 @@ func (c *Client) startNeighbourhood() *neighbourhood {
 	n := &neighbourhood{port: c.port()}
 	if c.cfg.LSD && n.port != 0 {
 		n.lsd, _ = lsd.Listen(lsd.Config{Found: func(key [20]byte, a netip.AddrPort) {
-			c.offer(key, []netip.AddrPort{a}, swarm.LSD)
+			c.offer(key, peer(a), swarm.LSD)
 		}})
 	}
 	if c.cfg.NATMap && n.port != 0 {

@@ -5,7 +5,7 @@ package native
 import (
 	"context"
 	"net/netip"
-	"strings"
+	"sync"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient"
@@ -14,14 +14,6 @@ import (
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/metainfo"
-)
-
-const (
-	dhtInterval = 5 * time.Minute
-	// wantWebRTC is how many peers a leecher looks for over WebRTC, and
-	// seedWebRTC a seed: leechers come to seeds by themselves.
-	wantWebRTC = 20
-	seedWebRTC = 4
 )
 
 // Options describe a torrent to add.
@@ -37,69 +29,124 @@ type Options struct {
 	WebSeeds []string
 	// FoundSeeds are likewise, of a link that anybody may have made.
 	FoundSeeds []string
+	Private    bool // BEP 27, where it is known before the info dictionary
 	Paused     bool // add it without starting it
 	Sequential bool // fetch pieces in their order
 	// Priorities says, once the info dictionary is known, how eagerly each piece is to be
 	// fetched; nil, or a nil slice, fetches all alike.
 	Priorities func(info *metainfo.Info) []torrent.Priority
+	// Manual leaves the torrent out of the queue: it runs unless it is paused,
+	// and is not counted.
+	Manual bool
+	// Goals end the seeding of this torrent; nil: those of the client.
+	Goals *Goals
 }
 
 // Torrent is a swarm with its discovery.
 type Torrent struct {
 	*driver.Torrent
-	c        *Client
-	content  Content
-	seeds    *webseed.Group
-	announce []*trackerclient.Handle
-	trackers map[string]trackerclient.Status
-	ctx      context.Context
-	cancel   context.CancelFunc
+	c       *Client
+	content Content
+	seeds   *webseed.Group // nil where there are none
+	tiers   [][]string
+	goals   Goals
+	ctx     context.Context // ends with Close
+	cancel  context.CancelFunc
+
+	trackers []heard // guarded by c.mu
+
+	mu       sync.Mutex
+	handles  []*trackerclient.Handle // of the announces
+	swarms   []metainfo.Hash         // that they announce
+	complete bool                    // before it was added, or the trackers were told
+	will     will
+	closed   bool
+	asking   context.CancelFunc // ends the asking of web seeds; nil while none are asked
+
+	// Owned by the keeper.
+	seeded   time.Duration
+	lastSeen time.Time // when it was looked at last
+	since    time.Time // when it was started
+	searched time.Time // when the DHT was asked last
 }
 
-// Add starts a torrent. The context bounds Add: the verification of what is there
-// already ends with it.
+// Add starts a torrent. The context bounds what must happen before Add returns, the
+// resolution of the peers' names. What is there already of the content is verified
+// later, beside everything else: the torrent's Ready waits for it.
 func (c *Client) Add(ctx context.Context, opt Options) (*Torrent, error) {
 	key := opt.Key
 	if opt.Torrent != nil {
 		key = opt.Torrent.Info.Key()
 	}
+	addrs := resolve(ctx, opt.Peers)
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	info, err := opt.Content.prepare(key, opt.Torrent)
 	if err != nil {
 		return nil, err
 	}
-	tctx, cancel := context.WithCancel(c.ctx)
-	defer context.AfterFunc(ctx, cancel)()
-	dt, err := c.Session.Add(driver.Options{
-		Key: key, HashV2: opt.HashV2, Info: info, ListenPort: c.port(), DHTPort: c.dhtPort(), Paused: opt.Paused, Sequential: opt.Sequential,
-		Open: func(info *metainfo.Info) (driver.Content, error) {
-			content, err := opt.Content.open(tctx, info)
+	t := &Torrent{c: c, content: opt.Content, tiers: opt.Trackers, goals: c.cfg.Goals}
+	if opt.Goals != nil {
+		t.goals = *opt.Goals
+	}
+	t.will = will{paused: opt.Paused, manual: opt.Manual}
+	t.ctx, t.cancel = context.WithCancel(c.ctx)
+	queued := make(chan struct{}) // closed when t is complete
+	t.Torrent, err = c.Session.Add(driver.Options{
+		Key: key, HashV2: opt.HashV2, Info: info, Private: opt.Private, ListenPort: c.port(), DHTPort: c.dhtPort(), Sequential: opt.Sequential,
+		Open: func(ctx context.Context, info *metainfo.Info) (driver.Content, error) {
+			content, err := opt.Content.open(ctx, info)
 			if err == nil && opt.Priorities != nil {
 				content.Priorities = opt.Priorities(info)
 			}
 			return content, err
 		},
+		// The queue lets it start.
+		Paused: true,
+		Notify: func(ev driver.Event) {
+			<-queued
+			t.notify(ev)
+		},
 	})
 	if err != nil {
-		cancel()
+		t.cancel()
 		opt.Content.close(false)
 		return nil, err
 	}
-	t := &Torrent{Torrent: dt, c: c, content: opt.Content, trackers: map[string]trackerclient.Status{}, ctx: tctx, cancel: cancel}
-	t.seeds = webseed.NewGroup(dt, opt.seeds(), c.seeds.fetch)
+	if list := opt.seeds(); len(list) > 0 {
+		t.seeds = webseed.NewGroup(t.Torrent, list, c.seeds.fetch)
+	}
+	close(queued)
 	c.mu.Lock()
 	c.torrents[t.Key()] = t
+	c.order = append(c.order, t)
+	few := len(c.order) <= fewTorrents
 	c.mu.Unlock()
-	if addrs := resolve(t.ctx, opt.Peers); len(addrs) > 0 {
+	if len(addrs) > 0 {
 		t.AddPeers(addrs, swarm.User)
 	}
-	complete := info != nil && isDone(t.Done())
-	t.startAnnouncing(opt.Trackers)
-	c.wg.Go(func() { t.watch(complete) })
-	c.wg.Go(func() { t.seeds.Run(t.ctx) })
-	if c.dht != nil || c.near.lsd != nil {
-		c.wg.Go(t.discover)
+	if few {
+		c.review() // a peer may be at the door
+	} else {
+		c.kick()
 	}
 	return t, nil
+}
+
+// notify takes the torrent's own events. It must not block.
+func (t *Torrent) notify(ev driver.Event) {
+	switch ev.Kind {
+	case driver.Opened, driver.Finished, driver.Failed:
+		if ev.Kind == driver.Opened {
+			t.mu.Lock()
+			t.complete = isDone(t.Done())
+			t.mu.Unlock()
+		}
+		t.c.kick()
+	case driver.BecamePrivate:
+		t.withdraw()
+	}
 }
 
 // seeds are all web seeds that are known.
@@ -112,7 +159,12 @@ func (o *Options) seeds() []webseed.Seed {
 }
 
 // WebSeeds returns what is known of each web seed.
-func (t *Torrent) WebSeeds() []webseed.Status { return t.seeds.Status() }
+func (t *Torrent) WebSeeds() []webseed.Status {
+	if t.seeds == nil {
+		return nil
+	}
+	return t.seeds.Status()
+}
 
 func isDone(ch <-chan struct{}) bool {
 	select {
@@ -133,180 +185,112 @@ func resolve(ctx context.Context, peers []string) (addrs []netip.AddrPort) {
 	return addrs
 }
 
-// maxTiers bounds the announces of one torrent.
-const maxTiers = 20
-
-// startAnnouncing announces to every tier, as a user expects who names a
-// tracker: BEP 12 alone would stop at the first tier that answers. The second
-// swarm of a hybrid torrent is announced where TCP peers are found; browsers use
-// the first.
-func (t *Torrent) startAnnouncing(tiers [][]string) {
-	keys := []metainfo.Hash{t.Key()}
-	if info := t.Info(); info != nil {
-		keys = info.SwarmHashes()
-	}
-	ws, rest := split(tiers)
-	if len(ws) > 0 {
-		t.start(keys[0], ws)
-	}
-	for _, key := range keys {
-		for _, tier := range rest[:min(len(rest), maxTiers)] {
-			t.start(key, [][]string{tier})
-		}
-	}
-}
-
-func (t *Torrent) start(key metainfo.Hash, tiers [][]string) {
-	t.announce = append(t.announce, t.c.trackers.Start(trackerclient.Announcement{
-		Key: key, PeerID: t.c.Session.PeerID(), Port: t.c.port(), Trackers: tiers,
-		Stats: func() trackerclient.Stats {
-			down, up, left := t.Totals()
-			return trackerclient.Stats{Downloaded: down, Uploaded: up, Left: left}
-		},
-		WantPeers: t.wantPeers,
-	}))
-}
-
-func (t *Torrent) wantPeers() int {
-	want := wantWebRTC
-	if isDone(t.Done()) {
-		want = seedWebRTC
-	}
-	return max(0, want-t.NumPeers())
-}
-
-// split parts WebSocket trackers, which are all used at once, from the others.
-func split(tiers [][]string) (ws, rest [][]string) {
-	for _, tier := range tiers {
-		var keep []string
-		for _, u := range tier {
-			if strings.HasPrefix(u, "ws:") || strings.HasPrefix(u, "wss:") {
-				ws = append(ws, []string{u})
-			} else {
-				keep = append(keep, u)
-			}
-		}
-		if len(keep) > 0 {
-			rest = append(rest, keep)
-		}
-	}
-	return ws, rest
-}
-
-// watch tells the trackers and the store when the torrent becomes complete.
-func (t *Torrent) watch(complete bool) {
-	for {
-		select {
-		case <-t.Done():
-		case <-t.ctx.Done():
-			return
-		}
-		if !complete {
-			complete = true
-			for _, h := range t.announce {
-				h.Completed()
-			}
-		}
-		changed := t.Changed()
-		if !isDone(t.Done()) {
-			continue
-		}
-		select {
-		case <-changed:
-		case <-t.ctx.Done():
-			return
-		}
-	}
-}
-
-// discover asks the DHT and the local network for peers, unless the torrent is
-// private (BEP 27).
-func (t *Torrent) discover() {
-	select {
-	case <-t.Learned():
-		if t.Info().Private {
-			return
-		}
-	default:
-		// A magnet link: nobody says that it is private before its info
-		// dictionary is known, and without peers that never happens.
-	}
-	for {
-		for _, key := range t.keys() {
-			t.c.near.announce(key)
-			if t.c.dht == nil {
-				continue
-			}
-			if port := t.c.port(); port != 0 {
-				t.c.dht.Announce(key, port, false)
-			}
-			for a := range t.c.dht.GetPeers(t.ctx, key) {
-				t.AddPeers([]netip.AddrPort{a}, swarm.DHT)
-			}
-		}
-		wait := dhtInterval
-		if t.NumPeers() == 0 && !isDone(t.Done()) {
-			wait = 30 * time.Second
-		}
-		select {
-		case <-time.After(wait):
-		case <-t.ctx.Done():
-			return
-		}
-		if info := t.Info(); info != nil && info.Private {
-			t.withdraw()
-			return
-		}
-	}
-}
-
-func (t *Torrent) keys() []metainfo.Hash {
-	if info := t.Info(); info != nil {
-		return info.SwarmHashes()
-	}
-	return []metainfo.Hash{t.Key()}
-}
-
-func (t *Torrent) withdraw() {
-	for _, key := range t.keys() {
-		t.c.near.withdraw(key)
-		if t.c.dht != nil {
-			t.c.dht.Withdraw(key)
-		}
-	}
-}
-
 // Trackers returns what each tracker said last.
 func (t *Torrent) Trackers() map[string]trackerclient.Status {
 	t.c.mu.Lock()
 	defer t.c.mu.Unlock()
 	m := make(map[string]trackerclient.Status, len(t.trackers))
-	for k, v := range t.trackers {
-		m[k] = v
+	for _, h := range t.trackers {
+		m[h.url] = h.Status
 	}
 	return m
 }
 
-// Close leaves the swarm and closes the content. What was verified stays.
-func (t *Torrent) Close() {
-	t.c.mu.Lock()
-	if t.c.torrents[t.Key()] != t {
-		t.c.mu.Unlock()
-		return
+// heard is what a tracker said last.
+type heard struct {
+	url string
+	trackerclient.Status
+}
+
+// hear takes note of what a tracker said. Callers hold c.mu.
+func (t *Torrent) hear(url string, st trackerclient.Status) {
+	for i := range t.trackers {
+		if t.trackers[i].url == url {
+			t.trackers[i].Status = st
+			return
+		}
 	}
-	delete(t.c.torrents, t.Key())
-	t.c.mu.Unlock()
-	t.cancel()
+	t.trackers = append(t.trackers, heard{url, st})
+}
+
+// Pause ends all connections and announces, or starts again as soon as the queue
+// allows it.
+func (t *Torrent) Pause(on bool) {
+	t.mu.Lock()
+	t.will.paused = on
+	if !on {
+		t.will.rested = false
+	}
+	t.mu.Unlock()
+	if !on {
+		t.Retry()
+	}
+	t.c.review()
+}
+
+// Paused reports whether the user has paused the torrent.
+func (t *Torrent) Paused() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.will.paused
+}
+
+// Force has the torrent run whatever the queue's limits and its goals say, or
+// ends that.
+func (t *Torrent) Force(on bool) {
+	t.mu.Lock()
+	t.will.forced = on
+	if on {
+		t.will.rested = false
+	}
+	t.mu.Unlock()
+	t.c.review()
+}
+
+// Queued reports whether the torrent waits for others to end.
+func (t *Torrent) Queued() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.will.queued
+}
+
+// Rested reports whether the torrent has reached a goal and is not seeded any more.
+func (t *Torrent) Rested() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.will.rested
+}
+
+// Close leaves the swarm and closes the content. What was verified stays. The
+// trackers are told within two seconds; what is being hashed is not waited for.
+func (t *Torrent) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
 	defer cancel()
-	for _, h := range t.announce {
-		h.Stop(ctx)
+	t.close(ctx)
+}
+
+func (t *Torrent) close(ctx context.Context) {
+	t.cancel()
+	t.mu.Lock()
+	was := t.closed
+	t.closed = true
+	handles := t.handles
+	t.handles = nil
+	t.mu.Unlock()
+	if was {
+		return
 	}
+	t.c.mu.Lock()
+	delete(t.c.torrents, t.Key())
+	t.c.forget(t)
+	t.c.mu.Unlock()
 	t.withdraw()
 	// A part of the files may be all that was wanted: then the resume data stays,
 	// for whoever wants the rest.
 	info := t.Info()
 	complete := info != nil && t.NumHave() == info.NumPieces()
 	t.Torrent.Close()
+	stop(ctx, handles)
 	t.content.close(complete)
+	t.c.kick()
 }
