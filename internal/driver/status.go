@@ -88,7 +88,7 @@ func (t *Torrent) Stats() (s Stats) {
 // Totals returns payload bytes received and sent, and those still missing (-1
 // while unknown). It never blocks.
 func (t *Torrent) Totals() (down, up, left int64) {
-	return t.down.Load(), t.up.Load(), t.left.Load()
+	return t.received.Load(), t.sent.Load(), t.left.Load()
 }
 
 // NumPeers is the number of connections. It never blocks.

@@ -49,10 +49,9 @@ type Options struct {
 // Torrent is one swarm we are a member of. Its methods may be called by any
 // goroutine.
 type Torrent struct {
-	s    *Session
-	key  metainfo.Hash
-	opt  Options
-	port int
+	s   *Session
+	key metainfo.Hash
+	opt Options
 
 	inbox chan torrent.Event
 	calls chan func()
@@ -66,13 +65,14 @@ type Torrent struct {
 	buffers map[int]*pieceBuffer
 	content Content
 
-	nextPeer       atomic.Uint32
-	down, up, left atomic.Int64 // as of the last step
-	peers          atomic.Int32
-	info           atomic.Pointer[metainfo.Info]
-	store          atomic.Pointer[storage.Store]
-
-	writing sync.Mutex // held around each write to the store
+	nextPeer             atomic.Uint32
+	received, sent, left atomic.Int64 // as of the last step
+	peers                atomic.Int32
+	readers              atomic.Int32                // open ones
+	limits               atomic.Pointer[wire.Limits] // of what peers may send
+	up, down             lane
+	info                 atomic.Pointer[metainfo.Info]
+	store                atomic.Pointer[storage.Store]
 
 	mu       sync.Mutex
 	have     bits.Set
@@ -90,6 +90,7 @@ type Torrent struct {
 func (s *Session) Add(opt Options) (*Torrent, error) {
 	t := &Torrent{
 		s: s, key: opt.Key, opt: opt,
+		up: lane{all: &s.up}, down: lane{all: &s.down},
 		inbox:   make(chan torrent.Event, 256),
 		calls:   make(chan func()),
 		quit:    make(chan struct{}),
@@ -168,9 +169,13 @@ var ErrNotRunning = errors.New("the torrent is closed")
 
 // opened publishes what the machine knows once the content is open.
 func (t *Torrent) opened() {
+	limits := t.m.Limits()
 	if t.info.Load() == nil {
+		limits.MaxBitfield = maxEarlyBitfield
+		t.limits.Store(&limits)
 		return
 	}
+	t.limits.Store(&limits)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.have = t.m.HavePieces()
@@ -221,6 +226,10 @@ func (t *Torrent) run() {
 			}
 		}
 		t.carryOut(t.m.Step(time.Now(), batch...))
+		for _, ev := range batch {
+			t.recycle(ev)
+		}
+		clear(batch)
 		t.publish()
 		if at := t.m.Deadline(); at.IsZero() {
 			timer.Stop()
@@ -233,8 +242,8 @@ func (t *Torrent) run() {
 // publish makes the totals visible without a visit to the loop.
 func (t *Torrent) publish() {
 	down, up, left := t.m.Totals()
-	t.down.Store(down)
-	t.up.Store(up)
+	t.received.Store(down)
+	t.sent.Store(up)
 	t.left.Store(left)
 	t.peers.Store(int32(len(t.conns)))
 }
@@ -342,7 +351,6 @@ func (t *Torrent) join(c transport.Conn, h wire.Handshake, outgoing bool) {
 	}
 	if !t.call(func() {
 		cn := newConn(t, torrent.PeerKey(t.nextPeer.Add(1)), h.PeerID, c)
-		cn.limits = t.m.Limits()
 		t.conns[cn.key] = cn
 		ev.Peer = cn.key
 		t.carryOut(t.m.Step(time.Now(), ev))

@@ -8,6 +8,9 @@ import (
 	"path/filepath"
 )
 
+// module is the path of our own functions' names.
+const module = "github.com/shoal-p2p/shoal"
+
 // buildWasm compiles the engine for the browser.
 func buildWasm(root string) ([]byte, error) {
 	if _, err := os.Stat(filepath.Join(root, "cmd", "shoal-wasm")); err != nil {
@@ -29,5 +32,9 @@ func buildWasm(root string) ([]byte, error) {
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return nil, fmt.Errorf("go build ./cmd/shoal-wasm: %w\n%s", err, out)
 	}
-	return os.ReadFile(file)
+	program, err := os.ReadFile(file)
+	if err != nil {
+		return nil, err
+	}
+	return strip(program, module)
 }
