@@ -16,7 +16,7 @@ func TestOnlyGenuineBlocksAreReadEarly(t *testing.T) {
 	for i := range content {
 		content[i] = byte(i * 7)
 	}
-	b := newPieceBuffer(&pool{max: 1 << 20}, 3, size, 1)
+	b := newPieceBuffer(newPool(1<<20), pieceKey{&Torrent{}, 3}, size, 1)
 	p := make([]byte, size)
 	bless := func(block int) {
 		from, to := b.bounds(block)
@@ -52,6 +52,25 @@ func TestOnlyGenuineBlocksAreReadEarly(t *testing.T) {
 	bless(1)
 	if n := b.read(p, 0); n != size || !bytes.Equal(p, content) {
 		t.Fatalf("reads %d bytes", n)
+	}
+	// One that overtook another is read where it lies.
+	b.erase(2)
+	c := &conn{}
+	slow := b.claim(c, 2*blockSize, 100)
+	if !b.write(2*blockSize, content[2*blockSize:]) {
+		t.Fatal("not written aside")
+	}
+	copy(slow, forged)
+	if got := b.useBlock(2); !bytes.Equal(got, content[2*blockSize:]) {
+		t.Fatal("another copy is hashed than the one that counts")
+	}
+	b.done(false)
+	if n := b.read(p, 2*blockSize); n != 100 || !bytes.Equal(p[:n], content[2*blockSize:]) {
+		t.Fatalf("reads %d bytes, or those of another copy", n)
+	}
+	b.erase(2)
+	if !b.landed(c, 2*blockSize, true) {
+		t.Fatal("the slower copy has no place when the quicker one is forged")
 	}
 	b.drop()
 	if n := b.read(p, 0); n != 0 {

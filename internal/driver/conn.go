@@ -1,8 +1,8 @@
 package driver
 
 import (
-	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
@@ -14,9 +14,8 @@ import (
 const (
 	blockSize = torrent.BlockSize
 
-	minReadBuffer = wire.PieceHeaderLen + blockSize // a whole block
-	writeTimeout  = 2 * time.Minute
-	maxCancelled  = 1024 // cancelled requests whose answers are still expected
+	writeTimeout = 2 * time.Minute
+	maxCancelled = 1024 // cancelled requests whose answers are still expected
 )
 
 // conn carries the messages of one peer between its stream and its torrent's
@@ -30,7 +29,9 @@ type conn struct {
 	quit chan struct{}
 	once sync.Once
 
-	limits wire.Limits // what the machine welcomes, when the peer joined
+	free     chan *swarm.Received // batches that the loop is done with
+	sent     chan *torrent.Sent   // likewise
+	released atomic.Bool          // told to let go of a block
 
 	mu      sync.Mutex
 	expect  map[blockKey]*pieceBuffer // requests sent and not answered
@@ -45,6 +46,7 @@ type blockKey struct{ index, begin uint32 }
 func newConn(t *Torrent, key torrent.PeerKey, id [20]byte, c transport.Conn) *conn {
 	return &conn{
 		key: key, id: id, t: t, c: c, quit: make(chan struct{}),
+		free: make(chan *swarm.Received, batches), sent: make(chan *torrent.Sent, batches),
 		expect: map[blockKey]*pieceBuffer{}, wake: make(chan struct{}, 1),
 	}
 }
@@ -96,13 +98,6 @@ func (c *conn) send(msgs []wire.Message) {
 	c.signal()
 }
 
-// expectNothing forgets where answers to the requests so far would go.
-func (c *conn) expectNothing() {
-	c.mu.Lock()
-	clear(c.expect)
-	c.mu.Unlock()
-}
-
 // upload queues a block to be read from the store and sent.
 func (c *conn) upload(u torrent.Upload) {
 	c.mu.Lock()
@@ -118,111 +113,40 @@ func (c *conn) signal() {
 	}
 }
 
-// readLoop decodes messages and posts them in batches until the stream ends.
-func (c *conn) readLoop() {
-	defer func() {
-		c.close()
-		c.t.post(swarm.PeerLeft{Peer: c.key})
-	}()
-	in := input{from: c.c, most: c.t.s.cfg.ReadBuffer, buf: make([]byte, minReadBuffer)}
-	dec := wire.Decoder{Limits: c.limits}
-	var items []torrent.Item
-	// more posts what there is before it waits for need bytes.
-	more := func(need int) bool {
-		if len(items) > 0 {
-			c.t.post(swarm.Received{Peer: c.key, Items: items})
-			items = nil
-		}
-		return in.fill(need) == nil
-	}
-	for {
-		m, n, err := dec.Next(in.ready())
-		if err != nil {
-			break
-		}
-		if n == 0 {
-			need, err := dec.Need(in.ready())
-			if err != nil || !more(need) {
-				break
-			}
-			continue
-		}
-		in.skip(n)
-		item := torrent.Item{Message: m}
-		if m.ID == wire.Piece && !m.KeepAlive {
-			var ok bool
-			if item.Buffer, ok = c.payload(&m, &in, more); !ok {
-				break
-			}
-		} else if m.Payload != nil {
-			item.Payload = append([]byte(nil), m.Payload...)
-		}
-		items = append(items, item)
-	}
-	if len(items) > 0 {
-		c.t.post(swarm.Received{Peer: c.key, Items: items})
-	}
-}
-
-// payload takes the bytes of a piece message, into the piece's buffer once all of
-// them are here: a peer that stops in the middle of a block, or sends it drop by
-// drop, must not keep the same block of another peer out. Bytes that nobody wants
-// are thrown away. It returns the number of the buffer, 0 for none.
-func (c *conn) payload(m *wire.Message, in *input, more func(need int) bool) (number uint32, ok bool) {
-	key := blockKey{m.Index, m.Begin}
+// expectNot ends the expectation of a block and returns where it was to go, nil if
+// it was not expected.
+func (c *conn) expectNot(key blockKey) *pieceBuffer {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	b := c.expect[key]
 	delete(c.expect, key)
+	return b
+}
+
+// expectNothing forgets where answers to the requests so far would go.
+func (c *conn) expectNothing() {
+	c.mu.Lock()
+	clear(c.expect)
 	c.mu.Unlock()
-	total := int(m.Length)
-	if b != nil && total <= blockSize {
-		if total > len(in.ready()) && !more(total) {
-			return 0, false
-		}
-		if b.write(m.Begin, in.ready()[:total]) {
-			number = b.number
-		}
-		in.skip(total)
-		return number, true
-	}
-	for total > 0 {
-		n := min(total, len(in.ready()))
-		in.skip(n)
-		if total -= n; total > 0 && !more(1) {
-			return 0, false
-		}
-	}
-	return 0, true
 }
 
-// input is what was read of a stream and not used yet.
-type input struct {
-	from io.Reader
-	buf  []byte
-	r, w int // buf[r:w] is ready
-	most int // bytes that buf grows to by itself
-}
-
-func (in *input) ready() []byte { return in.buf[in.r:in.w] }
-
-func (in *input) skip(n int) { in.r += n }
-
-// fill reads until at least need bytes are ready.
-func (in *input) fill(need int) error {
-	copy(in.buf, in.buf[in.r:in.w])
-	in.r, in.w = 0, in.w-in.r
-	if need > len(in.buf) {
-		in.buf = append(in.buf, make([]byte, need-len(in.buf))...)
-	}
-	for in.w < need {
-		n, err := in.from.Read(in.buf[in.w:])
-		in.w += n
-		if err != nil && in.w < need {
-			return err
+// recycle gives a posted event back to the connection that made it, once the loop
+// is done with it.
+func (t *Torrent) recycle(ev torrent.Event) {
+	switch ev := ev.(type) {
+	case *swarm.Received:
+		if c, ok := t.conns[ev.Peer].(*conn); ok {
+			select {
+			case c.free <- ev:
+			default:
+			}
+		}
+	case *torrent.Sent:
+		if c, ok := t.conns[ev.Peer].(*conn); ok {
+			select {
+			case c.sent <- ev:
+			default:
+			}
 		}
 	}
-	if in.w == len(in.buf) && len(in.buf) < in.most {
-		in.buf = append(in.buf, make([]byte, len(in.buf))...) // a busy peer earns a larger buffer
-	}
-	return nil
 }

@@ -40,7 +40,8 @@ type Config struct {
 	Hasher verify.Hasher
 	// Workers is the number of pieces hashed at a time; 0: one per core.
 	Workers int
-	// ReadBuffer is the largest read buffer per connection in bytes; 0: 256 KiB.
+	// ReadBuffer is the largest read buffer of a connection whose transport cannot
+	// put payloads in their place by itself, in bytes; 0: 256 KiB.
 	ReadBuffer int
 	// DHTNode is told of DHT nodes that peers name (BEP 5); nil: nobody is. It is
 	// called by the loops of torrents, and must not wait.
@@ -70,6 +71,8 @@ type Session struct {
 	cfg     Config
 	pool    *pool
 	workers chan struct{}
+	up      throttle
+	down    throttle
 	ctx     context.Context
 	cancel  context.CancelFunc
 	wg      sync.WaitGroup
@@ -115,7 +118,7 @@ func NewSession(cfg Config) *Session {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Session{
 		cfg: cfg, ctx: ctx, cancel: cancel,
-		pool:     &pool{max: int(cfg.Machine.BufferBytes)},
+		pool:     newPool(int(cfg.Machine.BufferBytes)),
 		workers:  make(chan struct{}, cfg.Workers),
 		torrents: map[metainfo.Hash]*Torrent{},
 		links:    map[transport.Link]*acquaintance{},
@@ -175,6 +178,7 @@ func (s *Session) Close() {
 		t.Close()
 	}
 	s.wg.Wait()
+	s.pool.close()
 }
 
 // spawn runs f beside everything else, unless the session is closed.

@@ -24,19 +24,25 @@ import (
 // makeTorrent builds a torrent of seeded random bytes.
 func makeTorrent(t testing.TB, size int, v1, v2 bool) (*metainfo.Torrent, []byte) {
 	t.Helper()
+	return makeTorrentOf(t, size, 64<<10, v1, v2)
+}
+
+// makeTorrentOf is makeTorrent with pieces of another length.
+func makeTorrentOf(t testing.TB, size, pieceLength int, v1, v2 bool) (*metainfo.Torrent, []byte) {
+	t.Helper()
 	data := make([]byte, size)
 	rng := rand.NewChaCha8([32]byte{1})
 	rng.Read(data)
 	b, err := metainfo.NewBuilder(metainfo.BuildOptions{
-		Name: "clip.bin", PieceLength: 64 << 10, V1: v1, V2: v2,
+		Name: "clip.bin", PieceLength: int64(pieceLength), V1: v1, V2: v2,
 		Files: []metainfo.BuildFile{{Path: []string{"clip.bin"}, Length: int64(size)}},
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range b.NumPieces() {
-		from := i * 64 << 10
-		b.SetPiece(i, b.HashPiece(i, data[from:min(size, from+64<<10)]))
+		from := i * pieceLength
+		b.SetPiece(i, b.HashPiece(i, data[from:min(size, from+pieceLength)]))
 	}
 	tor, err := b.Finish()
 	if err != nil {

@@ -10,14 +10,14 @@ import (
 // read before its piece is whole.
 func (t *Torrent) verifyBlock(e torrent.VerifyBlock) {
 	b, info := t.buffers[e.Index], t.info.Load()
-	b.use()
+	block := b.useBlock(e.Block)
 	t.s.wg.Go(func() {
-		defer b.done()
+		defer b.done(false)
 		t.s.workers <- struct{}{}
 		defer func() { <-t.s.workers }()
-		from, to := b.bounds(e.Block)
-		to = min(to, int(info.TreeBytes(e.Index))) // the padding of a hybrid is not hashed
-		g, ok := verify.CheckBlock(b.data[from:to], e.Block, e.Leaf)
+		from, _ := b.bounds(e.Block)
+		block = block[:min(len(block), int(info.TreeBytes(e.Index))-from)] // the padding of a hybrid is not hashed
+		g, ok := verify.CheckBlock(block, e.Block, e.Leaf)
 		if !ok {
 			t.post(torrent.BlockForged{Index: e.Index, Block: e.Block, Buffer: e.Buffer})
 			return

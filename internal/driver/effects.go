@@ -30,7 +30,7 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 				c.upload(*e)
 			}
 		case torrent.OpenPiece:
-			t.buffers[e.Index] = newPieceBuffer(t.s.pool, e.Index, e.Size, e.Buffer)
+			t.buffers[e.Index] = newPieceBuffer(t.s.pool, pieceKey{t, e.Index}, e.Size, e.Buffer)
 		case torrent.DropPiece:
 			if b := t.buffers[e.Index]; b != nil {
 				delete(t.buffers, e.Index)
@@ -92,14 +92,15 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 func (t *Torrent) verify(e torrent.Verify) {
 	b := t.buffers[e.Index]
 	info := t.info.Load()
-	b.use()
+	data := b.use()
 	t.s.wg.Go(func() {
-		defer b.done()
+		kept := false
+		defer func() { b.done(kept) }()
 		t.s.workers <- struct{}{}
 		defer func() { <-t.s.workers }()
-		piece, ok := verify.Check(b.data, verify.Want{Info: info, Index: e.Index, V1: e.V1, V2: e.V2}, t.s.cfg.Hasher)
+		piece, ok := verify.Check(data, verify.Want{Info: info, Index: e.Index, V1: e.V1, V2: e.V2}, t.s.cfg.Hasher)
 		if !ok {
-			t.post(torrent.PieceForged{Index: e.Index, Sums: verify.Sums(b.data)})
+			t.post(torrent.PieceForged{Index: e.Index, Sums: verify.Sums(data)})
 			return
 		}
 		if err := t.keep(piece); err != nil {
@@ -107,9 +108,10 @@ func (t *Torrent) verify(e torrent.Verify) {
 			t.post(torrent.StoreFailed{Index: e.Index})
 			return
 		}
+		kept = true
 		ev := torrent.PieceStored{Index: e.Index}
 		if e.Sums {
-			ev.Sums = verify.Sums(b.data)
+			ev.Sums = verify.Sums(data)
 		}
 		t.post(ev)
 	})
@@ -122,11 +124,25 @@ func (t *Torrent) keep(p verify.Genuine) error {
 	return err
 }
 
-// readStore reads verified bytes.
+// readStore reads verified bytes, from memory as long as they are still there.
 func (t *Torrent) readStore(p []byte, off int64) error {
+	size := t.info.Load().PieceLength
+	for {
+		at := off % size
+		part := p[:min(int64(len(p)), size-at)]
+		if !t.s.pool.read(pieceKey{t, int(off / size)}, part, int(at)) {
+			break
+		}
+		if p, off = p[len(part):], off+int64(len(part)); len(p) == 0 {
+			return nil
+		}
+	}
 	_, err := (*t.store.Load()).ReadAt(p, off)
 	return err
 }
+
+// inDemand reports whether somebody is likely to ask for what was just verified.
+func (t *Torrent) inDemand() bool { return t.peers.Load() > 1 || t.readers.Load() > 0 }
 
 // dial connects to an address as soon as the session has room for it. The loop
 // calls it.
@@ -218,6 +234,7 @@ func (t *Torrent) learn(info *metainfo.Info) {
 			t.gate.mu.Unlock()
 			ready := torrent.ContentReady{Info: info, Layers: t.content.Layers, Have: c.Have}
 			t.carryOut(t.m.Step(time.Now(), append([]torrent.Event{ready}, wishes...)...))
+			t.welcome()
 			t.publish(time.Now())
 			t.snapshot(time.Now())
 			t.told()

@@ -19,6 +19,10 @@ func (t *Torrent) run(batch []torrent.Event) {
 		now := time.Now()
 		t.count(batch)
 		t.carryOut(t.m.Step(now, batch...))
+		for _, ev := range batch {
+			t.recycle(ev)
+		}
+		clear(batch)
 		t.publish(now)
 		if t.park(now) {
 			if t.content.Rest != nil {

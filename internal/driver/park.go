@@ -84,6 +84,7 @@ func (t *Torrent) start() error {
 		return err
 	}
 	t.m = m
+	t.welcome()
 	t.conns, t.buffers = map[torrent.PeerKey]link{}, map[int]*pieceBuffer{}
 	t.inbox, t.calls = make(chan torrent.Event, 256), make(chan func())
 	t.mu.Lock()

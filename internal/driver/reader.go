@@ -51,6 +51,7 @@ func (t *Torrent) NewReader(base, length int64, tail bool) *Reader {
 	t.readerID += 2
 	id := t.readerID
 	t.mu.Unlock()
+	t.readers.Add(1)
 	r := &Reader{t: t, base: base, size: length, id: id, ahead: minReadahead, told: -1, closed: make(chan struct{})}
 	if info := t.info.Load(); tail && info != nil && length > 2*tailReadahead {
 		first := int((base + length - tailReadahead) / info.PieceLength)
@@ -209,6 +210,7 @@ func (r *Reader) announce(index int) {
 func (r *Reader) Close() error {
 	r.once.Do(func() {
 		close(r.closed)
+		r.t.readers.Add(-1)
 		r.t.readerClosed(r.id)
 		r.t.readerClosed(r.id + 1)
 	})

@@ -26,7 +26,7 @@ type Source interface {
 }
 
 // Feed carries what a Source brings to its torrent. Its methods may be called by
-// any goroutine; all but Leave return at once.
+// any goroutine; all but Leave and Pay return at once.
 type Feed struct {
 	key  torrent.PeerKey
 	t    *Torrent

@@ -96,6 +96,9 @@ type Torrent struct {
 	nextPeer             atomic.Uint32
 	received, sent, left atomic.Int64 // as of the last step
 	peers                atomic.Int32
+	readers              atomic.Int32                // open ones
+	limits               atomic.Pointer[wire.Limits] // of what peers may send
+	up, down             lane
 	private              atomic.Bool
 	info                 atomic.Pointer[metainfo.Info]
 	store                atomic.Pointer[storage.Store]
@@ -119,6 +122,7 @@ type Torrent struct {
 func (s *Session) Add(opt Options) (*Torrent, error) {
 	t := &Torrent{
 		s: s, key: opt.Key, opt: opt,
+		up: lane{all: &s.up}, down: lane{all: &s.down},
 		ended:   make(chan struct{}),
 		changed: make(chan struct{}),
 		learned: make(chan struct{}),
@@ -330,6 +334,16 @@ func (t *Torrent) release() {
 	}
 }
 
+// welcome tells the connections how large a message may be. The loop calls it, or
+// who starts it.
+func (t *Torrent) welcome() {
+	limits := t.m.Limits()
+	if t.info.Load() == nil {
+		limits.MaxBitfield = maxEarlyBitfield
+	}
+	t.limits.Store(&limits)
+}
+
 // broadcast wakes whoever waits for a change. Callers hold mu.
 func (t *Torrent) broadcast() {
 	close(t.changed)
@@ -421,7 +435,6 @@ func (t *Torrent) join(c transport.Conn, h wire.Handshake, outgoing bool) {
 		joined = true
 		t.live++
 		cn := newConn(t, torrent.PeerKey(t.nextPeer.Add(1)), h.PeerID, c)
-		cn.limits = t.m.Limits()
 		t.conns[cn.key] = cn
 		ev.Peer = cn.key
 		t.carryOut(t.m.Step(time.Now(), ev))

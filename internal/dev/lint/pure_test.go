@@ -14,7 +14,7 @@ import (
 // virtual clock, and a tab runs the same code as a server.
 var pure = []string{
 	"metainfo", "magnet", "internal/bencode", "internal/wire", "internal/signal",
-	"internal/engine/swarm", "internal/engine/torrent", "internal/engine/bits", "internal/engine/choker", "internal/engine/picker", "internal/engine/rate", "internal/engine/verify", "internal/engine/webseed",
+	"internal/engine/swarm", "internal/engine/torrent", "internal/engine/bits", "internal/engine/choker", "internal/engine/picker", "internal/engine/rate", "internal/engine/verify", "internal/limit", "internal/engine/webseed",
 	"internal/discovery/dht",
 	"internal/discovery/trackerclient/schedule", "internal/discovery/trackerclient/offers", "internal/discovery/trackerclient/httpwire",
 	"internal/discovery/trackerclient/udpwire", "internal/discovery/trackerclient/compact",

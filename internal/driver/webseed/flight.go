@@ -78,7 +78,12 @@ func (f *flight) fetchPart(ctx context.Context, p *webseed.Part) *webseed.Proble
 		} else {
 			into = into[:min(left, int64(len(into)))]
 		}
+		if q := f.s.feed.Quantum(); q > 0 {
+			into = into[:min(q, len(into))]
+		}
 		n, err := a.Body.Read(into)
+		stalled.Stop()
+		f.s.feed.Pay(n)
 		stalled.Reset(stallTimeout)
 		if skip > 0 {
 			skip -= int64(n)

@@ -78,7 +78,8 @@ type Item struct {
 	Buffer uint32
 }
 
-// Received carries the messages of one peer in the order they came.
+// Received carries the messages of one peer in the order they came. Who gives it by
+// pointer may use it again after the Step.
 type Received struct {
 	Peer  PeerKey
 	Items []Item

@@ -81,6 +81,8 @@ func (m *Machine) Step(now time.Time, events ...Event) []Effect {
 
 func (m *Machine) handle(ev Event) {
 	switch ev := ev.(type) {
+	case *Received:
+		m.received(*ev)
 	case Received:
 		m.received(ev)
 	case PeerJoined:

@@ -13,7 +13,8 @@ import (
 // of package swarm.
 type Event = swarm.Event
 
-// Sent says that blocks of one peer have left for the transport.
+// Sent says that blocks of one peer have left for the transport. Who gives it by
+// pointer may use it again after the Step.
 type Sent struct {
 	Peer   PeerKey
 	Bytes  int

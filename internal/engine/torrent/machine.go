@@ -127,6 +127,8 @@ func (m *Machine) Deadline() time.Time { return m.swarm.Deadline() }
 
 func (m *Machine) handle(ev Event) {
 	switch ev := ev.(type) {
+	case *Sent:
+		m.sent(*ev)
 	case Sent:
 		m.sent(ev)
 	case PieceStored:

@@ -25,6 +25,8 @@ type Conn struct {
 	name   string
 	wbufs  net.Buffers // of the WriteBuffers call under way; a field, so that it is not allocated
 
+	reader reader // of the ReadBuffers call under way
+
 	slot      func() // gives the listener's half-open place back, nil for dialled ones
 	closeOnce sync.Once
 	closeErr  error
