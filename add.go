@@ -44,6 +44,9 @@ type AddOptions struct {
 	Priority func(f *File) Priority
 	// Sequential is that of [Torrent.SetSequential], from the start.
 	Sequential bool
+	// Limits bound what the torrent sends and receives, within those of the client.
+	// The default is no bound of its own. See [Torrent.SetLimits].
+	Limits Limits
 	// Paused adds the torrent without fetching or serving anything until
 	// [Torrent.Resume]. The info dictionary is not fetched either.
 	Paused bool
@@ -91,7 +94,11 @@ func (c *Client) Add(ctx context.Context, src Source, opt AddOptions) (*Torrent,
 		o.Priorities = func(info *metainfo.Info) []torrent.Priority { return t.wishes.set(filesOf(t, info), wish) }
 	}
 	o.Paused, o.Sequential = opt.Paused, opt.Sequential
-	return c.add(ctx, t, o)
+	if _, err := c.add(ctx, t, o); err != nil {
+		return nil, err
+	}
+	t.SetLimits(opt.Limits)
+	return t, nil
 }
 
 func (c *Client) add(ctx context.Context, t *Torrent, o native.Options) (*Torrent, error) {

@@ -40,7 +40,8 @@
 //
 // [Torrent.Wait] and [Torrent.WaitInfo] wait, [Torrent.Events] iterates over what
 // happens, [Torrent.Stats] may be called at any rate. [File.SetPriority],
-// [Torrent.SetSequential] and [Torrent.Pause] steer a torrent while it runs.
+// [Torrent.SetSequential], [Torrent.SetLimits] and [Torrent.Pause] steer a torrent
+// while it runs.
 //
 // # Replacing parts
 //
@@ -91,6 +92,9 @@ type Config struct {
 	// discovery (BEP 14) and the mapping of our port in the router. By default all
 	// three are used.
 	NoDHT, NoLSD, NoNATMap bool
+	// Limits bound what all torrents send and receive together. The default is no
+	// bound. See [Client.SetLimits].
+	Limits Limits
 	// Transport carries peers in place of TCP, for example through a proxy. nil
 	// means TCP. With it, PeerListen and NoTCP have no meaning.
 	Transport Transport
@@ -164,6 +168,7 @@ func New(cfg Config) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.SetLimits(cfg.Limits)
 	if c.transport != nil {
 		c.transport.start(c.n.Session)
 	}

@@ -288,6 +288,46 @@ func (r recorder) ReadAt(p []byte, off int64) (int, error) {
 	return r.Store.ReadAt(p, off)
 }
 
+// Whoever is limited takes at least the time that follows: 600 kB at 400 kB a second.
+func TestLimits(t *testing.T) {
+	dir, _ := album(t)
+	for what, limit := range map[string]func(seed *shoal.Client, shared *shoal.Torrent, cfg *shoal.Config, opt *shoal.AddOptions){
+		"upload of the client": func(seed *shoal.Client, _ *shoal.Torrent, _ *shoal.Config, _ *shoal.AddOptions) {
+			seed.SetLimits(shoal.Limits{Up: 400_000})
+		},
+		"upload of the torrent": func(_ *shoal.Client, shared *shoal.Torrent, _ *shoal.Config, _ *shoal.AddOptions) {
+			shared.SetLimits(shoal.Limits{Up: 400_000})
+		},
+		"download of the client": func(_ *shoal.Client, _ *shoal.Torrent, cfg *shoal.Config, _ *shoal.AddOptions) {
+			cfg.Limits.Down = 400_000
+		},
+		"download of the torrent": func(_ *shoal.Client, _ *shoal.Torrent, _ *shoal.Config, opt *shoal.AddOptions) {
+			opt.Limits.Down = 400_000
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			seed, shared := share(t, shoal.CreateOptions{}, dir)
+			cfg, opt := quiet, shoal.AddOptions{Dir: t.TempDir(), Peers: []string{seed.PeerAddr()}}
+			limit(seed, shared, &cfg, &opt)
+			began := time.Now()
+			got, err := newClient(t, cfg).Add(deadline(t), shoal.FromTorrent(shared.Metainfo()), opt)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := got.Wait(deadline(t)); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(began); took < 700*time.Millisecond {
+				t.Errorf("it took %v", took)
+			}
+			if got.Limits() != opt.Limits || seed.Limits().Down != 0 {
+				t.Errorf("limits %+v, %+v", got.Limits(), seed.Limits())
+			}
+		})
+	}
+}
+
 func TestPausedUntilResumed(t *testing.T) {
 	dir, _ := album(t)
 	seed, shared := share(t, shoal.CreateOptions{}, dir)

@@ -64,6 +64,10 @@ func (c *getCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	limits, err := c.limits()
+	if err != nil {
+		return err
+	}
 	src, err := shoal.ParseSource(c.Source)
 	if err != nil {
 		return err
@@ -83,7 +87,9 @@ func (c *getCmd) Run(ctx context.Context) error {
 		}
 		defer web.close()
 	}
-	client, err := shoal.New(c.config(src))
+	cfg := c.config(src)
+	cfg.Limits = limits
+	client, err := shoal.New(cfg)
 	if err != nil {
 		return err
 	}

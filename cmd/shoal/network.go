@@ -17,11 +17,13 @@ import (
 
 // network are the flags of finding peers that share, seed and get have in common.
 type network struct {
-	Tracker []string `placeholder:"URL" help:"Announce to this tracker too (repeatable; ws, wss, http, https, udp)."`
-	NoDHT   bool     `name:"no-dht" help:"Do not use the distributed hash table."`
-	NoLSD   bool     `name:"no-lsd" help:"Do not look for peers on the local network."`
-	STUN    []string `name:"stun" placeholder:"URL" help:"STUN or TURN server for WebRTC (repeatable; 'none' for none)."`
-	JSON    bool     `name:"json" help:"Print one JSON object a line."`
+	Tracker   []string `placeholder:"URL" help:"Announce to this tracker too (repeatable; ws, wss, http, https, udp)."`
+	NoDHT     bool     `name:"no-dht" help:"Do not use the distributed hash table."`
+	NoLSD     bool     `name:"no-lsd" help:"Do not look for peers on the local network."`
+	LimitUp   string   `placeholder:"RATE" help:"Send at most so many bytes a second, as 500K or 2M."`
+	LimitDown string   `placeholder:"RATE" help:"Receive at most so many bytes a second."`
+	STUN      []string `name:"stun" placeholder:"URL" help:"STUN or TURN server for WebRTC (repeatable; 'none' for none)."`
+	JSON      bool     `name:"json" help:"Print one JSON object a line."`
 }
 
 // iceServers are the STUN flags as shoal.Config wants them.
@@ -33,6 +35,17 @@ func (n *network) iceServers() []string {
 		return []string{}
 	}
 	return n.STUN
+}
+
+// limits reads --limit-up and --limit-down.
+func (n *network) limits() (l shoal.Limits, err error) {
+	if l.Up, err = parseSize(n.LimitUp); err != nil {
+		return l, usagef("--limit-up %s: %w", n.LimitUp, err)
+	}
+	if l.Down, err = parseSize(n.LimitDown); err != nil {
+		return l, usagef("--limit-down %s: %w", n.LimitDown, err)
+	}
+	return l, nil
 }
 
 func loopback(addr string) bool {

@@ -99,6 +99,10 @@ func (n *serving) local() bool {
 }
 
 func (n serving) start() (*sharing, error) {
+	limits, err := n.limits()
+	if err != nil {
+		return nil, err
+	}
 	web, err := listenWeb(n.Listen)
 	if err != nil {
 		return nil, err
@@ -106,7 +110,7 @@ func (n serving) start() (*sharing, error) {
 	s := &sharing{serving: n, webServer: web}
 	s.client, err = shoal.New(shoal.Config{
 		PeerListen: n.PeerListen, Local: n.local(), ICEServers: n.iceServers(),
-		NoDHT: n.NoDHT, NoLSD: n.NoLSD, NoNATMap: n.NoNAT,
+		NoDHT: n.NoDHT, NoLSD: n.NoLSD, NoNATMap: n.NoNAT, Limits: limits,
 	})
 	if err != nil {
 		web.close()
