@@ -17,7 +17,10 @@ type Meter struct {
 	total int64
 }
 
-const defaultTau = 3.0
+const (
+	defaultTau = 3.0
+	settled    = 20 // time constants after which the slow start does not show
+)
 
 func (m *Meter) tau() float64 {
 	if m.Tau == 0 {
@@ -55,6 +58,9 @@ func (m *Meter) Rate(now time.Time) float64 {
 	age := now.Sub(m.start).Seconds()
 	if age < 0.1 {
 		age = 0.1
+	}
+	if age > settled*m.tau() {
+		return m.avg // the correction is no longer worth its cost
 	}
 	return m.avg / (1 - math.Exp(-age/m.tau()))
 }

@@ -164,10 +164,9 @@ func (m *Machine) expected(p *peer) float64 {
 	return float64((p.queue.len()+1)*BlockSize) / m.speed(p)
 }
 
-// tooSlowFor reports whether p would deliver piece i too late and another peer
-// that has it much sooner.
-func (m *Machine) tooSlowFor(p *peer, i int, due time.Time) bool {
-	mine := m.expected(p)
+// tooSlowFor reports whether p, which would take so many seconds for a block, would
+// deliver piece i too late and another peer that has it much sooner.
+func (m *Machine) tooSlowFor(p *peer, mine float64, i int, due time.Time) bool {
 	if mine < 1 || !m.now.Add(time.Duration(mine*float64(time.Second))).After(due) {
 		return false
 	}

@@ -4,6 +4,10 @@ package torrent
 // late for a piece leaves it to quicker ones, and takes a later one.
 func (m *Machine) nextUrgent(p *peer) (*piece, int, bool) {
 	s := &m.readers
+	if len(s.urgent) == 0 {
+		return nil, 0, false
+	}
+	mine := m.expected(p)
 	for k := 0; k < len(s.urgent); k++ {
 		if k == doubled && s.from > k {
 			k = s.from
@@ -17,7 +21,7 @@ func (m *Machine) nextUrgent(p *peer) (*piece, int, bool) {
 		if k == s.from && pc != nil && pc.free == 0 {
 			s.from++
 		}
-		if !p.may(d.piece) || m.tooSlowFor(p, d.piece, d.at) {
+		if !p.may(d.piece) || m.tooSlowFor(p, mine, d.piece, d.at) {
 			continue
 		}
 		switch {
@@ -39,7 +43,7 @@ func (m *Machine) nextUrgent(p *peer) (*piece, int, bool) {
 			b, ok := m.pieces.nextFree(pc)
 			return pc, b, ok
 		case k < doubled && !pc.verifying:
-			if b, ok := m.overdueBlock(p, pc); ok {
+			if b, ok := m.overdueBlock(p, mine, pc); ok {
 				return pc, b, true
 			}
 		}
@@ -55,9 +59,8 @@ const (
 // overdueBlock finds a block of an urgent piece whose request is older than the
 // mean plus half the deviation, so that it may be asked from p too, if p would
 // be much quicker.
-func (m *Machine) overdueBlock(p *peer, pc *piece) (int, bool) {
+func (m *Machine) overdueBlock(p *peer, mine float64, pc *piece) (int, bool) {
 	limit := m.blockTime.overdue()
-	mine := m.expected(p)
 	first := m.pieces.firstMissing(pc)
 	for b := first; b < min(len(pc.blocks), first+overdueLooks); b++ {
 		m.readers.work++
