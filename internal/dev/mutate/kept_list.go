@@ -50,14 +50,26 @@ var kept = []keptChange{
 	{
 		name:  "a late copy of a block overwrites the first",
 		below: "internal/driver",
-		old:   " || b.written[k] {",
-		new:   " {",
+		old:   "case blockMissing:\n\t\tcopy(place, block)",
+		new:   "case blockMissing, blockThere:\n\t\tcopy(place, block)",
+	},
+	{
+		name:  "two copies of a block are received into one place",
+		below: "internal/driver",
+		old:   "place == nil || b.blocks[k] != blockMissing",
+		new:   "place == nil || b.blocks[k] == blockThere",
 	},
 	{
 		name:  "a piece's memory is used again while it is hashed",
 		below: "internal/driver",
-		old:   "b.users == 0 && b.dropped",
-		new:   "b.dropped",
+		old:   "b.users > 0 || !b.dropped",
+		new:   "!b.dropped",
+	},
+	{
+		name:  "a late block is received into a piece that is hashed",
+		below: "internal/driver",
+		old:   "if len(b.coming) > 0 {",
+		new:   "if false {",
 	},
 	{
 		name:  "a checkpoint vouches for pieces recorded while it synced",
@@ -110,6 +122,12 @@ var kept = []keptChange{
 		new:   "c.Private",
 	},
 	{
+		name:  "a torrent's private flag is not passed on",
+		below: "internal/driver",
+		old:   "t.private.Store(opt.Info.Private)",
+		new:   "t.private.Store(opt.Private)",
+	},
+	{
 		name:  "a magnet's torrent that turns out private stays public",
 		below: "internal/engine/torrent",
 		old:   "\t\tm.swarm.SetPrivate()\n",
@@ -136,8 +154,14 @@ var kept = []keptChange{
 	{
 		name:  "a hybrid is found under one of its hashes alone",
 		below: "internal/driver",
-		old:   "keys = opt.Info.SwarmHashes()",
-		new:   "keys = opt.Info.SwarmHashes()[:1]",
+		old:   "t.key, keys = opt.Info.Key(), opt.Info.SwarmHashes()",
+		new:   "t.key, keys = opt.Info.Key(), opt.Info.SwarmHashes()[:1]",
+	},
+	{
+		name:  "a hybrid that was joined by a magnet is found under one of its hashes alone",
+		below: "internal/driver",
+		old:   "for _, k := range info.SwarmHashes() {\n\t\t\tif t.s.torrents[k] == nil",
+		new:   "for _, k := range info.SwarmHashes()[:0] {\n\t\t\tif t.s.torrents[k] == nil",
 	},
 	{
 		name:  "no keep-alives are sent",
