@@ -204,7 +204,7 @@ func (s *Session) Accept(c transport.Conn) {
 			c.Close()
 			return
 		}
-		mine := t.handshake(h.InfoHash)
+		mine := t.handshake(t.answerTo(h))
 		if _, err := c.Write(mine.Append(nil)); err != nil {
 			c.Close()
 			return

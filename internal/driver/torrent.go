@@ -399,7 +399,7 @@ func (t *Torrent) introduce(ctx context.Context, c transport.Conn, key metainfo.
 	if err != nil {
 		return err
 	}
-	if h.InfoHash != key && !t.hasKey(h.InfoHash) {
+	if h.InfoHash != key && !t.hasKey(h.InfoHash) && !t.isV2(h.InfoHash) {
 		return wire.ErrHandshake
 	}
 	if t.s.isBanned(c, h.PeerID) {
@@ -421,7 +421,7 @@ func (t *Torrent) join(c transport.Conn, h wire.Handshake, outgoing bool) {
 	ev := swarm.PeerJoined{
 		Addr: from, Origin: from,
 		ID: h.PeerID, Outgoing: outgoing,
-		Fast: h.HasFast(), Extended: h.HasExtensions(), V2: h.HasV2(), DHT: h.HasDHT(),
+		Fast: h.HasFast(), Extended: h.HasExtensions(), V2: h.HasV2() || t.isV2(h.InfoHash), DHT: h.HasDHT(),
 		WebSeed: c.Kind() == transport.HTTP, URL: c.RemoteAddr(),
 	}
 	if c.Kind() == transport.WebRTC {
