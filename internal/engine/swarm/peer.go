@@ -88,10 +88,10 @@ func (m *Machine) peerJoined(ev PeerJoined) {
 	if p.Extended {
 		m.Greet(p)
 	}
-	if ev.DHT {
-		m.sendPort(p)
-	}
 	m.add(p)
+	if ev.DHT {
+		m.sendPort(p) // not before what we have, which comes first (BEP 6)
+	}
 }
 
 // add puts a peer into the lists.

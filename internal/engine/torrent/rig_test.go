@@ -165,7 +165,8 @@ func (r *rig) wait(d time.Duration) {
 type joined struct {
 	addr               string
 	incoming           bool
-	noFast, noExt, v2  bool
+	noFast, noExt      bool
+	v2, dht            bool
 	id                 string
 	silent             bool // sends no extension handshake
 	metadataSize, port int
@@ -175,7 +176,7 @@ type joined struct {
 func (r *rig) join(j joined) torrent.PeerKey {
 	r.t.Helper()
 	r.nextKey++
-	ev := swarm.PeerJoined{Peer: r.nextKey, Outgoing: !j.incoming, Fast: !j.noFast, Extended: !j.noExt, V2: j.v2}
+	ev := swarm.PeerJoined{Peer: r.nextKey, Outgoing: !j.incoming, Fast: !j.noFast, Extended: !j.noExt, V2: j.v2, DHT: j.dht}
 	if j.addr != "" {
 		ev.Addr = netip.MustParseAddrPort(j.addr)
 	}
