@@ -4,6 +4,7 @@ package swarm
 
 import (
 	"net/netip"
+	"slices"
 	"sort"
 	"time"
 
@@ -101,12 +102,18 @@ func (x *exchange) again(now time.Time, p *Peer) {
 	x.rota.add(p, at)
 }
 
-// news is what a peer has not been told yet. What has no room comes next time.
+// placeOf returns the place of an address among the peers of a message, -1 if it is none.
+func placeOf(list []wire.PEXPeer, a netip.AddrPort) int {
+	return slices.IndexFunc(list, func(p wire.PEXPeer) bool { return p.Addr == a })
+}
+
+// news is what a peer has not been told yet. What has no room comes next time. No
+// address is in it twice: of who went and came back there is nothing to tell.
 func (x *exchange) news(p *Peer) (msg wire.PEX) {
 	at := after(x.left, p.pex.went, entryWent)
 	for ; at < len(x.left) && len(msg.Dropped) < maxPEX; at++ {
 		e := &x.left[at]
-		if e.came <= p.pex.came {
+		if e.came <= p.pex.came && placeOf(msg.Dropped, e.addr) < 0 {
 			msg.Dropped = append(msg.Dropped, wire.PEXPeer{Addr: e.addr})
 		}
 		p.pex.went = e.went
@@ -116,8 +123,12 @@ func (x *exchange) news(p *Peer) (msg wire.PEX) {
 	}
 	for at := after(x.here, p.pex.came, entryCame); at < len(x.here) && len(msg.Added) < maxPEX; at++ {
 		e := &x.here[at]
-		if e.p != p {
-			msg.Added = append(msg.Added, wire.PEXPeer{Addr: e.addr, Flags: pexFlags(e.p)})
+		if e.p != p && placeOf(msg.Added, e.addr) < 0 {
+			if k := placeOf(msg.Dropped, e.addr); k >= 0 {
+				msg.Dropped = slices.Delete(msg.Dropped, k, k+1)
+			} else {
+				msg.Added = append(msg.Added, wire.PEXPeer{Addr: e.addr, Flags: pexFlags(e.p)})
+			}
 		}
 		p.pex.came = e.came
 	}
