@@ -213,6 +213,7 @@ func (m *Machine) readFailed(ev ReadFailed) {
 
 // withdraw forgets a stored piece and tells who understands it (BEP 54).
 func (m *Machine) withdraw(i int) {
+	was := m.uploadOnly()
 	if !m.have.Clear(i) {
 		return
 	}
@@ -240,4 +241,5 @@ func (m *Machine) withdraw(i int) {
 		m.sendDontHave(p, i)
 		m.refuseUploads(p, func(u upload) bool { return int(u.index) == i })
 	}
+	m.wantsAgain(was)
 }

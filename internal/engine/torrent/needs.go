@@ -30,6 +30,7 @@ func (m *Machine) setPriorities(levels []Priority) {
 	if m.info == nil || levels != nil && len(levels) != m.info.NumPieces() {
 		return
 	}
+	was := m.uploadOnly()
 	m.wanted.Fill()
 	for i := range m.wanted.Len() {
 		l := Normal
@@ -62,6 +63,18 @@ func (m *Machine) setPriorities(levels []Priority) {
 	}
 	m.finished = false
 	m.checkFinished()
+	m.wantsAgain(was)
+}
+
+// wantsAgain tells everybody that we want something, after we had said that we do
+// not (BEP 21): seeds would leave us.
+func (m *Machine) wantsAgain(was bool) {
+	if !was || m.uploadOnly() {
+		return
+	}
+	for _, p := range m.peers {
+		m.sendUploadOnly(p)
+	}
 }
 
 // need says whether piece i is needed: it is wanted, or a reader waits for it.
