@@ -64,13 +64,14 @@ func (h *hashFetch) want(m *Machine, index int) {
 }
 
 // ask sends a request to a peer that has a piece. It reports false if there is
-// none that can be asked.
+// none that can be asked. Where there is no v1 half all peers know v2, whatever
+// bits they set: libtorrent sets none there.
 func (h *hashFetch) ask(m *Machine, req metainfo.HashRequest, index int) bool {
 	if slices.ContainsFunc(h.asked, func(a hashAsk) bool { return a.req == req }) {
 		return true
 	}
 	for _, p := range m.peers {
-		if !p.V2 || !p.has.Has(index) || slices.ContainsFunc(h.avoid, func(a hashAvoid) bool { return a.peer == p.key }) {
+		if !p.V2 && m.info.HasV1 || !p.has.Has(index) || slices.ContainsFunc(h.avoid, func(a hashAvoid) bool { return a.peer == p.key }) {
 			continue
 		}
 		h.asked = append(h.asked, hashAsk{req, p.key, m.now})

@@ -110,20 +110,3 @@ func TestScatteredHavesBeforeTheInfoDictionaryEnd(t *testing.T) {
 	}
 	t.Fatal("keeps a bit for each of 32,768 far apart")
 }
-
-// BEP 52 has hash requests for peers that know v2.
-func TestHashesAreAskedOfPeersThatKnowV2(t *testing.T) {
-	r := start(t, testTorrent(t, false, true), bare)
-	old := r.join(joined{})
-	r.recv(old, wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.Unchoke})
-	if _, hashes := r.fetchPiece(old); len(hashes) > 0 {
-		t.Fatal("asks a peer for hashes that does not know v2")
-	}
-	r.wait(time.Second)
-	young := r.join(joined{v2: true})
-	r.recv(young, wire.Message{ID: wire.HaveAll})
-	r.wait(2 * time.Second)
-	if len(r.take(young, wire.HashRequest)) == 0 {
-		t.Fatal("asks nobody")
-	}
-}
