@@ -167,6 +167,7 @@ func TestDialledPeerOfAHybridUpgradesUs(t *testing.T) {
 					r := got.NewReader(0, tor.Info.TotalSize(), true)
 					defer r.Close()
 					go r.Read(make([]byte, 1))
+					synctest.Wait() // it waits
 				}
 				got.AddPeers([]netip.AddrPort{netip.MustParseAddrPort(c.RemoteAddr())}, swarm.User)
 				if h, err := peer.hears(); err != nil || h.InfoHash != got.Key() || h.HasV2() != tt.bit {
