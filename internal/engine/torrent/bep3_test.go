@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
@@ -321,9 +322,15 @@ func TestBEP3UnexpectedPieceAfterAChoke(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), nil)
 	key := r.join(joined{noFast: true})
 	r.recv(key, wire.Message{ID: wire.Bitfield, Payload: []byte{0xff, 0xc0}}, wire.Message{ID: wire.Unchoke})
-	asked := r.take(key, wire.Request)
-	r.recv(key, wire.Message{ID: wire.Choke}, wire.Message{ID: wire.Unchoke})
-	r.answer(key, append(asked, r.take(key, wire.Request)...)...)
+	for range 100 {
+		asked := r.take(key, wire.Request)
+		r.recv(key, wire.Message{ID: wire.Choke})
+		for _, q := range asked { // the driver knows no place for them any more
+			r.step(swarm.Received{Peer: key, Items: []torrent.Item{{Message: block(wire.Piece, q.Index, q.Begin, q.Length)}}})
+		}
+		r.recv(key, wire.Message{ID: wire.Unchoke})
+		r.wait(time.Second)
+	}
 	if c, gone := r.closed[key]; gone {
 		t.Fatalf("closed: %v", c.Err)
 	}
