@@ -86,6 +86,7 @@ func TestHandshakeOfAnotherProtocol(t *testing.T) {
 				peer.hears()
 			}
 			peer.Write([]byte("\x14"))
+			peer.SetReadDeadline(time.Now().Add(time.Second))
 			if h, err := peer.hears(); err != io.EOF {
 				t.Fatalf("answers %+v, %v", h, err)
 			}
