@@ -86,9 +86,11 @@ func appendSigned(b []byte, v int) []byte {
 	}
 }
 
-// gap is how many zeros in a row are worth a segment of their own: memory is zero
-// anyway, and the head of a segment takes about eight bytes.
-const gap = 12
+// gap is how many zeros in a row are worth a segment of their own. The head of a
+// segment, an address, takes few bytes, but bytes that never repeat: cutting at every
+// dozen of zeros, as the linker does, makes the file a sixth smaller and what is left
+// of it after brotli a tenth larger.
+const gap = 64
 
 // encode makes the data section again, without long runs of zeros.
 func (m *memory) encode() []byte {
