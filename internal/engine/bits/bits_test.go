@@ -34,3 +34,32 @@ func TestFromBytesRefusesWrongLengthAndSpareBits(t *testing.T) {
 		t.Fatal("full bitfield refused")
 	}
 }
+
+func TestWordsAreTheBitsInTheirOrder(t *testing.T) {
+	for _, n := range []int{0, 1, 8, 63, 64, 65, 127, 128, 130} {
+		s := New(n)
+		if s.Len() != n || s.Words() != (n+63)/64 {
+			t.Fatalf("%d bits in %d words, wanted %d", s.Len(), s.Words(), n)
+		}
+		for i := 0; i < n; i += 3 {
+			s.Set(i)
+		}
+		for i := range 64 * s.Words() {
+			bit := s.Word(i/64)<<(i%64)>>63 == 1
+			if bit != (i < n && i%3 == 0) {
+				t.Errorf("bit %d of %d is %v in its word", i, n, bit)
+			}
+		}
+	}
+}
+
+func TestACloneIsIndependent(t *testing.T) {
+	s := New(70)
+	s.Set(3)
+	c := s.Clone()
+	c.Set(69)
+	s.Clear(3)
+	if !c.Has(3) || !c.Has(69) || c.Count() != 2 || c.Len() != 70 || s.Has(69) || s.Count() != 0 {
+		t.Errorf("%d bits in the copy, %d in the original", c.Count(), s.Count())
+	}
+}
