@@ -200,3 +200,17 @@ func TestSlotsCloseWhileTheyStarveEachOther(t *testing.T) {
 		t.Fatalf("%d slots, fewer than there were at first", n)
 	}
 }
+
+// What a peer takes counts more, up to twice, the less it has of the torrent.
+func TestSpreadingCountsUpToTwice(t *testing.T) {
+	for _, tt := range []struct {
+		up, spreads float64
+		first       uint32
+	}{{900, 0.15, 2}, {900, 0.1, 1}, {510, 1, 2}, {490, 1, 1}} {
+		c := New(2, 2, rand.New(rand.NewPCG(1, 1)))
+		got := c.Rechoke(t0, true, []Candidate{{Key: 1, Up: 1000}, {Key: 2, Up: tt.up, Spreads: tt.spreads}, {Key: 3}})
+		if got[0] != tt.first {
+			t.Errorf("%+v: %d is first", tt, got[0])
+		}
+	}
+}

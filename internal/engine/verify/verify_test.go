@@ -177,6 +177,9 @@ func TestSumsTellWhichBlocksDiffer(t *testing.T) {
 	if sums := Sums(last); len(sums) != 2 || sums[1] != sha.Sum1(last[metainfo.BlockSize:]) {
 		t.Errorf("%d sums of a short piece", len(sums))
 	}
+	if sums := Sums(last[:metainfo.BlockSize+1]); len(sums) != 2 || sums[1] != sha.Sum1(last[metainfo.BlockSize:][:1]) {
+		t.Errorf("%d sums of a block and a byte", len(sums))
+	}
 }
 
 func BenchmarkCheck(b *testing.B) {

@@ -212,6 +212,15 @@ func TestListenEverywhere(t *testing.T) {
 		c.Close()
 		l.Close()
 	}
+	// All of IPv4 is not all of IPv6.
+	four, err := Listen(netip.MustParseAddrPort("0.0.0.0:0"), ListenConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer four.Close()
+	if four.Addr().Addr() != netip.IPv4Unspecified() {
+		t.Fatalf("listens on %v", four.Addr())
+	}
 	l := listen(t, ListenConfig{})
 	if _, err := Listen(l.Addr(), ListenConfig{}); err == nil {
 		t.Fatal("one port was taken twice")
