@@ -215,3 +215,17 @@ func TestAMemoryThatIsClosed(t *testing.T) {
 		t.Errorf("%d bytes are taken by a closed store", budget.Used())
 	}
 }
+
+// On this system a name is kept as the torrent has it, whatever others would make of it.
+func TestNamesOfThisSystem(t *testing.T) {
+	s := makeSample(t, true, false, `deep/a?*. :5`, "dot.:5")
+	names, err := localNames(s.Info)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, f := range s.Info.Files {
+		if want := filepath.Join(append([]string{s.Info.Name}, f.Path...)...); !f.Pad && names[i] != want {
+			t.Errorf("%q instead of %q", names[i], want)
+		}
+	}
+}

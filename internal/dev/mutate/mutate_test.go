@@ -44,6 +44,7 @@ func TestRules(t *testing.T) {
 		}},
 		{"_ = make([]bool, 1, 2)", []string{"`1` -> `2` in `_ = make([]bool, 1, 2)`"}},
 		{"_ = make([]bool, 1, a+2)", []string{"`1` -> `2` in `_ = make([]bool, 1, a+2)`"}},
+		{"x.work += a - b\nx.work++", nil},
 		{"return 0, false", []string{"`false` -> `true` in `return 0, false`"}},
 		{"return 0, err", []string{"`err` -> `nil` in `return 0, err`"}},
 		{"return 0, nil", []string{"`0` -> `1` in `return 0, nil`"}},

@@ -154,6 +154,42 @@ func TestACheckOfHalfADownloadIsKept(t *testing.T) {
 	}
 }
 
+// What a check of a complete download found is written down: the next start need not
+// hash it again.
+func TestACheckOfACompleteDownloadIsKept(t *testing.T) {
+	s := makeSample(t, "film.mkv", 500_000, true, false)
+	dir := t.TempDir()
+	d, c := begin(t, s, dir)
+	for i := range s.Info.NumPieces() {
+		s.write(t, c, i)
+	}
+	if err := d.complete(); err != nil {
+		t.Fatal(err)
+	}
+	if err := d.complete(); err != nil {
+		t.Errorf("once more: %v", err)
+	}
+	f, err := os.OpenFile(filepath.Join(dir, s.Info.Name), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteAt([]byte("something else"), 3<<16)
+	f.Close()
+	if found, err := c.Check(t.Context(), nil); err != nil || found.Has(3) || found.Count() != s.Info.NumPieces()-1 {
+		t.Errorf("found %v, %v", had(found), err)
+	}
+	d.close(false)
+	again := Download(dir, func(int64, int64) { t.Error("it is hashed once more") }).(*download)
+	if _, err := again.prepare(s.Info.Key(), s.Torrent); err != nil {
+		t.Fatal(err)
+	}
+	c, err = again.open(t.Context(), s.Info)
+	if err != nil || c.Have.Has(3) || c.Have.Count() != s.Info.NumPieces()-1 {
+		t.Errorf("the next start has pieces %v, %v", had(c.Have), err)
+	}
+	again.close(false)
+}
+
 // Two downloads into one folder would destroy each other's files.
 func TestOneDownloadAtATime(t *testing.T) {
 	s := makeSample(t, "film.mkv", 500_000, true, false)
@@ -228,6 +264,37 @@ func TestPeersAreFoundThroughTheDHT(t *testing.T) {
 		time.Sleep(10 * time.Millisecond)
 		return isDone(got.Done())
 	})
+}
+
+// The DHT is asked now and then for what lacks something, and for nothing else.
+func TestTheDHTIsNotAskedAllTheTime(t *testing.T) {
+	s := makeSample(t, "film.mkv", 500_000, true, false)
+	other := makeSample(t, "done.mkv", 500_000, false, false)
+	c := dhtClient(t, dhtClient(t).dht.Addr().String())
+	got := add(t, c, Options{Torrent: s.Torrent, Content: Download(t.TempDir(), nil)})
+	done := add(t, c, Options{Torrent: other.Torrent, Content: Seed(other.dir, nil)})
+	wait(t, done)
+	if err := got.Ready(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	asked := func() (list [2]time.Time) {
+		c.keeping.Lock()
+		defer c.keeping.Unlock()
+		return [2]time.Time{got.searched, done.searched}
+	}
+	now := time.Now().Add(time.Hour)
+	c.cancel() // the keeper stays out of it
+	c.listener.Close()
+	c.wg.Wait()
+	for _, tt := range []struct {
+		after time.Duration
+		at    time.Duration // when it was asked last
+	}{{0, 0}, {searchSoon - 1, 0}, {searchSoon, searchSoon}, {2*searchSoon - 1, searchSoon}} {
+		c.search(now.Add(tt.after))
+		if last := asked(); !last[0].Equal(now.Add(tt.at)) || last[1].After(now) {
+			t.Errorf("after %v: asked last after %v", tt.after, last[0].Sub(now))
+		}
+	}
 }
 
 // A peer's DHT node is taken up; a client without a DHT bears it.
