@@ -35,6 +35,7 @@ func TestCheck(t *testing.T) {
 		{"the whole instead", part, Answer{Status: 200, Length: 1000}, 100, 0, ""},
 		{"the whole, size unknown", part, Answer{Status: 200, Length: -1}, 100, 0, ""},
 		{"the whole of a file that is just small enough", Part{URL: "http://h/f", From: 1, Length: 50, Size: maxSkip, Ranged: true}, Answer{Status: 200, Length: maxSkip}, 1, 0, ""},
+		{"the whole of a large file but its first byte", Part{URL: "http://h/f", From: 1, Length: maxSkip, Size: maxSkip + 1, Ranged: true}, Answer{Status: 200, Length: maxSkip + 1}, 0, Wrong, "requests for ranges"},
 		{"an empty answer", part, Answer{Status: 206, Range: "bytes 100-149/1000"}, 0, Wrong, "less than"},
 		{"an empty whole", whole, Answer{Status: 200}, 0, Wrong, "0 bytes"},
 		{"of an empty file", part, Answer{Status: 206, Range: "bytes 100-149/0", Length: -1}, 0, Wrong, "another range"},
