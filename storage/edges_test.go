@@ -104,6 +104,25 @@ func TestResumeDataOutOfOrder(t *testing.T) {
 	}
 }
 
+// Two torrents of one name are not downloaded into one folder at a time, also where
+// the second one goes on.
+func TestAnotherOfTheSameName(t *testing.T) {
+	one, two := makeSample(t, true, false, "a:40000", "b:5"), makeSample(t, true, false, "a:50000", "b:5")
+	dir := t.TempDir()
+	x := begin(t, dir, two)
+	x.stop(t)
+	x = begin(t, dir, one)
+	if _, err := OpenResume(dir, two.Info.Key()); !errors.Is(err, ErrInUse) {
+		t.Errorf("got %v", err)
+	}
+	x.stop(t)
+	r, err := OpenResume(dir, two.Info.Key())
+	if err != nil || r.Info() == nil {
+		t.Fatalf("when the first is over: %v", err)
+	}
+	r.Close()
+}
+
 // A record that is whole and makes no sense ends what is believed of a log.
 func TestRecordsThatMakeNoSense(t *testing.T) {
 	s := mixed(t, true, true)

@@ -203,6 +203,35 @@ func TestOneDownloadAtATime(t *testing.T) {
 	d.close(false)
 }
 
+// Content that could not be opened holds nothing back, and is opened when what was in
+// the way is gone.
+func TestADownloadThatCannotBeOpened(t *testing.T) {
+	s := makeSample(t, "film.mkv", 500_000, true, false)
+	dir := t.TempDir()
+	inTheWay := filepath.Join(dir, s.Info.Name)
+	if err := os.Mkdir(inTheWay, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d := Download(dir, nil).(*download)
+	if _, err := d.prepare(s.Info.Key(), s.Torrent); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.open(t.Context(), s.Info); !errors.Is(err, storage.ErrChanged) {
+		t.Errorf("a folder in the way: %v", err)
+	}
+	if err := os.Remove(inTheWay); err != nil {
+		t.Fatal(err)
+	}
+	other, c := begin(t, s, dir)
+	s.write(t, c, 2)
+	other.close(false)
+	c, err := d.open(t.Context(), s.Info)
+	if err != nil || !slices.Equal(had(c.Have), []int{2}) {
+		t.Errorf("then: %v", err)
+	}
+	d.close(false)
+}
+
 // What a torrent holds may be anywhere; it is closed with the torrent.
 func TestStoredElsewhere(t *testing.T) {
 	s := makeSample(t, "film.mkv", 500_000, true, false)
