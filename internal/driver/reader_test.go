@@ -308,3 +308,40 @@ func TestABlockIsReadBeforeItsPieceIsWhole(t *testing.T) {
 		}
 	})
 }
+
+// A reader of a v2 torrent gets no forged block, however early it reads: who sends
+// one is found out by it and shut out, and the block is fetched elsewhere.
+func TestNoForgedBlockIsReadEarly(t *testing.T) {
+	for range 3 { // who is asked for which block is left to chance
+		inBubble(t, func(t *testing.T, n *network) {
+			const length = 1 << 20
+			tor, data := makeTorrentOf(t, 2*length, length, false, true)
+			wrong := bytes.Clone(data)
+			for at := 0; at < len(wrong); at += 16 << 10 {
+				wrong[at] ^= 1
+			}
+			bad, badAddr := n.session(t, "192.0.2.66:1", nil)
+			good, goodAddr := n.session(t, "192.0.2.1:1", nil)
+			share(t, bad, tor, wrong)
+			share(t, good, tor, data)
+			bad.SetLimits(100<<10, 0)
+			good.SetLimits(100<<10, 0)
+			s, addr := n.session(t, "192.0.2.2:1", nil)
+			got, _ := fetch(t, s, tor)
+			ready(t, got)
+			r := got.NewReader(0, 2*length, false)
+			defer r.Close()
+			got.AddPeers([]netip.AddrPort{badAddr, goodAddr}, swarm.User)
+			all, err := io.ReadAll(r)
+			if err != nil || !bytes.Equal(all, data) {
+				t.Fatalf("%d bytes, %v", len(all), err)
+			}
+			if comes(t, n, badAddr, addr, tor.Info.Key()) {
+				t.Error("who sent forged blocks is let in again")
+			}
+			if !comes(t, n, goodAddr, addr, tor.Info.Key()) {
+				t.Error("who sent genuine blocks is shut out")
+			}
+		})
+	}
+}
