@@ -30,6 +30,7 @@ func TestCheck(t *testing.T) {
 		{"no Content-Range", part, Answer{Status: 206, Length: 50}, 0, Wrong, "another range"},
 		{"of another file", part, Answer{Status: 206, Range: "bytes 100-149/999", Length: 50}, 0, Wrong, "999 bytes"},
 		{"too short", part, Answer{Status: 206, Range: "bytes 100-148/1000", Length: 49}, 0, Wrong, "less than"},
+		{"too short, by its range alone", part, Answer{Status: 206, Range: "bytes 100-148/1000", Length: -1}, 0, Wrong, "less than"},
 		{"says one thing, sends another", part, Answer{Status: 206, Range: "bytes 100-149/1000", Length: 10}, 0, Wrong, "less than"},
 		{"compressed", part, Answer{Status: 206, Range: "bytes 100-149/1000", Length: 50, Encoding: "gzip"}, 0, Wrong, "compresses"},
 		{"the whole instead", part, Answer{Status: 200, Length: 1000}, 100, 0, ""},

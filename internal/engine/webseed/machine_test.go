@@ -485,3 +485,24 @@ func TestAFlightThroughManyFilesIsCut(t *testing.T) {
 		t.Errorf("then %d requests for %d blocks", len(f.Parts), len(f.Blocks))
 	}
 }
+
+// The first file is a file like others.
+func TestTheFirstFileIsMissing(t *testing.T) {
+	r := start(t, folder(2*pl, 2*pl), Config{})
+	r.ask(r.blocks(0)...)
+	r.step(Ended{Flight: r.last().Flight, Problem: &Problem{Kind: Gone, Why: "no such file"}})
+	if r.over != nil || !slices.Equal(r.offered, []int{2}) {
+		t.Errorf("given up: %v, offered %v", r.over, r.offered)
+	}
+}
+
+// A piece by BEP 17 that is not there is no file that is missing: there is nothing
+// else to ask for.
+func TestAMissingPieceOfBEP17(t *testing.T) {
+	r := start(t, folder(2*pl, 2*pl), Config{Pieces: true})
+	r.ask(r.blocks(0)...)
+	r.step(Ended{Flight: r.last().Flight, Problem: &Problem{Kind: Gone, Why: "no such file"}})
+	if r.over == nil {
+		t.Error("it is asked on")
+	}
+}
