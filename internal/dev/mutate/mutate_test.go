@@ -47,6 +47,7 @@ func TestRules(t *testing.T) {
 		{"x.work += a - b\nx.work++", nil},
 		{"return 0, false", []string{"`false` -> `true` in `return 0, false`"}},
 		{"return 0, err", []string{"`err` -> `nil` in `return 0, err`"}},
+		{"return 0, errors.New(a)", nil},
 		{"return 0, nil", []string{"`0` -> `1` in `return 0, nil`"}},
 		{"x := !ok && true", []string{"`&&` -> `||` in `x := !ok && true`", "`!` -> `` in `x := !ok && true`", "`true` -> `false` in `x := !ok && true`"}},
 		{"a := 64 << 10\n_ = 2 * time.Second", nil},

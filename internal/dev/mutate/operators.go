@@ -124,10 +124,15 @@ func (c *collector) isVoid(s *ast.ReturnStmt) bool {
 	if len(s.Results) < 2 {
 		return false
 	}
-	id, ok := s.Results[len(s.Results)-1].(*ast.Ident)
 	_, method, _ := strings.Cut(c.fn, ".")
 	counts := strings.HasPrefix(method, "Read") || strings.HasPrefix(method, "Write")
-	return ok && (id.Name == "false" || id.Name == "err" && !counts)
+	switch last := c.text(s.Results[len(s.Results)-1]); {
+	case last == "false":
+		return true
+	case last == "err", strings.HasPrefix(last, "errors.New("):
+		return !counts
+	}
+	return false
 }
 
 // drop makes a statement that never runs; so its names stay in use.
