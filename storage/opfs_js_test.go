@@ -372,4 +372,42 @@ func TestOPFSWhereThereIsNone(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "there is none here") {
 		t.Errorf("got %v", err)
 	}
+	if keys, err := ListOPFS(); err == nil || len(keys) != 0 || !strings.Contains(err.Error(), "there is none here") {
+		t.Errorf("a list: %v, %v", keys, err)
+	}
+}
+
+// A browser may take back what it holds; then it is not given out as zeros.
+func TestOPFSThatWasClearedMeanwhile(t *testing.T) {
+	fake := useFake(t)
+	s := mixed(t, true, true)
+	o := openOPFS(t, s)
+	defer o.Close()
+	s.fill(t, o)
+	fake.Get("files").Call("set", s.Info.Key().String()+".data", newBytes(100))
+	if _, err := o.ReadAt(make([]byte, 1000), 0); !errors.Is(err, ErrChanged) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := o.ReadAt(make([]byte, 100), 0); err != nil {
+		t.Errorf("what is left: %v", err)
+	}
+}
+
+// JavaScript throws anything.
+func TestWhatJavaScriptThrows(t *testing.T) {
+	for code, want := range map[string]string{
+		`new DOMException("no room", "QuotaExceededError")`: "no room",
+		`new Error("")`:                  "Error",
+		`({message: "just words"})`:      "just words",
+		`"a string"`:                     "a string",
+		`({name: 5, message: "number"})`: "number",
+	} {
+		got := jsError{js.Global().Call("eval", code)}.Error()
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: %q", code, got)
+		}
+	}
+	for _, code := range []string{"5", "null", "undefined"} {
+		_ = jsError{js.Global().Call("eval", code)}.Error() // it does not panic
+	}
 }

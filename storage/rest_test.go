@@ -5,6 +5,7 @@ package storage
 import (
 	"context"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -37,6 +38,33 @@ func TestAStoreAtRestHasNoDescriptors(t *testing.T) {
 	s.fill(t, f)
 	f.Close()
 	f.Rest()
+	if n := openBelow(t, dir); n != 0 {
+		t.Errorf("%d descriptors are left of a closed store", n)
+	}
+}
+
+// The same holds for a folder that is shared as it lies.
+func TestSourcesAtRestHaveNoDescriptors(t *testing.T) {
+	dir := t.TempDir()
+	s := mixed(t, true, false)
+	down := openFiles(t, dir, s, FileOptions{})
+	s.fill(t, down)
+	if err := down.Finish(); err != nil {
+		t.Fatal(err)
+	}
+	down.Close()
+	f, err := OpenSources(s.Info, []string{filepath.Join(dir, "sample")}, FileOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		s.wantSpace(t, f)
+		f.Rest()
+		if n := openBelow(t, dir); n != 0 {
+			t.Errorf("%d descriptors are left", n)
+		}
+	}
+	f.Close()
 	if n := openBelow(t, dir); n != 0 {
 		t.Errorf("%d descriptors are left of a closed store", n)
 	}

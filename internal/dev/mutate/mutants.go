@@ -102,7 +102,7 @@ func mutantsOf(t *target, file string, src []byte) ([]*mutant, error) {
 		if !ok || fn.Body == nil || fn.Name.Name == "String" || fn.Name.Name == "Error" {
 			continue // what is said to people is not weighed
 		}
-		c := collector{fset: fset, src: src}
+		c := collector{fset: fset, src: src, fn: functionName(fn)}
 		c.add = func(from, to token.Pos, text string) {
 			at, end := fset.Position(from), fset.Position(to)
 			all = append(all, &mutant{

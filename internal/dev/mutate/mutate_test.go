@@ -43,6 +43,12 @@ func TestRules(t *testing.T) {
 			"`err` -> `nil` in `return min(a, b) + a, err`", "`+` -> `-` in `return min(a, b) + a, err`", "`min` -> `max` in `return min(a, b) + a, err`",
 		}},
 		{"_ = make([]bool, 1, 2)", []string{"`1` -> `2` in `_ = make([]bool, 1, 2)`"}},
+		{"_ = make([]bool, 1, a+2)", []string{"`1` -> `2` in `_ = make([]bool, 1, a+2)`"}},
+		{"x.work += a - b\nx.work++", nil},
+		{"return 0, false", []string{"`false` -> `true` in `return 0, false`"}},
+		{"return 0, err", []string{"`err` -> `nil` in `return 0, err`"}},
+		{"return 0, errors.New(a)", nil},
+		{"return 0, nil", []string{"`0` -> `1` in `return 0, nil`"}},
 		{"x := !ok && true", []string{"`&&` -> `||` in `x := !ok && true`", "`!` -> `` in `x := !ok && true`", "`true` -> `false` in `x := !ok && true`"}},
 		{"a := 64 << 10\n_ = 2 * time.Second", nil},
 		{"a := b << 3", []string{"`<<` -> `>>` in `a := b << 3`", "`3` -> `4` in `a := b << 3`"}},
@@ -57,6 +63,17 @@ func TestRules(t *testing.T) {
 		if !slices.Equal(got[1:], c.want) {
 			t.Errorf("%s:\n got %q\nwant %q", c.body, got[1:], c.want)
 		}
+	}
+}
+
+// How much was read counts even with an error.
+func TestReadsCount(t *testing.T) {
+	all, err := mutantsOf(&target{}, "x.go", []byte("package x\n\nfunc (r *R) ReadAt(p []byte, off int64) (int, error) { return 0, err }\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(all) != 3 {
+		t.Errorf("%v", all)
 	}
 }
 
@@ -92,7 +109,6 @@ func TestApply(t *testing.T) {
 		"\tif a <= 3 {",
 		"\tif a < 4 {",
 		"\t\treturn 0, nil",
-		"\t\treturn 1, err",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got\n%s\nwant\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))

@@ -23,12 +23,13 @@ var swaps = map[token.Token][]string{
 
 // collector walks one function and notes what can be changed in it.
 type collector struct {
-	fset  *token.FileSet
-	src   []byte
-	fn    string
-	whole map[ast.Expr]bool // conditions that are replaced as a whole
-	sizes map[ast.Expr]bool // capacities, buffer sizes and times, one more of which changes nothing
-	add   func(from, to token.Pos, text string)
+	fset   *token.FileSet
+	src    []byte
+	fn     string
+	whole  map[ast.Expr]bool // conditions that are replaced as a whole
+	sizes  map[ast.Expr]bool // buffer sizes and times, one more of which changes nothing, and what nobody looks at
+	unseen map[ast.Expr]bool // what makes no difference as a whole
+	add    func(from, to token.Pos, text string)
 }
 
 func (c *collector) text(n ast.Node) string {
@@ -37,7 +38,7 @@ func (c *collector) text(n ast.Node) string {
 
 // function collects the changes of one function's body.
 func (c *collector) function(f *ast.FuncDecl) {
-	c.whole, c.sizes = map[ast.Expr]bool{}, map[ast.Expr]bool{}
+	c.whole, c.sizes, c.unseen = map[ast.Expr]bool{}, map[ast.Expr]bool{}, map[ast.Expr]bool{}
 	if len(f.Body.List) > 0 {
 		start := f.Body.List[0].Pos()
 		c.add(start, start, "if true { "+c.zeroReturn(f)+" }; ")
@@ -88,9 +89,17 @@ func (c *collector) statement(s ast.Stmt) bool {
 			return false
 		}
 		c.drop(s)
-	case *ast.DeferStmt, *ast.GoStmt, *ast.SendStmt, *ast.IncDecStmt:
+	case *ast.IncDecStmt:
+		if isWork(s.X) {
+			return false
+		}
+		c.drop(s)
+	case *ast.DeferStmt, *ast.GoStmt, *ast.SendStmt:
 		c.drop(s)
 	case *ast.AssignStmt:
+		if isWork(s.Lhs[0]) {
+			return false
+		}
 		if s.Tok != token.DEFINE && !onlyBlank(s.Lhs) {
 			c.drop(s)
 		}
@@ -103,9 +112,27 @@ func (c *collector) statement(s ast.Stmt) bool {
 			if id, ok := r.(*ast.Ident); ok && id.Name == "err" {
 				c.add(r.Pos(), r.End(), "nil")
 			}
+			c.sizes[r] = c.sizes[r] || c.isVoid(s)
 		}
 	}
 	return true
+}
+
+// isVoid says whether a return says by its last result that nobody is to look at the
+// others: false, or an error. How much was read or written counts in spite of one.
+func (c *collector) isVoid(s *ast.ReturnStmt) bool {
+	if len(s.Results) < 2 {
+		return false
+	}
+	_, method, _ := strings.Cut(c.fn, ".")
+	counts := strings.HasPrefix(method, "Read") || strings.HasPrefix(method, "Write")
+	switch last := c.text(s.Results[len(s.Results)-1]); {
+	case last == "false":
+		return true
+	case last == "err", strings.HasPrefix(last, "errors.New("):
+		return !counts
+	}
+	return false
 }
 
 // drop makes a statement that never runs; so its names stay in use.
@@ -122,6 +149,9 @@ func (c *collector) condition(e ast.Expr) {
 
 // expression collects the changes of an expression; false keeps the walk out of it.
 func (c *collector) expression(e ast.Expr) bool {
+	if c.unseen[e] {
+		return false
+	}
 	switch e := e.(type) {
 	case *ast.BinaryExpr:
 		if c.size(e) {
@@ -157,7 +187,7 @@ func (c *collector) expression(e ast.Expr) bool {
 		switch {
 		case id == nil:
 		case id.Name == "make" && len(e.Args) == 3:
-			c.sizes[e.Args[2]] = true
+			c.unseen[e.Args[2]] = true // a capacity
 		case id.Name == "min":
 			c.add(id.Pos(), id.End(), "max")
 		case id.Name == "max":
@@ -179,6 +209,13 @@ func (c *collector) size(e *ast.BinaryExpr) bool {
 		return true
 	}
 	return false
+}
+
+// isWork names the counters of what was looked at, which the tests of costs read and
+// nothing else does.
+func isWork(e ast.Expr) bool {
+	s, ok := e.(*ast.SelectorExpr)
+	return ok && s.Sel.Name == "work"
 }
 
 func isTime(e ast.Expr) bool {

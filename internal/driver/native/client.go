@@ -110,16 +110,16 @@ func New(cfg Config) (*Client, error) {
 	if cfg.ICEServers == nil {
 		cfg.ICEServers = DefaultICEServers
 	}
+	if cfg.TCP {
+		cfg.Session.Dial = func(ctx context.Context, a netip.AddrPort) (transport.Conn, error) {
+			return tcp.Dial(ctx, a)
+		}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cfg.Limits.fill()
 	c := &Client{
 		cfg: cfg, ctx: ctx, cancel: cancel, torrents: map[metainfo.Hash]*Torrent{},
 		kicked: make(chan struct{}, 1), searches: make(chan struct{}, maxSearches),
-	}
-	if cfg.TCP {
-		cfg.Session.Dial = func(ctx context.Context, a netip.AddrPort) (transport.Conn, error) {
-			return tcp.Dial(ctx, a)
-		}
 	}
 	c.seeds = newWebSeeds(cfg.Local)
 	m := &cfg.Session.Machine

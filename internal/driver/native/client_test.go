@@ -259,6 +259,9 @@ func TestAGoalEndsSeeding(t *testing.T) {
 	if seed.Paused() || seed.Queued() {
 		t.Error("it is not the user's pause, and no place in the queue")
 	}
+	if err := seed.Finish(); err != nil { // it was not downloaded
+		t.Error(err)
+	}
 	seed.Force(true)
 	eventually(t, "seeding because the user says so", func() bool { return !seed.Rested() })
 }

@@ -215,3 +215,156 @@ func TestHigherLevelComesFirst(t *testing.T) {
 		}
 	}
 }
+
+func TestAvailabilityCountsSeedsApart(t *testing.T) {
+	p := New(3, rand.New(rand.NewPCG(1, 1)))
+	p.Inc(1)
+	p.Inc(1)
+	p.AddSeed()
+	p.AddSeed()
+	p.RemoveSeed()
+	for i, want := range []int{1, 3, 1} {
+		if got := p.Availability(i); got != want {
+			t.Errorf("piece %d: %d", i, got)
+		}
+	}
+	p.Dec(1)
+	p.Dec(0) // nobody has it but a seed
+	if p.Availability(0) != 1 || p.Availability(1) != 2 {
+		t.Errorf("after one left: %d, %d", p.Availability(0), p.Availability(1))
+	}
+}
+
+// Adds tells whether looking again may be worth it.
+func TestAddsCountsWhatBecomesPickable(t *testing.T) {
+	p := New(3, rand.New(rand.NewPCG(1, 1)))
+	p.Add(0)
+	p.Add(1)
+	p.Add(1) // it is there already
+	p.Remove(2)
+	if p.Adds() != 2 || p.Len() != 2 || !p.Pickable(0) || !p.Pickable(1) || p.Pickable(2) {
+		t.Errorf("%d adds, %d pieces", p.Adds(), p.Len())
+	}
+	p.Remove(1)
+	p.Remove(1)
+	p.Add(1)
+	if p.Adds() != 3 || p.Len() != 2 {
+		t.Errorf("%d adds, %d pieces", p.Adds(), p.Len())
+	}
+	p.SetLevel(0, Normal) // it has that level
+	p.SetLevel(2, High)   // and this one cannot be picked
+	if p.Adds() != 3 || p.Pickable(2) {
+		t.Errorf("%d adds, piece 2 is pickable: %v", p.Adds(), p.Pickable(2))
+	}
+}
+
+// What is given away need not be had by anybody else.
+func TestScarcestLooksAtWhatNobodyHas(t *testing.T) {
+	const n = 1000
+	p := New(n, rand.New(rand.NewPCG(1, 1)))
+	for i := range n {
+		p.Add(i)
+		if i != 700 {
+			p.Inc(i)
+		}
+	}
+	of := all(n)
+	of.Clear(0) // not that of a seed
+	if i, ok := p.Scarcest(of); !ok || i != 700 {
+		t.Errorf("%d, %v", i, ok)
+	}
+	of.Clear(700)
+	if i, ok := p.Scarcest(of); !ok || i == 0 || i == 700 {
+		t.Errorf("without it: %d, %v", i, ok)
+	}
+	none := bits.New(n)
+	if i, ok := p.Scarcest(&none); ok {
+		t.Errorf("of nothing: %d", i)
+	}
+}
+
+// When the order is too long to be walked, what is found among a peer's own pieces is
+// rare, or common, too, and nothing that is not accepted.
+func TestFarFromTheOrdersEndsTheExtremesAreStillFound(t *testing.T) {
+	const n = 20_000
+	p := New(n, rand.New(rand.NewPCG(1, 1)))
+	has := bits.New(n)
+	for i := range n {
+		p.Add(i)
+		for range 10 {
+			p.Inc(i)
+		}
+	}
+	for i := n / 2; i < n/2+100; i++ {
+		has.Set(i)
+	}
+	for i := range n {
+		if !has.Has(i) && i < n/2 { // the ends of the order are others'
+			p.Dec(i)
+		}
+		if !has.Has(i) && i > n/2 {
+			for range 5 {
+				p.Inc(i)
+			}
+		}
+	}
+	p.Inc(n/2 + 50)
+	p.Inc(n/2 + 51)
+	p.Inc(n/2 + 51)
+	for i := range 100 {
+		if i < 40 {
+			p.Inc(n/2 + i)
+		}
+	}
+	ok := func(i int) bool { return i != n/2+51 }
+	for range 20 {
+		if i, found := p.Commonest(&has, nil); !found || i != n/2+51 {
+			t.Fatalf("commonest: %d, %v", i, found)
+		}
+		if i, found := p.Commonest(&has, ok); !found || !has.Has(i) || i == n/2+51 || p.Availability(i) != 11 {
+			t.Fatalf("commonest but one: %d, %v", i, found)
+		}
+		if i, found := p.Rarest(&has, ok); !found || !has.Has(i) || p.Availability(i) != 10 {
+			t.Fatalf("rarest: %d, %v", i, found)
+		}
+	}
+	seen := map[int]bool{}
+	for range 300 {
+		i, found := p.Random(&has, ok)
+		if !found || !has.Has(i) || !ok(i) {
+			t.Fatalf("random: %d, %v", i, found)
+		}
+		seen[i] = true
+	}
+	if len(seen) < 2 {
+		t.Errorf("only %v come out at random", seen)
+	}
+	if i, found := p.First(&has, func(i int) bool { return i > n/2+3 }); !found || i != n/2+4 {
+		t.Errorf("first: %d, %v", i, found)
+	}
+}
+
+// Levels and availability may change in any order; First goes back to what becomes
+// pickable in front.
+func TestFirstGoesBack(t *testing.T) {
+	const n = 500
+	p := New(n, rand.New(rand.NewPCG(1, 1)))
+	everything := all(n)
+	for i := range n {
+		p.Add(i)
+	}
+	for i := range 400 {
+		if got, _ := p.First(everything, nil); got != i {
+			t.Fatalf("%d instead of %d", got, i)
+		}
+		p.Remove(i)
+	}
+	p.Add(130)
+	if got, _ := p.First(everything, nil); got != 130 {
+		t.Errorf("%d instead of 130", got)
+	}
+	p.Remove(130)
+	if got, _ := p.First(everything, nil); got != 400 {
+		t.Errorf("%d instead of 400", got)
+	}
+}

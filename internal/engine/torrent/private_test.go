@@ -75,3 +75,35 @@ func TestPrivateFlagOfAMagnetIsTakenOver(t *testing.T) {
 		t.Fatal("dials what the DHT says")
 	}
 }
+
+// BEP 27: whom the DHT names is not dialled, be it the info dictionary that says so
+// or, for a magnet link, whoever added it.
+func TestPrivateFromTheStart(t *testing.T) {
+	for _, c := range []struct {
+		name    string
+		tor     *metainfo.Torrent
+		change  func(*torrent.Config)
+		private bool
+	}{
+		{"by its info dictionary", privateTorrent(t), nil, true},
+		{"a magnet link, by whoever added it", privateTorrent(t), func(c *torrent.Config) { magnet(c); c.Private = true }, true},
+		{"a magnet link of which nobody knows", privateTorrent(t), magnet, false},
+		{"public", testTorrent(t, true, false), nil, false},
+	} {
+		r := start(t, c.tor, c.change)
+		r.step(swarm.PeersFound{Addrs: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:6881")}, Source: swarm.DHT})
+		if n := len(did[swarm.Dial](r)); (n == 0) != c.private {
+			t.Errorf("%s: %d of the DHT's peers are dialled", c.name, n)
+		}
+		peer := r.join(joined{addr: "10.0.0.2:6881"})
+		for _, b := range r.ext(peer, wire.ExtHandshakeID) {
+			h, err := wire.ParseExtHandshake(b)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, offers := h.ID(wire.ExtPEX); offers == c.private {
+				t.Errorf("%s: peer exchange is offered: %v", c.name, offers)
+			}
+		}
+	}
+}

@@ -177,6 +177,9 @@ func TestSumsTellWhichBlocksDiffer(t *testing.T) {
 	if sums := Sums(last); len(sums) != 2 || sums[1] != sha.Sum1(last[metainfo.BlockSize:]) {
 		t.Errorf("%d sums of a short piece", len(sums))
 	}
+	if sums := Sums(last[:metainfo.BlockSize+1]); len(sums) != 2 || sums[1] != sha.Sum1(last[metainfo.BlockSize:][:1]) {
+		t.Errorf("%d sums of a block and a byte", len(sums))
+	}
 }
 
 func BenchmarkCheck(b *testing.B) {
@@ -215,4 +218,56 @@ func BenchmarkCheck(b *testing.B) {
 			}
 		})
 	}
+}
+
+func TestABlockIsGenuineByItsOwnHash(t *testing.T) {
+	c := build(t, false, true)
+	data := c.piece(0)[metainfo.BlockSize : 2*metainfo.BlockSize]
+	leaf := metainfo.LeafHash(data)
+	if g, ok := CheckBlock(data, 1, leaf); !ok || g.Block() != 1 {
+		t.Errorf("genuine: %v, block %d", ok, g.Block())
+	}
+	for _, at := range []int{0, len(data) - 1} {
+		data[at] ^= 1
+		if _, ok := CheckBlock(data, 1, leaf); ok {
+			t.Errorf("genuine with another byte %d", at)
+		}
+		data[at] ^= 1
+	}
+	if _, ok := CheckBlock(data[1:], 1, leaf); ok {
+		t.Error("genuine without its first byte")
+	}
+}
+
+// A hasher hashes what counts and no more: SHA-1 where there is one to compare, and
+// the blocks of the file, not those of the padding behind it.
+func TestThePlatformHashesWhatCounts(t *testing.T) {
+	for _, version := range [][2]bool{{true, false}, {false, true}, {true, true}} {
+		c := build(t, version[0], version[1])
+		for i := range c.Info.NumPieces() {
+			h := &asked{}
+			if _, ok := Check(c.piece(i), c.want(t, i), h); !ok {
+				t.Fatal("not genuine")
+			}
+			tree := 0
+			if version[1] {
+				tree = len(c.piece(i))
+			}
+			if h.v1 != version[0] || h.tree != tree {
+				t.Errorf("v1 %v, v2 %v: piece %d is hashed by SHA-1: %v, %d bytes by blocks", version[0], version[1], i, h.v1, h.tree)
+			}
+		}
+	}
+}
+
+// asked is a platform that tells what it was asked for.
+type asked struct {
+	platform
+	v1   bool
+	tree int
+}
+
+func (a *asked) Hash(data []byte, v1 bool, tree int) ([20]byte, []metainfo.Hash256) {
+	a.v1, a.tree = v1, tree
+	return a.platform.Hash(data, v1, tree)
 }

@@ -8,6 +8,7 @@ import (
 )
 
 func TestAddresses(t *testing.T) {
+	plain := &metainfo.Info{Name: "-aAzZ09._~", Single: true, PieceLength: 16384, Length: 9, Files: []metainfo.File{{Path: []string{"-aAzZ09._~"}, Length: 9}}}
 	single := &metainfo.Info{Name: "a b?.bin", Single: true, PieceLength: 16384, Length: 9, Files: []metainfo.File{{Path: []string{"a b?.bin"}, Length: 9}}}
 	folder := &metainfo.Info{Name: "d#", PieceLength: 16384, Length: 9, Files: []metainfo.File{{Path: []string{"ü", "100%"}, Length: 9}}}
 	for _, tt := range []struct {
@@ -15,6 +16,7 @@ func TestAddresses(t *testing.T) {
 		info *metainfo.Info
 		want string
 	}{
+		{"http://h/", plain, "http://h/-aAzZ09._~"},
 		{"http://h/x", single, "http://h/x"},
 		{"http://h/x?k=v&l", single, "http://h/x?k=v&l"},
 		{"http://h/x y", single, "http://h/x%20y"},

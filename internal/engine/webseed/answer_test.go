@@ -30,10 +30,25 @@ func TestCheck(t *testing.T) {
 		{"no Content-Range", part, Answer{Status: 206, Length: 50}, 0, Wrong, "another range"},
 		{"of another file", part, Answer{Status: 206, Range: "bytes 100-149/999", Length: 50}, 0, Wrong, "999 bytes"},
 		{"too short", part, Answer{Status: 206, Range: "bytes 100-148/1000", Length: 49}, 0, Wrong, "less than"},
+		{"too short, by its range alone", part, Answer{Status: 206, Range: "bytes 100-148/1000", Length: -1}, 0, Wrong, "less than"},
 		{"says one thing, sends another", part, Answer{Status: 206, Range: "bytes 100-149/1000", Length: 10}, 0, Wrong, "less than"},
 		{"compressed", part, Answer{Status: 206, Range: "bytes 100-149/1000", Length: 50, Encoding: "gzip"}, 0, Wrong, "compresses"},
 		{"the whole instead", part, Answer{Status: 200, Length: 1000}, 100, 0, ""},
 		{"the whole, size unknown", part, Answer{Status: 200, Length: -1}, 100, 0, ""},
+		{"the whole of a file that is just small enough", Part{URL: "http://h/f", From: 1, Length: 50, Size: maxSkip, Ranged: true}, Answer{Status: 200, Length: maxSkip}, 1, 0, ""},
+		{"the whole of a large file but its first byte", Part{URL: "http://h/f", From: 1, Length: maxSkip, Size: maxSkip + 1, Ranged: true}, Answer{Status: 200, Length: maxSkip + 1}, 0, Wrong, "requests for ranges"},
+		{"an empty answer", part, Answer{Status: 206, Range: "bytes 100-149/1000"}, 0, Wrong, "less than"},
+		{"an empty whole", whole, Answer{Status: 200}, 0, Wrong, "0 bytes"},
+		{"of an empty file", part, Answer{Status: 206, Range: "bytes 100-149/0", Length: -1}, 0, Wrong, "another range"},
+		{"to a page: without the header it may not see", part, Answer{Status: 206, Page: true, Length: 50}, 0, 0, ""},
+		{"to a page: without either", part, Answer{Status: 206, Page: true, Length: -1}, 0, 0, ""},
+		{"to a page: too short", part, Answer{Status: 206, Page: true, Length: 49}, 0, Wrong, "less than"},
+		{"to a page: empty", part, Answer{Status: 206, Page: true}, 0, Wrong, "less than"},
+		{"to a page: from elsewhere", part, Answer{Status: 206, Page: true, Range: "bytes 0-49/1000", Length: 50}, 0, Wrong, "another range"},
+		{"to a page: the whole, unpacked by the browser", whole, Answer{Status: 200, Page: true, Encoding: "gzip", Length: 400}, 0, 0, ""},
+		{"to a page: a range of what is packed", part, Answer{Status: 206, Page: true, Encoding: "gzip", Length: 50}, 0, Wrong, "compresses"},
+		{"to a page: a piece, unpacked by the browser", piece, Answer{Status: 206, Page: true, Encoding: "br", Length: 50}, 0, 0, ""},
+		{"packed as a whole", whole, Answer{Status: 200, Encoding: " gzip ", Length: 1000}, 0, Wrong, "compresses"},
 		{"the whole of a large file", large, Answer{Status: 200, Length: maxSkip + 1}, 0, Wrong, "requests for ranges"},
 		{"the whole, of which the beginning is wanted", head, Answer{Status: 200, Length: maxSkip + 1}, 0, 0, ""},
 		{"another whole", whole, Answer{Status: 200, Length: 999}, 0, Wrong, "999 bytes"},
@@ -60,6 +75,16 @@ func TestCheck(t *testing.T) {
 		case p != nil && (p.Kind != tt.kind || !strings.Contains(p.Why, tt.why)):
 			t.Errorf("%s: kind %d, %s", tt.name, p.Kind, p.Why)
 		}
+	}
+}
+
+// Who breaks off may be asked again, who sends less than promised is not right.
+func TestEndOfBody(t *testing.T) {
+	if p := EndOfBody(true); p.Kind != Cut || p.Error() == "" {
+		t.Errorf("%+v", p)
+	}
+	if p := EndOfBody(false); p.Kind != Wrong || p.Error() == "" {
+		t.Errorf("%+v", p)
 	}
 }
 
@@ -94,6 +119,15 @@ func TestParseContentRange(t *testing.T) {
 	}
 	if a, b, n, ok := parseContentRange(" Bytes  3-9/ 10 "); !ok || a != 3 || b != 9 || n != 10 {
 		t.Errorf("%d %d %d %v", a, b, n, ok)
+	}
+	if a, b, n, ok := parseContentRange("bytes 0-0/*"); !ok || a != 0 || b != 0 || n != -1 {
+		t.Errorf("one byte: %d %d %d %v", a, b, n, ok)
+	}
+	if n, ok := parseNumber("123456789012345678"); !ok || n != 123456789012345678 {
+		t.Errorf("eighteen digits: %d, %v", n, ok)
+	}
+	if n, ok := parseNumber("1234567890123456789"); ok {
+		t.Errorf("nineteen digits: %d", n)
 	}
 }
 

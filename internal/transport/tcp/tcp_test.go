@@ -212,8 +212,40 @@ func TestListenEverywhere(t *testing.T) {
 		c.Close()
 		l.Close()
 	}
+	// All of IPv4 is not all of IPv6.
+	four, err := Listen(netip.MustParseAddrPort("0.0.0.0:0"), ListenConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer four.Close()
+	if four.Addr().Addr() != netip.IPv4Unspecified() {
+		t.Fatalf("listens on %v", four.Addr())
+	}
 	l := listen(t, ListenConfig{})
 	if _, err := Listen(l.Addr(), ListenConfig{}); err == nil {
 		t.Fatal("one port was taken twice")
 	}
+}
+
+// Writing to somebody who does not read ends at the deadline.
+func TestWriteDeadline(t *testing.T) {
+	a, b := pair(t)
+	if n, err := a.Write([]byte("hello")); n != 5 || err != nil {
+		t.Fatalf("%d bytes, %v", n, err)
+	}
+	buf := make([]byte, 5)
+	if _, err := io.ReadFull(b, buf); err != nil || string(buf) != "hello" {
+		t.Fatalf("%q, %v", buf, err)
+	}
+	a.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
+	lot := make([]byte, 1<<20)
+	for range 1000 {
+		if _, err := a.Write(lot); err != nil {
+			if !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Fatalf("got %v", err)
+			}
+			return
+		}
+	}
+	t.Fatal("a gigabyte was taken that nobody reads")
 }
