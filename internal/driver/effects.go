@@ -73,7 +73,7 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 		case torrent.Learned:
 			t.learn(e.Info)
 		case torrent.Finished:
-			t.finish()
+			t.settle()
 		case torrent.Lost:
 			t.lost(e.Index)
 		case swarm.GotExt:
@@ -199,9 +199,9 @@ func (t *Torrent) gotPiece(index int) {
 func (t *Torrent) lost(index int) {
 	t.mu.Lock()
 	t.have.Clear(index)
-	t.setDone(false)
 	t.broadcast()
 	t.mu.Unlock()
+	t.settle()
 	t.emit(Event{Kind: PieceLost, Piece: index})
 }
 
@@ -247,19 +247,6 @@ func (t *Torrent) learn(info *metainfo.Info) {
 func (t *Torrent) becomePrivate() {
 	if !t.private.Swap(true) {
 		t.emit(Event{Kind: BecamePrivate})
-	}
-}
-
-func (t *Torrent) finish() {
-	_, _, left := t.m.Totals()
-	t.left.Store(left) // whoever hears of it may ask
-	t.mu.Lock()
-	was := t.isDone
-	t.setDone(true)
-	t.broadcast()
-	t.mu.Unlock()
-	if !was {
-		t.emit(Event{Kind: Finished})
 	}
 }
 

@@ -63,6 +63,7 @@ func (t *Torrent) wish(ev torrent.Event, keep func(*wishes)) {
 	keep(&t.gate.wishes)
 	running := t.gate.phase == running
 	t.gate.mu.Unlock()
+	t.settle()
 	switch {
 	case running:
 		t.post(ev)

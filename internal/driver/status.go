@@ -155,16 +155,8 @@ func (t *Torrent) Want(pieces *bits.Set) {
 }
 
 // Prioritize says how eagerly each piece is to be fetched; nil fetches all alike.
-// Done is open again until that was thought about.
+// Done says at once what it means.
 func (t *Torrent) Prioritize(levels []torrent.Priority) {
-	t.gate.mu.Lock()
-	opening := t.gate.phase == opening
-	t.gate.mu.Unlock()
-	if !opening { // else open looks at it
-		t.mu.Lock()
-		t.setDone(false)
-		t.mu.Unlock()
-	}
 	t.wish(torrent.Priorities{Levels: levels}, func(w *wishes) { w.levels = levels })
 }
 

@@ -112,6 +112,7 @@ type Torrent struct {
 	learned  chan struct{}        // closed when the content is open
 	done     chan struct{}        // closed while every wanted piece is there
 	isDone   bool
+	counted  bool  // have is what the content holds
 	err      error // why it cannot go on
 	warn     error // why a piece is no longer offered
 	readerID int
@@ -250,23 +251,36 @@ var ErrNotRunning = errors.New("the torrent is closed")
 // holds takes note of what the content holds. It does nothing else: machines are
 // made by it.
 func (t *Torrent) holds(have *bits.Set) {
-	t.gate.mu.Lock()
-	levels := t.gate.wishes.levels
-	t.gate.mu.Unlock()
 	info := t.info.Load()
 	t.mu.Lock()
 	t.have = bits.New(info.NumPieces())
 	if have != nil && have.Len() == t.have.Len() {
 		t.have = have.Clone()
 	}
-	missing := missing(&t.have, levels)
-	t.left.Store(int64(missing) * info.PieceLength)
-	was := t.isDone
-	t.setDone(missing == 0)
+	t.counted = true
 	t.broadcast()
 	t.mu.Unlock()
+	t.settle()
 	t.shot.Store(&Stats{Stats: t.idleStats()})
-	if missing == 0 && !was {
+}
+
+// settle opens or closes done by what is wanted last and there. It is called when
+// either has changed: the machine's own word may be about what was wanted before.
+func (t *Torrent) settle() {
+	t.gate.mu.Lock()
+	t.mu.Lock()
+	was := t.isDone
+	if t.counted {
+		missing := missing(&t.have, t.gate.wishes.levels)
+		t.left.Store(int64(missing) * t.info.Load().PieceLength)
+		if t.setDone(missing == 0); t.isDone != was {
+			t.broadcast()
+		}
+	}
+	finished := t.isDone && !was
+	t.mu.Unlock()
+	t.gate.mu.Unlock()
+	if finished {
 		t.emit(Event{Kind: Finished})
 	}
 }

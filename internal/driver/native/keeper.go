@@ -160,7 +160,9 @@ func (t *Torrent) follow(now time.Time, w will) {
 		t.publish()
 	}
 	if isDone(t.Done()) {
-		t.completed()
+		if t.whole() {
+			t.completed()
+		}
 		t.stopAsking()
 	} else if w.active && isDone(t.Learned()) {
 		t.askSeeds()

@@ -58,7 +58,7 @@ type Torrent struct {
 	mu       sync.Mutex
 	handles  []*trackerclient.Handle // of the announces
 	swarms   []metainfo.Hash         // that they announce
-	complete bool                    // before it was added, or the trackers were told
+	complete bool                    // all was there before, or the trackers were told that it is
 	will     will
 	closed   bool
 	asking   context.CancelFunc // ends the asking of web seeds; nil while none are asked
@@ -140,7 +140,7 @@ func (t *Torrent) notify(ev driver.Event) {
 	case driver.Opened, driver.Finished, driver.Failed:
 		if ev.Kind == driver.Opened {
 			t.mu.Lock()
-			t.complete = isDone(t.Done())
+			t.complete = t.whole()
 			t.mu.Unlock()
 		}
 		t.c.kick()
@@ -164,6 +164,12 @@ func (t *Torrent) WebSeeds() []webseed.Status {
 		return nil
 	}
 	return t.seeds.Status()
+}
+
+// whole reports whether every piece is there, wanted or not.
+func (t *Torrent) whole() bool {
+	info := t.Info()
+	return info != nil && t.NumHave() == info.NumPieces()
 }
 
 func isDone(ch <-chan struct{}) bool {
@@ -287,8 +293,7 @@ func (t *Torrent) close(ctx context.Context) {
 	t.withdraw()
 	// A part of the files may be all that was wanted: then the resume data stays,
 	// for whoever wants the rest.
-	info := t.Info()
-	complete := info != nil && t.NumHave() == info.NumPieces()
+	complete := t.whole()
 	t.Torrent.Close()
 	stop(ctx, handles)
 	t.content.close(complete)
