@@ -155,6 +155,7 @@ func (t *Torrent) dropAll() {
 	for _, b := range t.buffers {
 		b.drop()
 	}
+	t.s.ledger.release(&t.grant)
 	t.s.places.give(t.live, 0)
 	t.live = 0
 }

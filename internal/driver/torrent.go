@@ -80,6 +80,7 @@ type Torrent struct {
 	m         *torrent.Machine
 	conns     map[torrent.PeerKey]link
 	buffers   map[int]*pieceBuffer
+	grant     grant
 	live      int // connections whose end was not reported yet
 	dialling  int
 	verifying int
@@ -181,6 +182,7 @@ func (t *Torrent) machineConfig() torrent.Config {
 	cfg := t.s.cfg.Machine
 	cfg.Key, cfg.HashV2 = t.key, t.opt.HashV2
 	cfg.PeerID = t.s.cfg.PeerID
+	cfg.BufferBytes = 1 // one piece; balance says what else
 	if t.s.cfg.Links && !t.private.Load() {
 		cfg.Extensions = append(cfg.Extensions[:len(cfg.Extensions):len(cfg.Extensions)], swarmsExtension)
 	}
