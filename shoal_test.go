@@ -348,12 +348,19 @@ func TestEvents(t *testing.T) {
 	got := get(t, seed, shoal.FromMagnet(shared.Magnet()), shoal.AddOptions{})
 	var kinds []shoal.EventKind
 	pieces := map[int]bool{}
+	met := ""
 	for ev := range got.Events(deadline(t)) {
-		if ev.Kind == shoal.PieceStored {
+		switch ev.Kind {
+		case shoal.PieceStored:
 			if pieces[ev.Piece] {
 				t.Errorf("piece %d twice", ev.Piece)
 			}
 			pieces[ev.Piece] = true
+			continue
+		case shoal.PeerJoined:
+			met = ev.Peer
+			continue
+		case shoal.PeerLeft, shoal.StateChanged:
 			continue
 		}
 		kinds = append(kinds, ev.Kind)
@@ -366,6 +373,9 @@ func TestEvents(t *testing.T) {
 	}
 	if len(pieces) != shared.Info().NumPieces() {
 		t.Errorf("%d pieces of %d were told", len(pieces), shared.Info().NumPieces())
+	}
+	if met != seed.PeerAddr() {
+		t.Errorf("the peer %q was told of, not %s", met, seed.PeerAddr())
 	}
 	// Who comes late is told what holds.
 	n := 0

@@ -188,10 +188,17 @@ func (t *Torrent) gotPiece(index int) {
 	if t.content.Stored != nil {
 		t.content.Stored(index)
 	}
+	t.gate.mu.Lock()
 	t.mu.Lock()
-	t.have.Set(index)
+	if t.have.Set(index) {
+		t.stored.Add(1)
+		if wants(t.gate.wishes.levels, index) {
+			t.left.Add(-t.info.Load().PieceSize(index))
+		}
+	}
 	t.broadcast()
 	t.mu.Unlock()
+	t.gate.mu.Unlock()
 	t.emit(Event{Kind: PieceStored, Piece: index})
 }
 
@@ -264,8 +271,9 @@ func (t *Torrent) fail(err error) {
 	}
 }
 
-// storeProblem notes a read error while seeding; the piece is no longer offered.
-func (t *Torrent) storeProblem(err error) {
+// Warn notes an error with which the torrent goes on, such as one of reading what
+// was stored.
+func (t *Torrent) Warn(err error) {
 	t.mu.Lock()
 	t.warn = err
 	t.broadcast()

@@ -56,7 +56,8 @@ func (t *Torrent) Err() error {
 	return t.err
 }
 
-// Warning is the last error met while reading what was stored.
+// Warning is what was warned of last, such as an error met while reading what was
+// stored; nil where there was nothing.
 func (t *Torrent) Warning() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -84,10 +85,9 @@ func (t *Torrent) Stats() Stats {
 // publish makes visible, without a visit to the loop, what the machine knows. The
 // loop calls it.
 func (t *Torrent) publish(now time.Time) {
-	down, up, left := t.m.Totals()
+	down, up, _ := t.m.Totals()
 	t.received.Store(t.before.down + down)
 	t.sent.Store(t.before.up + up)
-	t.left.Store(left)
 	t.stale = true
 	if int(t.peers.Swap(int32(len(t.conns)))) != len(t.conns) && now.Sub(t.shown) > showEvery/10 || now.Sub(t.shown) >= showEvery {
 		t.snapshot(now)
@@ -117,8 +117,8 @@ func (t *Torrent) idleStats() (s torrent.Stats) {
 	return s
 }
 
-// Totals returns payload bytes received and sent, and those still missing (-1
-// while unknown). It never blocks.
+// Totals returns payload bytes received and sent, and those of the wanted pieces
+// that are missing (-1 while unknown). It never blocks.
 func (t *Torrent) Totals() (down, up, left int64) {
 	return t.received.Load(), t.sent.Load(), t.left.Load()
 }

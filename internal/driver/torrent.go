@@ -94,17 +94,19 @@ type Torrent struct {
 	content Content                  // set before the gate opens, or by the loop
 	before  struct{ down, up int64 } // of earlier loops; written at the end of one
 
-	nextPeer             atomic.Uint32
-	received, sent, left atomic.Int64 // as of the last step
-	peers                atomic.Int32
-	readers              atomic.Int32                // open ones
-	limits               atomic.Pointer[wire.Limits] // of what peers may send
-	up, down             lane
-	private              atomic.Bool
-	info                 atomic.Pointer[metainfo.Info]
-	store                atomic.Pointer[storage.Store]
-	shot                 atomic.Pointer[Stats]
-	events               hub
+	nextPeer       atomic.Uint32
+	received, sent atomic.Int64 // as of the last step
+	left           atomic.Int64 // bytes of wanted pieces that are not there; -1: unknown
+	stored         atomic.Int32 // pieces
+	peers          atomic.Int32
+	readers        atomic.Int32                // open ones
+	limits         atomic.Pointer[wire.Limits] // of what peers may send
+	up, down       lane
+	private        atomic.Bool
+	info           atomic.Pointer[metainfo.Info]
+	store          atomic.Pointer[storage.Store]
+	shot           atomic.Pointer[Stats]
+	events         hub
 
 	mu       sync.Mutex
 	have     bits.Set
@@ -273,9 +275,9 @@ func (t *Torrent) settle() {
 	t.mu.Lock()
 	was := t.isDone
 	if t.counted {
-		missing := missing(&t.have, t.gate.wishes.levels)
-		t.left.Store(int64(missing) * t.info.Load().PieceLength)
-		if t.setDone(missing == 0); t.isDone != was {
+		t.stored.Store(int32(t.have.Count()))
+		t.left.Store(missing(t.info.Load(), &t.have, t.gate.wishes.levels))
+		if t.setDone(t.left.Load() == 0); t.isDone != was {
 			t.broadcast()
 		}
 	}
@@ -304,17 +306,19 @@ func (t *Torrent) told() {
 	}
 }
 
-// missing counts the wanted pieces that are not there.
-func missing(have *bits.Set, levels []torrent.Priority) (n int) {
-	if len(levels) != have.Len() {
-		return have.Len() - have.Count()
-	}
-	for i, p := range levels {
-		if p != torrent.Skip && !have.Has(i) {
-			n++
+// missing is the size in bytes of the wanted pieces that are not there.
+func missing(info *metainfo.Info, have *bits.Set, levels []torrent.Priority) (n int64) {
+	for i := range have.Len() {
+		if wants(levels, i) && !have.Has(i) {
+			n += info.PieceSize(i)
 		}
 	}
 	return n
+}
+
+// wants reports whether a piece is to be fetched.
+func wants(levels []torrent.Priority, i int) bool {
+	return i >= len(levels) || levels[i] != torrent.Skip
 }
 
 // setDone opens or closes done. Callers hold mu.
