@@ -132,6 +132,9 @@ func (t *Torrent) AddPeers(addrs []netip.AddrPort, from swarm.Source) {
 	if t.private.Load() && from&(swarm.DHT|swarm.LSD) != 0 {
 		return // it is not worth waking the torrent
 	}
+	if from&swarm.User != 0 {
+		t.gate.name(addrs)
+	}
 	t.post(swarm.PeersFound{Addrs: addrs, Source: from})
 }
 
