@@ -47,6 +47,13 @@ type AddOptions struct {
 	// Limits bound what the torrent sends and receives, within those of the client.
 	// The default is no bound of its own. See [Torrent.SetLimits].
 	Limits Limits
+	// Goals end its seeding; nil means those of the client. See [Torrent.SetGoals].
+	Goals *Goals
+	// Manual leaves the torrent out of the queue: it runs unless it is paused, and
+	// takes no place of Config.MaxActiveDownloads or MaxActiveSeeds.
+	Manual bool
+	// Forced is that of [Torrent.SetForced], from the start.
+	Forced bool
 	// Paused adds the torrent without fetching or serving anything until
 	// [Torrent.Resume]. The info dictionary is not fetched either.
 	Paused bool
@@ -91,9 +98,14 @@ func (c *Client) Add(ctx context.Context, src Source, opt AddOptions) (*Torrent,
 		wish = selected(m)
 	}
 	if wish != nil {
-		o.Priorities = func(info *metainfo.Info) []torrent.Priority { return t.wishes.set(filesOf(t, info), wish) }
+		o.Priorities = func(info *metainfo.Info) []torrent.Priority {
+			t.wishes.one.Lock()
+			defer t.wishes.one.Unlock()
+			return t.wishes.set(filesOf(t, info), wish)
+		}
 	}
-	o.Paused, o.Sequential = opt.Paused, opt.Sequential
+	o.Paused, o.Sequential, o.Manual, o.Forced = opt.Paused, opt.Sequential, opt.Manual, opt.Forced
+	o.Goals = (*native.Goals)(opt.Goals)
 	if _, err := c.add(ctx, t, o); err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"github.com/shoal-p2p/shoal"
 	"github.com/shoal-p2p/shoal/metainfo"
@@ -158,7 +159,7 @@ func ExampleTorrent_Events() {
 		case shoal.Completed:
 			fmt.Println("complete:", pieces == shared.Stats().Pieces)
 			shared.Close()
-		default:
+		case shoal.InfoKnown, shoal.Ended:
 			fmt.Println(ev.Kind)
 		}
 	}
@@ -166,6 +167,87 @@ func ExampleTorrent_Events() {
 	// info known
 	// complete: true
 	// ended
+}
+
+// A client for many torrents: two fetch at a time, all of them together receive at
+// most 5 MB a second, and each is seeded until it has sent twice what it received or a
+// week has passed.
+func ExampleConfig() {
+	client, err := shoal.New(shoal.Config{
+		Local: true, PeerListen: "127.0.0.1:0", // for this example; leave it out
+		Limits:             shoal.Limits{Down: 5_000_000},
+		MaxActiveDownloads: 2,
+		Goals:              shoal.Goals{Ratio: 2, Time: 7 * 24 * time.Hour},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer client.Close()
+	for i := range 3 {
+		hash := metainfo.Hash{byte(i + 1)}
+		t, err := client.Add(context.Background(), shoal.FromHash(hash), shoal.AddOptions{})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(t.Queued(), t.Goals().Ratio)
+	}
+	// Output:
+	// false 2
+	// false 2
+	// true 2
+}
+
+// Limits change while a torrent runs, within those of the client.
+func ExampleTorrent_SetLimits() {
+	seed, shared, clean := publish()
+	defer clean()
+	seed.SetLimits(shoal.Limits{Up: 2_000_000})
+	shared.SetLimits(shoal.Limits{Up: 500_000})
+	fmt.Println(shared.Limits().Up, seed.Limits().Up)
+	shared.SetLimits(shoal.Limits{}) // no bound but that of the client
+	fmt.Println(shared.Limits().Up)
+	// Output:
+	// 500000 2000000
+	// 0
+}
+
+// A torrent is seeded until it has sent as much as it holds.
+func ExampleTorrent_SetGoals() {
+	seed, shared, clean := publish()
+	defer clean()
+	shared.SetGoals(shoal.Goals{Ratio: 1})
+
+	ctx := context.Background()
+	client, _ := shoal.New(here)
+	defer client.Close()
+	_, err := client.Add(ctx, shoal.FromTorrent(shared.Metainfo()), shoal.AddOptions{
+		Storage: shoal.MemoryStorage(64 << 20), Peers: []string{seed.PeerAddr()},
+	})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for ev := range shared.Events(ctx) {
+		if ev.Kind == shoal.GoalReached {
+			break
+		}
+	}
+	fmt.Printf("seeded %.0f times\n", shared.Stats().Ratio)
+	// Output: seeded 1 times
+}
+
+// What is stored is verified anew, for example after a fault of the disk.
+func ExampleTorrent_Recheck() {
+	_, shared, clean := publish()
+	defer clean()
+	err := shared.Recheck(context.Background(), func(done, total int64) {
+		if done == total {
+			fmt.Println("all of it was read")
+		}
+	})
+	fmt.Println(shared.Complete(), err)
+	// Output:
+	// all of it was read
+	// true <nil>
 }
 
 func ExampleTorrent_FS() {

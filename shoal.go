@@ -40,8 +40,13 @@
 //
 // [Torrent.Wait] and [Torrent.WaitInfo] wait, [Torrent.Events] iterates over what
 // happens, [Torrent.Stats] may be called at any rate. [File.SetPriority],
-// [Torrent.SetSequential], [Torrent.SetLimits] and [Torrent.Pause] steer a torrent
-// while it runs.
+// [Torrent.SetSequential], [Torrent.SetLimits], [Torrent.SetGoals] and [Torrent.Pause]
+// steer a torrent while it runs; [Torrent.Recheck] verifies what is stored.
+//
+// Many torrents share what a client has: [Client.SetLimits] bounds what all of them
+// send and receive, and [Config] how many are at work, how many connections and how
+// much memory they have. The rest waits; [Torrent.SetForced] and AddOptions.Manual
+// make exceptions.
 //
 // # Replacing parts
 //
@@ -95,6 +100,26 @@ type Config struct {
 	// Limits bound what all torrents send and receive together. The default is no
 	// bound. See [Client.SetLimits].
 	Limits Limits
+	// MaxActiveDownloads is how many torrents fetch at a time; the rest waits in the
+	// order in which they were added. Those that have found nobody for two minutes are
+	// not counted. 0 means 20, a negative number no bound.
+	MaxActiveDownloads int
+	// MaxActiveSeeds is how many complete torrents are announced and served at a time.
+	// 0 or a negative number mean no bound: one that nobody asks for costs next to
+	// nothing.
+	MaxActiveSeeds int
+	// Goals end the seeding of torrents that have none of their own. The default is
+	// none.
+	Goals Goals
+	// MaxConns bounds the connections of all torrents together; 0 means 500. MaxDials
+	// bounds those that are being opened; 0 means 64.
+	MaxConns, MaxDials int
+	// BufferBytes is the memory for pieces that are being fetched, of all torrents
+	// together; each may have two pieces in any case. 0 means 64 MiB.
+	BufferBytes int64
+	// StateDir is a folder for what the next run is better off with: whom the DHT
+	// knows. It is made where it is missing. "" keeps nothing.
+	StateDir string
 	// Transport carries peers in place of TCP, for example through a proxy. nil
 	// means TCP. With it, PeerListen and NoTCP have no meaning.
 	Transport Transport
@@ -134,8 +159,11 @@ func New(cfg Config) (*Client, error) {
 	c := &Client{torrents: map[metainfo.Hash]*Torrent{}}
 	nc := native.Config{
 		PeerListen: cfg.PeerListen, Local: cfg.Local, TCP: !cfg.NoTCP, WebRTC: !cfg.NoWebRTC,
-		ICEServers: cfg.ICEServers, DHT: !cfg.NoDHT, LSD: !cfg.NoLSD, NATMap: !cfg.NoNATMap,
+		ICEServers: cfg.ICEServers, DHT: !cfg.NoDHT, LSD: !cfg.NoLSD, NATMap: !cfg.NoNATMap, StateDir: cfg.StateDir,
+		Limits: native.Limits{Downloads: cfg.MaxActiveDownloads, Seeds: cfg.MaxActiveSeeds}, Goals: native.Goals(cfg.Goals),
+		Session: driver.Config{MaxConns: cfg.MaxConns, MaxDials: cfg.MaxDials},
 	}
+	nc.Session.Machine.BufferBytes = max(cfg.BufferBytes, 0)
 	if len(cfg.Extensions) > 0 {
 		var err error
 		if c.mail, err = newMailbox(c, cfg.Extensions); err != nil {

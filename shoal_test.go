@@ -342,6 +342,35 @@ func TestPausedUntilResumed(t *testing.T) {
 	}
 }
 
+func TestEventsOfPeers(t *testing.T) {
+	dir, _ := album(t)
+	seed, shared := share(t, shoal.CreateOptions{}, dir)
+	got := get(t, seed, shoal.FromTorrent(shared.Metainfo()), shoal.AddOptions{Paused: true})
+	var kinds []shoal.EventKind
+	for ev := range got.Events(deadline(t)) {
+		switch ev.Kind {
+		case shoal.InfoKnown:
+			got.Resume()
+		case shoal.PeerJoined, shoal.PeerLeft:
+			if ev.Peer != seed.PeerAddr() {
+				t.Errorf("%v: %q, not %s", ev.Kind, ev.Peer, seed.PeerAddr())
+			}
+		case shoal.Completed:
+			seed.Close()
+		case shoal.PieceStored, shoal.Warned:
+			continue
+		}
+		if kinds = append(kinds, ev.Kind); ev.Kind == shoal.PeerLeft {
+			break
+		}
+	}
+	for _, kind := range []shoal.EventKind{shoal.InfoKnown, shoal.StateChanged, shoal.PeerJoined, shoal.Completed, shoal.PeerLeft} {
+		if !slices.Contains(kinds, kind) {
+			t.Errorf("%v is not told, only %v", kind, kinds)
+		}
+	}
+}
+
 func TestEvents(t *testing.T) {
 	dir, _ := album(t)
 	seed, shared := share(t, shoal.CreateOptions{}, dir)
@@ -349,11 +378,14 @@ func TestEvents(t *testing.T) {
 	var kinds []shoal.EventKind
 	pieces := map[int]bool{}
 	for ev := range got.Events(deadline(t)) {
-		if ev.Kind == shoal.PieceStored {
+		switch ev.Kind {
+		case shoal.PieceStored:
 			if pieces[ev.Piece] {
 				t.Errorf("piece %d twice", ev.Piece)
 			}
 			pieces[ev.Piece] = true
+			continue
+		case shoal.PeerJoined, shoal.PeerLeft, shoal.StateChanged:
 			continue
 		}
 		kinds = append(kinds, ev.Kind)

@@ -22,6 +22,10 @@ type Stats struct {
 	// Downloaded and Uploaded count the bytes of content that passed since the
 	// torrent was added.
 	Downloaded, Uploaded int64
+	// Ratio is Uploaded by Downloaded, or by the torrent's size where it was complete
+	// from the start. Seeded is how long it has been seeded, up to five seconds ago.
+	Ratio  float64
+	Seeded time.Duration
 	// DownRate and UpRate are bytes a second, averaged over the last five seconds,
 	// or since the calls of Stats before that; 0 in the first call.
 	DownRate, UpRate float64
@@ -33,8 +37,8 @@ type Stats struct {
 // called at any rate, for thousands of torrents.
 func (t *Torrent) Stats() Stats {
 	var s Stats
-	s.Downloaded, s.Uploaded, _ = t.n.Totals()
-	s.Left = t.left()
+	s.Downloaded, s.Uploaded, s.Left = t.n.Totals()
+	s.Ratio, s.Seeded = t.n.Ratio(), t.n.Seeded()
 	s.Peers = t.n.NumPeers()
 	if info := t.Info(); info != nil {
 		s.Pieces, s.Have, s.Wanted = info.NumPieces(), t.n.NumHave(), t.wishes.size(info)

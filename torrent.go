@@ -84,7 +84,7 @@ func (t *Torrent) File(path string) *File {
 // the files has been verified. Errors: what made the torrent fail, or the
 // context's.
 func (t *Torrent) WaitInfo(ctx context.Context) (*metainfo.Info, error) {
-	if err := t.wait(ctx, func() bool { return closed(t.n.Learned()) }); err != nil {
+	if err := t.n.Ready(ctx); err != nil {
 		return nil, err
 	}
 	return t.Info(), nil
@@ -93,57 +93,26 @@ func (t *Torrent) WaitInfo(ctx context.Context) (*metainfo.Info, error) {
 // Wait waits until every file that is wanted is verified and stored. Errors: what
 // made the torrent fail, such as a full disk (*storage.Error), [ErrNotRunning]
 // after Close, or the context's.
-func (t *Torrent) Wait(ctx context.Context) error { return t.wait(ctx, t.Complete) }
-
-// wait waits for a change that makes until true, as long as the torrent can get
-// there.
-func (t *Torrent) wait(ctx context.Context, until func() bool) error {
-	for {
-		changed := t.n.Changed()
-		if until() {
-			return nil
-		}
-		if err := t.n.Err(); err != nil {
-			return err
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-}
+func (t *Torrent) Wait(ctx context.Context) error { return t.n.Wait(ctx) }
 
 // Complete reports whether every file that is wanted is verified and stored.
-func (t *Torrent) Complete() bool {
-	return t.left() == 0 && closed(t.n.Learned())
-}
-
-// left is what is wanted and missing in bytes, -1 while unknown. The engine's own
-// word comes late after a change of what is wanted.
-func (t *Torrent) left() int64 {
-	info := t.Info()
-	switch {
-	case info == nil:
-		return -1
-	case t.n.NumHave() == info.NumPieces():
-		return 0
-	}
-	return t.wishes.missing(info, t.n.Have())
-}
+func (t *Torrent) Complete() bool { return closed(t.n.Learned()) && closed(t.n.Done()) }
 
 // Err is why fetching cannot go on, nil while it can. [Torrent.Resume] tries
 // again.
 func (t *Torrent) Err() error { return t.n.Err() }
 
-// Warning is the last error met while reading what was stored, such as a file
-// that was changed or removed; nil where there was none.
+// Warning is the last fault with which the torrent goes on: a stored file that was
+// changed or removed, resume data that cannot be trusted or recorded. It is nil where
+// there was none.
 func (t *Torrent) Warning() error { return t.n.Warning() }
 
 // SetPriorities asks wish how much each file is wanted. It does nothing before the
 // info dictionary is known: see AddOptions.Priority. wish must not set priorities
 // itself.
 func (t *Torrent) SetPriorities(wish func(f *File) Priority) {
+	t.wishes.one.Lock()
+	defer t.wishes.one.Unlock()
 	if files := t.Files(); len(files) > 0 {
 		t.n.Prioritize(t.wishes.set(files, wish))
 	}
@@ -164,13 +133,6 @@ func (t *Torrent) SetDownloadOnly(on bool) { t.n.SetDownloadOnly(on) }
 
 // AddPeers dials more peers, each given as an address and a port.
 func (t *Torrent) AddPeers(addrs ...netip.AddrPort) { t.n.AddPeers(addrs, swarm.User) }
-
-// Pause stops fetching and serving. Connections stay open.
-func (t *Torrent) Pause() { t.n.Pause(true) }
-
-// Resume ends a pause, and starts again what had failed, for example after room
-// was made on the disk.
-func (t *Torrent) Resume() { t.n.Pause(false) }
 
 // Finish puts a finished download into its final state at once: empty files are
 // made and resume data is removed, so that nothing but the content is left in the

@@ -21,7 +21,8 @@ type getCmd struct {
 	Listen     string   `placeholder:"ADDR" help:"Serve the files over HTTP at this address while they download (port 0 takes a free one)."`
 	Peer       []string `placeholder:"HOST:PORT" help:"Connect to this peer (repeatable)."`
 	Transport  []string `default:"tcp,webrtc" enum:"tcp,webrtc" placeholder:"LIST" help:"Transports to use (${default})."`
-	Seed       bool     `help:"Go on seeding until Ctrl-C."`
+	Seed       bool     `help:"Go on seeding until Ctrl-C, or until --ratio or --seed-time is reached."`
+	goals
 	network
 }
 
@@ -68,6 +69,13 @@ func (c *getCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	goals, err := c.goals.goals()
+	if err != nil {
+		return err
+	}
+	if goals != (shoal.Goals{}) && !c.Seed {
+		return usagef("--ratio and --seed-time end seeding: they need --seed")
+	}
 	src, err := shoal.ParseSource(c.Source)
 	if err != nil {
 		return err
@@ -88,7 +96,7 @@ func (c *getCmd) Run(ctx context.Context) error {
 		defer web.close()
 	}
 	cfg := c.config(src)
-	cfg.Limits = limits
+	cfg.Limits, cfg.Goals = limits, goals
 	client, err := shoal.New(cfg)
 	if err != nil {
 		return err
@@ -107,7 +115,7 @@ func (c *getCmd) config(src shoal.Source) shoal.Config {
 	}
 	return shoal.Config{
 		Local: local, NoTCP: !tcp, NoWebRTC: !rtc, NoDHT: c.NoDHT || !tcp, NoLSD: c.NoLSD || !tcp,
-		NoNATMap: !c.Seed, ICEServers: c.iceServers(),
+		NoNATMap: !c.Seed, ICEServers: c.iceServers(), StateDir: c.stateDir(),
 	}
 }
 
@@ -157,9 +165,7 @@ func (d *download) run(ctx context.Context, client *shoal.Client, src shoal.Sour
 		fmt.Fprintf(os.Stderr, "%s: %s in %.1f s, verified\n", t.Name(), size(bytes), took)
 	}
 	if d.Seed {
-		st := newStatus(d.JSON)
-		defer st.clear()
-		return watch(ctx, t, time.Second, forever, showSeeding(st, t))
+		return seed(ctx, t, d.ev, d.JSON)
 	}
 	if d.web != nil {
 		d.web.finish(ctx) // a player may still be reading

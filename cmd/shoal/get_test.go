@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"os"
@@ -207,5 +208,50 @@ func TestShareTakesHybridAsCreateDoes(t *testing.T) {
 		if code := run(args); code != 1 {
 			t.Errorf("%v: %d", args, code)
 		}
+	}
+}
+
+// Seeding ends by itself when a goal is reached, and says so.
+func TestGetSeedsUntilAGoal(t *testing.T) {
+	peer, _, file, _, open := swarmOfOne(t)
+	close(open)
+	get := getCmd{
+		Source: file, Dir: t.TempDir(), Peer: []string{peer}, Transport: []string{"tcp"}, Seed: true,
+		goals: goals{SeedTime: time.Nanosecond}, network: quietly,
+	}
+	next, ended := follow(t, get.Run)
+	var done doneEvent
+	next("done", &done)
+	var goal goalEvent
+	next("goal", &goal)
+	if err := <-ended; err != nil || goal.Uploaded != 0 || goal.Ratio != 0 {
+		t.Errorf("%+v, %v", goal, err)
+	}
+}
+
+func TestGoalsThatMakeNoSense(t *testing.T) {
+	for _, c := range []struct {
+		get  getCmd
+		want string
+	}{
+		{getCmd{Seed: true, goals: goals{Ratio: -1}}, "--ratio -1"},
+		{getCmd{Seed: true, goals: goals{SeedTime: -time.Second}}, "--seed-time -1s"},
+		{getCmd{goals: goals{Ratio: 1}}, "--seed"},
+	} {
+		err := c.get.Run(t.Context())
+		var u errUsage
+		if !errors.As(err, &u) || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%v, want %s", err, c.want)
+		}
+	}
+}
+
+func TestStateIsKeptWithTheDHTOnly(t *testing.T) {
+	t.Setenv("XDG_CACHE_HOME", t.TempDir())
+	if dir := (&network{NoDHT: true}).stateDir(); dir != "" {
+		t.Errorf("without a DHT, %s is written to", dir)
+	}
+	if dir := (&network{}).stateDir(); filepath.Base(dir) != "shoal" {
+		t.Errorf("the state lies in %q", dir)
 	}
 }

@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"strconv"
 	"time"
 
@@ -46,6 +48,36 @@ func (n *network) limits() (l shoal.Limits, err error) {
 		return l, usagef("--limit-down %s: %w", n.LimitDown, err)
 	}
 	return l, nil
+}
+
+// goals are the flags that end seeding.
+type goals struct {
+	Ratio    float64       `placeholder:"R" help:"Stop seeding when R times the bytes received (or shared) were sent, as 2 or 1.5."`
+	SeedTime time.Duration `placeholder:"D" help:"Stop seeding after that time, as 90m or 24h."`
+}
+
+// goals reads --ratio and --seed-time.
+func (g *goals) goals() (shoal.Goals, error) {
+	switch {
+	case g.Ratio < 0 || math.IsNaN(g.Ratio) || math.IsInf(g.Ratio, 0):
+		return shoal.Goals{}, usagef("--ratio %v: it is not a number from 0 on", g.Ratio)
+	case g.SeedTime < 0:
+		return shoal.Goals{}, usagef("--seed-time %v: it is negative", g.SeedTime)
+	}
+	return shoal.Goals{Ratio: g.Ratio, Time: g.SeedTime}, nil
+}
+
+// stateDir is the folder of this user where the DHT's table is kept for the next run;
+// "" without the DHT, or where the system names none.
+func (n *network) stateDir() string {
+	if n.NoDHT {
+		return ""
+	}
+	dir, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(dir, "shoal")
 }
 
 func loopback(addr string) bool {

@@ -6,7 +6,6 @@ import (
 	"net/netip"
 	"os"
 	"slices"
-	"time"
 
 	"github.com/mdp/qrterminal/v3"
 
@@ -20,6 +19,7 @@ type serving struct {
 	Listen     string `default:":8080" placeholder:"ADDR" help:"Address of the web page, the tracker and streams (${default}; port 0 takes a free one)."`
 	PeerListen string `default:":6881" placeholder:"ADDR" help:"Address for BitTorrent peers over TCP (${default})."`
 	NoNAT      bool   `name:"no-nat" help:"Do not ask the router to forward ports."`
+	goals
 	network
 }
 
@@ -103,6 +103,10 @@ func (n serving) start() (*sharing, error) {
 	if err != nil {
 		return nil, err
 	}
+	goals, err := n.goals.goals()
+	if err != nil {
+		return nil, err
+	}
 	web, err := listenWeb(n.Listen)
 	if err != nil {
 		return nil, err
@@ -110,7 +114,7 @@ func (n serving) start() (*sharing, error) {
 	s := &sharing{serving: n, webServer: web}
 	s.client, err = shoal.New(shoal.Config{
 		PeerListen: n.PeerListen, Local: n.local(), ICEServers: n.iceServers(),
-		NoDHT: n.NoDHT, NoLSD: n.NoLSD, NoNATMap: n.NoNAT, Limits: limits,
+		NoDHT: n.NoDHT, NoLSD: n.NoLSD, NoNATMap: n.NoNAT, Limits: limits, Goals: goals, StateDir: n.stateDir(),
 	})
 	if err != nil {
 		web.close()
@@ -170,15 +174,14 @@ func (s *sharing) serve(ctx context.Context, t *shoal.Torrent) error {
 		ready.InfoHashV2 = info.HashV2.String()
 	}
 	ready.Magnet = m.String()
-	newEvents(s.JSON).emit(ready)
+	ev := newEvents(s.JSON)
+	ev.emit(ready)
 	if !s.JSON {
 		fmt.Printf("\nSharing %s (%s)\n\n", info.Name, size(info.TotalSize()))
 		qrterminal.GenerateHalfBlock(ready.Link, qrterminal.L, os.Stdout)
 		fmt.Printf("\n  Link    %s\n  Magnet  %s\n\nAnyone with the link can watch and download while this runs. Ctrl-C stops.\n\n", ready.Link, ready.Magnet)
 	}
-	st := newStatus(s.JSON)
-	defer st.clear()
-	return watch(ctx, t, time.Second, forever, showSeeding(st, t))
+	return seed(ctx, t, ev, s.JSON)
 }
 
 func (s *sharing) close() {

@@ -10,30 +10,62 @@ import (
 )
 
 // watch waits until the function until returns, and calls show at every tick
-// meanwhile. A fault of what is stored is told once.
+// meanwhile. What the torrent warns of is told, once each.
 func watch(ctx context.Context, t *shoal.Torrent, every time.Duration, until func(context.Context) error, show func(shoal.Stats)) error {
 	ended := make(chan error, 1)
 	go func() { ended <- until(ctx) }()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	warned := false
+	told := ""
+	warn := func() {
+		if w := t.Warning(); w != nil && oneLine(w) != told {
+			told = oneLine(w)
+			fmt.Fprintln(os.Stderr, "\nshoal: warning: "+told)
+		}
+	}
 	for {
 		select {
 		case err := <-ended:
+			warn()
 			return err
 		case <-tick.C:
-			if w := t.Warning(); w != nil && !warned {
-				warned = true
-				fmt.Fprintln(os.Stderr, "\nshoal: "+oneLine(w))
-			}
+			warn()
 			show(t.Stats())
 		}
 	}
 }
 
-// forever waits for Ctrl-C.
-func forever(ctx context.Context) error {
-	<-ctx.Done()
+// goalEvent says that a goal ended the seeding.
+type goalEvent struct {
+	Event    string  `json:"event"`
+	Ratio    float64 `json:"ratio"`
+	Uploaded int64   `json:"uploaded"`
+	Seconds  int64   `json:"seconds"` // of seeding
+}
+
+// seed shows what is served until a goal is reached, which it tells, or Ctrl-C.
+func seed(ctx context.Context, t *shoal.Torrent, ev *events, asJSON bool) error {
+	st := newStatus(asJSON)
+	defer st.clear()
+	err := watch(ctx, t, time.Second, func(ctx context.Context) error { return served(ctx, t) }, showSeeding(st, t))
+	if err == nil && t.GoalReached() {
+		s := t.Stats()
+		ev.emit(goalEvent{"goal", s.Ratio, s.Uploaded, int64(s.Seeded.Seconds())})
+		if !asJSON {
+			st.clear()
+			fmt.Fprintf(os.Stderr, "%s: seeded enough: %s sent, ratio %.2f, in %v\n", t.Name(), size(s.Uploaded), s.Ratio, s.Seeded.Round(time.Second))
+		}
+	}
+	return err
+}
+
+// served waits for a goal or Ctrl-C.
+func served(ctx context.Context, t *shoal.Torrent) error {
+	for ev := range t.Events(ctx) {
+		if ev.Kind == shoal.GoalReached {
+			break
+		}
+	}
 	return nil
 }
 

@@ -113,7 +113,7 @@ func (w *outlet) assemble(size int) (blocks, bytes int) {
 			for _, u := range w.batch[k:end] {
 				w.t.post(torrent.ReadFailed(u))
 			}
-			w.t.storeProblem(err)
+			w.t.Warn(err)
 			k, at = end, at+length
 			continue
 		}

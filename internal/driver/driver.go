@@ -62,7 +62,8 @@ type Config struct {
 	// Quiet is how long a complete torrent that has no peers keeps its machine
 	// and its goroutine; 0: one minute.
 	Quiet time.Duration
-	// Machine is the template of every torrent's machine: limits only.
+	// Machine is the template of every torrent's machine: limits only. BufferBytes
+	// is for all torrents together, but each may have two pieces.
 	Machine torrent.Config
 }
 
@@ -79,6 +80,7 @@ type Session struct {
 	places  places
 	dialler turnstile
 	openers turnstile
+	ledger  ledger
 
 	mu       sync.Mutex
 	torrents map[metainfo.Hash]*Torrent // under every key of its swarms
@@ -125,6 +127,7 @@ func NewSession(cfg Config) *Session {
 		places:   places{most: cfg.MaxConns},
 		dialler:  turnstile{most: cfg.MaxDials},
 		openers:  turnstile{most: cfg.MaxOpening},
+		ledger:   ledger{total: cfg.Machine.BufferBytes},
 	}
 }
 

@@ -73,7 +73,7 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 		case torrent.Learned:
 			t.learn(e.Info)
 		case torrent.Finished:
-			t.finish()
+			t.settle()
 		case torrent.Lost:
 			t.lost(e.Index)
 		case swarm.GotExt:
@@ -188,10 +188,17 @@ func (t *Torrent) gotPiece(index int) {
 	if t.content.Stored != nil {
 		t.content.Stored(index)
 	}
+	t.gate.mu.Lock()
 	t.mu.Lock()
-	t.have.Set(index)
+	if t.have.Set(index) {
+		t.stored.Add(1)
+		if wants(t.gate.wishes.levels, index) {
+			t.left.Add(-t.info.Load().PieceSize(index))
+		}
+	}
 	t.broadcast()
 	t.mu.Unlock()
+	t.gate.mu.Unlock()
 	t.emit(Event{Kind: PieceStored, Piece: index})
 }
 
@@ -199,9 +206,9 @@ func (t *Torrent) gotPiece(index int) {
 func (t *Torrent) lost(index int) {
 	t.mu.Lock()
 	t.have.Clear(index)
-	t.setDone(false)
 	t.broadcast()
 	t.mu.Unlock()
+	t.settle()
 	t.emit(Event{Kind: PieceLost, Piece: index})
 }
 
@@ -250,19 +257,6 @@ func (t *Torrent) becomePrivate() {
 	}
 }
 
-func (t *Torrent) finish() {
-	_, _, left := t.m.Totals()
-	t.left.Store(left) // whoever hears of it may ask
-	t.mu.Lock()
-	was := t.isDone
-	t.setDone(true)
-	t.broadcast()
-	t.mu.Unlock()
-	if !was {
-		t.emit(Event{Kind: Finished})
-	}
-}
-
 // fail remembers why the torrent cannot go on.
 func (t *Torrent) fail(err error) {
 	t.mu.Lock()
@@ -277,8 +271,9 @@ func (t *Torrent) fail(err error) {
 	}
 }
 
-// storeProblem notes a read error while seeding; the piece is no longer offered.
-func (t *Torrent) storeProblem(err error) {
+// Warn notes an error with which the torrent goes on, such as one of reading what
+// was stored.
+func (t *Torrent) Warn(err error) {
 	t.mu.Lock()
 	t.warn = err
 	t.broadcast()

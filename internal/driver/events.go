@@ -21,6 +21,7 @@ const (
 	PeerLeft                           // its end; Err says why where it was our decision
 	TrackerSpoke                       // Tracker answered, or did not: Err
 	BecamePrivate                      // only trackers may name peers from now on (BEP 27)
+	GoalReached                        // it was seeded enough, and is not seeded any more
 )
 
 // Event is something that happened to a torrent.

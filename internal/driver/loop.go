@@ -23,6 +23,7 @@ func (t *Torrent) run(batch []torrent.Event) {
 			t.recycle(ev)
 		}
 		clear(batch)
+		t.balance(now)
 		t.publish(now)
 		if t.park(now) {
 			if t.content.Rest != nil {

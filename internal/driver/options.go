@@ -11,12 +11,8 @@ func (t *Torrent) SendExt(to swarm.PeerKey, name string, payload []byte) {
 	t.post(swarm.SendExt{Peer: to, Name: name, Payload: payload})
 }
 
-// NumHave is the number of stored pieces. It does not wait for the loop.
-func (t *Torrent) NumHave() int {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.have.Count()
-}
+// NumHave is the number of stored pieces. It never blocks.
+func (t *Torrent) NumHave() int { return int(t.stored.Load()) }
 
 // SetSequential has pieces fetched in their order instead of by rarity.
 func (t *Torrent) SetSequential(on bool) {
@@ -63,6 +59,7 @@ func (t *Torrent) wish(ev torrent.Event, keep func(*wishes)) {
 	keep(&t.gate.wishes)
 	running := t.gate.phase == running
 	t.gate.mu.Unlock()
+	t.settle()
 	switch {
 	case running:
 		t.post(ev)

@@ -1,10 +1,12 @@
 package driver
 
 import (
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 )
 
@@ -28,6 +30,9 @@ const defaultQuiet = time.Minute
 // maxPending bounds the events that wait for a content to be opened.
 const maxPending = 64
 
+// maxNamed bounds the addresses that outlive a machine.
+const maxNamed = 64
+
 // gate is where the loop of a torrent is started and ended. Whoever gives it
 // something to do passes through, so that it does not end underneath.
 type gate struct {
@@ -42,6 +47,7 @@ type gate struct {
 	// What a new machine is told first.
 	pending []torrent.Event
 	wishes  wishes
+	named   []netip.AddrPort // by the user: nobody else may know them
 	windows map[int]torrent.ReaderMoved
 }
 
@@ -62,6 +68,20 @@ func (t *Torrent) enter() bool {
 	}
 	t.gate.users++
 	return true
+}
+
+// name keeps addresses for every machine that is made for the torrent.
+func (g *gate) name(addrs []netip.AddrPort) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	// Not in place: a machine may be reading the list.
+	named := slices.Clone(g.named)
+	for _, a := range addrs {
+		if len(named) < maxNamed && !slices.Contains(named, a) {
+			named = append(named, a)
+		}
+	}
+	g.named = named
 }
 
 func (t *Torrent) leave() {
@@ -98,6 +118,9 @@ func (t *Torrent) start() error {
 	slices.Sort(ids)
 	for _, id := range ids {
 		first = append(first, t.gate.windows[id])
+	}
+	if len(t.gate.named) > 0 {
+		first = append(first, swarm.PeersFound{Addrs: t.gate.named, Source: swarm.User})
 	}
 	first = append(first, t.gate.pending...)
 	t.gate.pending = nil
@@ -155,6 +178,7 @@ func (t *Torrent) dropAll() {
 	for _, b := range t.buffers {
 		b.drop()
 	}
+	t.s.ledger.release(&t.grant)
 	t.s.places.give(t.live, 0)
 	t.live = 0
 }

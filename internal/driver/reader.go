@@ -110,7 +110,7 @@ func (r *Reader) ReadContext(ctx context.Context, p []byte) (int, error) {
 		p = p[:n]
 	}
 	if err := r.t.readStore(p, off); err != nil {
-		r.t.storeProblem(err)
+		r.t.Warn(err)
 		return 0, err
 	}
 	r.pos += int64(len(p))

@@ -56,7 +56,8 @@ func (t *Torrent) Err() error {
 	return t.err
 }
 
-// Warning is the last error met while reading what was stored.
+// Warning is what was warned of last, such as an error met while reading what was
+// stored; nil where there was nothing.
 func (t *Torrent) Warning() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -84,10 +85,9 @@ func (t *Torrent) Stats() Stats {
 // publish makes visible, without a visit to the loop, what the machine knows. The
 // loop calls it.
 func (t *Torrent) publish(now time.Time) {
-	down, up, left := t.m.Totals()
+	down, up, _ := t.m.Totals()
 	t.received.Store(t.before.down + down)
 	t.sent.Store(t.before.up + up)
-	t.left.Store(left)
 	t.stale = true
 	if int(t.peers.Swap(int32(len(t.conns)))) != len(t.conns) && now.Sub(t.shown) > showEvery/10 || now.Sub(t.shown) >= showEvery {
 		t.snapshot(now)
@@ -117,8 +117,8 @@ func (t *Torrent) idleStats() (s torrent.Stats) {
 	return s
 }
 
-// Totals returns payload bytes received and sent, and those still missing (-1
-// while unknown). It never blocks.
+// Totals returns payload bytes received and sent, and those of the wanted pieces
+// that are missing (-1 while unknown). It never blocks.
 func (t *Torrent) Totals() (down, up, left int64) {
 	return t.received.Load(), t.sent.Load(), t.left.Load()
 }
@@ -131,6 +131,9 @@ func (t *Torrent) NumPeers() int { return int(t.peers.Load()) }
 func (t *Torrent) AddPeers(addrs []netip.AddrPort, from swarm.Source) {
 	if t.private.Load() && from&(swarm.DHT|swarm.LSD) != 0 {
 		return // it is not worth waking the torrent
+	}
+	if from&swarm.User != 0 {
+		t.gate.name(addrs)
 	}
 	t.post(swarm.PeersFound{Addrs: addrs, Source: from})
 }
@@ -155,16 +158,8 @@ func (t *Torrent) Want(pieces *bits.Set) {
 }
 
 // Prioritize says how eagerly each piece is to be fetched; nil fetches all alike.
-// Done is open again until that was thought about.
+// Done says at once what it means.
 func (t *Torrent) Prioritize(levels []torrent.Priority) {
-	t.gate.mu.Lock()
-	opening := t.gate.phase == opening
-	t.gate.mu.Unlock()
-	if !opening { // else open looks at it
-		t.mu.Lock()
-		t.setDone(false)
-		t.mu.Unlock()
-	}
 	t.wish(torrent.Priorities{Levels: levels}, func(w *wishes) { w.levels = levels })
 }
 

@@ -80,6 +80,7 @@ type Torrent struct {
 	m         *torrent.Machine
 	conns     map[torrent.PeerKey]link
 	buffers   map[int]*pieceBuffer
+	grant     grant
 	live      int // connections whose end was not reported yet
 	dialling  int
 	verifying int
@@ -93,17 +94,19 @@ type Torrent struct {
 	content Content                  // set before the gate opens, or by the loop
 	before  struct{ down, up int64 } // of earlier loops; written at the end of one
 
-	nextPeer             atomic.Uint32
-	received, sent, left atomic.Int64 // as of the last step
-	peers                atomic.Int32
-	readers              atomic.Int32                // open ones
-	limits               atomic.Pointer[wire.Limits] // of what peers may send
-	up, down             lane
-	private              atomic.Bool
-	info                 atomic.Pointer[metainfo.Info]
-	store                atomic.Pointer[storage.Store]
-	shot                 atomic.Pointer[Stats]
-	events               hub
+	nextPeer       atomic.Uint32
+	received, sent atomic.Int64 // as of the last step
+	left           atomic.Int64 // bytes of wanted pieces that are not there; -1: unknown
+	stored         atomic.Int32 // pieces
+	peers          atomic.Int32
+	readers        atomic.Int32                // open ones
+	limits         atomic.Pointer[wire.Limits] // of what peers may send
+	up, down       lane
+	private        atomic.Bool
+	info           atomic.Pointer[metainfo.Info]
+	store          atomic.Pointer[storage.Store]
+	shot           atomic.Pointer[Stats]
+	events         hub
 
 	mu       sync.Mutex
 	have     bits.Set
@@ -112,6 +115,7 @@ type Torrent struct {
 	learned  chan struct{}        // closed when the content is open
 	done     chan struct{}        // closed while every wanted piece is there
 	isDone   bool
+	counted  bool  // have is what the content holds
 	err      error // why it cannot go on
 	warn     error // why a piece is no longer offered
 	readerID int
@@ -180,6 +184,7 @@ func (t *Torrent) machineConfig() torrent.Config {
 	cfg := t.s.cfg.Machine
 	cfg.Key, cfg.HashV2 = t.key, t.opt.HashV2
 	cfg.PeerID = t.s.cfg.PeerID
+	cfg.BufferBytes = 1 // one piece; balance says what else
 	if t.s.cfg.Links && !t.private.Load() {
 		cfg.Extensions = append(cfg.Extensions[:len(cfg.Extensions):len(cfg.Extensions)], swarmsExtension)
 	}
@@ -250,23 +255,36 @@ var ErrNotRunning = errors.New("the torrent is closed")
 // holds takes note of what the content holds. It does nothing else: machines are
 // made by it.
 func (t *Torrent) holds(have *bits.Set) {
-	t.gate.mu.Lock()
-	levels := t.gate.wishes.levels
-	t.gate.mu.Unlock()
 	info := t.info.Load()
 	t.mu.Lock()
 	t.have = bits.New(info.NumPieces())
 	if have != nil && have.Len() == t.have.Len() {
 		t.have = have.Clone()
 	}
-	missing := missing(&t.have, levels)
-	t.left.Store(int64(missing) * info.PieceLength)
-	was := t.isDone
-	t.setDone(missing == 0)
+	t.counted = true
 	t.broadcast()
 	t.mu.Unlock()
+	t.settle()
 	t.shot.Store(&Stats{Stats: t.idleStats()})
-	if missing == 0 && !was {
+}
+
+// settle opens or closes done by what is wanted last and there. It is called when
+// either has changed: the machine's own word may be about what was wanted before.
+func (t *Torrent) settle() {
+	t.gate.mu.Lock()
+	t.mu.Lock()
+	was := t.isDone
+	if t.counted {
+		t.stored.Store(int32(t.have.Count()))
+		t.left.Store(missing(t.info.Load(), &t.have, t.gate.wishes.levels))
+		if t.setDone(t.left.Load() == 0); t.isDone != was {
+			t.broadcast()
+		}
+	}
+	finished := t.isDone && !was
+	t.mu.Unlock()
+	t.gate.mu.Unlock()
+	if finished {
 		t.emit(Event{Kind: Finished})
 	}
 }
@@ -288,17 +306,19 @@ func (t *Torrent) told() {
 	}
 }
 
-// missing counts the wanted pieces that are not there.
-func missing(have *bits.Set, levels []torrent.Priority) (n int) {
-	if len(levels) != have.Len() {
-		return have.Len() - have.Count()
-	}
-	for i, p := range levels {
-		if p != torrent.Skip && !have.Has(i) {
-			n++
+// missing is the size in bytes of the wanted pieces that are not there.
+func missing(info *metainfo.Info, have *bits.Set, levels []torrent.Priority) (n int64) {
+	for i := range have.Len() {
+		if wants(levels, i) && !have.Has(i) {
+			n += info.PieceSize(i)
 		}
 	}
 	return n
+}
+
+// wants reports whether a piece is to be fetched.
+func wants(levels []torrent.Priority, i int) bool {
+	return i >= len(levels) || levels[i] != torrent.Skip
 }
 
 // setDone opens or closes done. Callers hold mu.

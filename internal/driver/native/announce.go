@@ -132,7 +132,8 @@ func split(tiers [][]string) (ws, rest [][]string) {
 	return ws, rest
 }
 
-// completed tells the trackers, once, that the download is complete.
+// completed tells the trackers, once, that the download is complete. They must not
+// hear it of one that has only what it wants: who asks them looks for a whole copy.
 func (t *Torrent) completed() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

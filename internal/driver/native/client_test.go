@@ -24,6 +24,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/discovery/dht"
 	"github.com/shoal-p2p/shoal/internal/driver"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
+	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/metainfo"
 	"github.com/shoal-p2p/shoal/storage"
 )
@@ -119,6 +120,35 @@ func (b *book) has(key metainfo.Hash, event string, left int64) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return slices.Contains(b.lines, fmt.Sprintf("%x %s %d", key[:], event, left))
+}
+
+// A tracker counts who says completed as one with a whole copy.
+func TestSelectionIsNoCompletion(t *testing.T) {
+	s := makeSample(t, "film.mkv", 1<<20, true, false)
+	b := newBook(t)
+	seeds := newClient(t, nil)
+	wait(t, add(t, seeds, Options{Torrent: s.Torrent, Content: Seed(s.dir, nil)}))
+	c := newClient(t, nil)
+	got := add(t, c, Options{
+		Torrent: s.Torrent, Peers: []string{seeds.PeerAddr().String()}, Trackers: b.url(), Content: Download(t.TempDir(), nil),
+		Priorities: func(info *metainfo.Info) []torrent.Priority {
+			levels := make([]torrent.Priority, info.NumPieces())
+			levels[0] = torrent.Normal
+			return levels
+		},
+	})
+	wait(t, got)
+	eventually(t, "an announce", func() bool { return b.has(s.Info.HashV1, "started", 0) || b.has(s.Info.HashV1, "started", 64<<10) })
+	c.review()
+	got.mu.Lock()
+	told := got.complete
+	got.mu.Unlock()
+	if told {
+		t.Error("a part of it is told to trackers as all of it")
+	}
+	got.Prioritize(nil)
+	wait(t, got)
+	eventually(t, "word of the completion", func() bool { return b.has(s.Info.HashV1, "completed", 0) })
 }
 
 func TestCloseLeavesNothingBehind(t *testing.T) {

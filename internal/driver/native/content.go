@@ -4,6 +4,7 @@ package native
 
 import (
 	"context"
+	"errors"
 	"net"
 	"net/netip"
 	"strconv"
@@ -43,11 +44,13 @@ func Download(dir string, progress storage.Progress) Content {
 type download struct {
 	dir      string
 	progress storage.Progress
+	warn     func(error) // tells the user of what goes on all the same; nil: nobody
 
 	key     metainfo.Hash
 	torrent *metainfo.Torrent
 	mu      sync.Mutex
 	resume  *storage.Resume
+	note    string // of the resume data, that the user was told
 	files   *storage.File
 }
 
@@ -88,6 +91,7 @@ func (d *download) open(ctx context.Context, info *metainfo.Info) (c driver.Cont
 	if err != nil {
 		return c, err
 	}
+	d.tell()
 	c.Store = d.files
 	c.Stored, c.Rest = d.stored, d.rest
 	if d.torrent != nil {
@@ -128,6 +132,16 @@ func (d *download) stored(index int) {
 		// A full disk shows itself at the next piece; this one is recorded with
 		// the next call that succeeds.
 		d.resume.MarkHave(index)
+		d.tell()
+	}
+}
+
+// tell has the user know what the resume data has to say. Callers hold mu.
+func (d *download) tell() {
+	if note := d.resume.Note(); note != d.note {
+		if d.note = note; note != "" && d.warn != nil {
+			d.warn(errors.New(note))
+		}
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/driver"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 )
 
@@ -122,9 +123,9 @@ func (t *Torrent) standing(now time.Time) standing {
 	s := standing{will: t.will, complete: done}
 	if s.active && done && !t.lastSeen.IsZero() {
 		t.seeded += now.Sub(t.lastSeen)
-		down, up, _ := t.Totals()
-		if t.goals.reached(up, down, t.Info().TotalSize(), t.seeded) && !t.will.forced {
+		if !t.will.rested && !t.will.forced && t.goals.reached(t.Ratio(), t.seeded) {
 			t.will.rested, s.rested = true, true
+			t.Emit(driver.Event{Kind: driver.GoalReached})
 		}
 	}
 	t.lastSeen = now
@@ -160,7 +161,9 @@ func (t *Torrent) follow(now time.Time, w will) {
 		t.publish()
 	}
 	if isDone(t.Done()) {
-		t.completed()
+		if t.whole() {
+			t.completed()
+		}
 		t.stopAsking()
 	} else if w.active && isDone(t.Learned()) {
 		t.askSeeds()

@@ -25,7 +25,7 @@ func (l *Limits) fill() {
 }
 
 // Goals end the seeding of a torrent; the first that is reached counts. The zero
-// value has none.
+// value has none. What counts is what passed since the torrent was added.
 type Goals struct {
 	// Ratio is bytes sent by bytes received, or by the torrent's size where it was
 	// complete from the start. 0 means no such goal.
@@ -34,12 +34,21 @@ type Goals struct {
 	Time time.Duration
 }
 
-// reached reports whether a goal is reached.
-func (g Goals) reached(up, down, size int64, seeded time.Duration) bool {
+// ratio is bytes sent by bytes received, or by the size of what was complete from
+// the start.
+func ratio(up, down, size int64) float64 {
 	if down == 0 {
 		down = size
 	}
-	return g.Ratio > 0 && down > 0 && float64(up) >= g.Ratio*float64(down) || g.Time > 0 && seeded >= g.Time
+	if down == 0 {
+		return 0
+	}
+	return float64(up) / float64(down)
+}
+
+// reached reports whether a goal is reached.
+func (g Goals) reached(ratio float64, seeded time.Duration) bool {
+	return g.Ratio > 0 && ratio >= g.Ratio || g.Time > 0 && seeded >= g.Time
 }
 
 // will is what users and goals want of a torrent, and what the queue made of it.

@@ -76,7 +76,7 @@ func TestGoals(t *testing.T) {
 		{Goals{Time: time.Hour}, 0, 100, 100, time.Hour, true},
 		{Goals{Ratio: 9, Time: time.Hour}, 0, 100, 100, time.Hour, true}, // the first counts
 	} {
-		if got := c.goals.reached(c.up, c.down, c.size, c.seeded); got != c.want {
+		if got := c.goals.reached(ratio(c.up, c.down, c.size), c.seeded); got != c.want {
 			t.Errorf("%+v: %v", c, got)
 		}
 	}

@@ -38,6 +38,8 @@ type Options struct {
 	// Manual leaves the torrent out of the queue: it runs unless it is paused,
 	// and is not counted.
 	Manual bool
+	// Forced has it run whatever the queue's limits and its goals say; see Force.
+	Forced bool
 	// Goals end the seeding of this torrent; nil: those of the client.
 	Goals *Goals
 }
@@ -49,7 +51,6 @@ type Torrent struct {
 	content Content
 	seeds   *webseed.Group // nil where there are none
 	tiers   [][]string
-	goals   Goals
 	ctx     context.Context // ends with Close
 	cancel  context.CancelFunc
 
@@ -58,13 +59,14 @@ type Torrent struct {
 	mu       sync.Mutex
 	handles  []*trackerclient.Handle // of the announces
 	swarms   []metainfo.Hash         // that they announce
-	complete bool                    // before it was added, or the trackers were told
+	complete bool                    // all was there before, or the trackers were told that it is
 	will     will
+	goals    Goals
 	closed   bool
+	seeded   time.Duration      // as of the last look
 	asking   context.CancelFunc // ends the asking of web seeds; nil while none are asked
 
 	// Owned by the keeper.
-	seeded   time.Duration
 	lastSeen time.Time // when it was looked at last
 	since    time.Time // when it was started
 	searched time.Time // when the DHT was asked last
@@ -90,9 +92,15 @@ func (c *Client) Add(ctx context.Context, opt Options) (*Torrent, error) {
 	if opt.Goals != nil {
 		t.goals = *opt.Goals
 	}
-	t.will = will{paused: opt.Paused, manual: opt.Manual}
+	t.will = will{paused: opt.Paused, manual: opt.Manual, forced: opt.Forced}
 	t.ctx, t.cancel = context.WithCancel(c.ctx)
 	queued := make(chan struct{}) // closed when t is complete
+	if d, ok := opt.Content.(*download); ok {
+		d.warn = func(err error) {
+			<-queued
+			t.Warn(err)
+		}
+	}
 	t.Torrent, err = c.Session.Add(driver.Options{
 		Key: key, HashV2: opt.HashV2, Info: info, Private: opt.Private, ListenPort: c.port(), DHTPort: c.dhtPort(), Sequential: opt.Sequential,
 		Open: func(ctx context.Context, info *metainfo.Info) (driver.Content, error) {
@@ -140,7 +148,7 @@ func (t *Torrent) notify(ev driver.Event) {
 	case driver.Opened, driver.Finished, driver.Failed:
 		if ev.Kind == driver.Opened {
 			t.mu.Lock()
-			t.complete = isDone(t.Done())
+			t.complete = t.whole()
 			t.mu.Unlock()
 		}
 		t.c.kick()
@@ -164,6 +172,12 @@ func (t *Torrent) WebSeeds() []webseed.Status {
 		return nil
 	}
 	return t.seeds.Status()
+}
+
+// whole reports whether every piece is there, wanted or not.
+func (t *Torrent) whole() bool {
+	info := t.Info()
+	return info != nil && t.NumHave() == info.NumPieces()
 }
 
 func isDone(ch <-chan struct{}) bool {
@@ -213,54 +227,6 @@ func (t *Torrent) hear(url string, st trackerclient.Status) {
 	t.trackers = append(t.trackers, heard{url, st})
 }
 
-// Pause ends all connections and announces, or starts again as soon as the queue
-// allows it.
-func (t *Torrent) Pause(on bool) {
-	t.mu.Lock()
-	t.will.paused = on
-	if !on {
-		t.will.rested = false
-	}
-	t.mu.Unlock()
-	if !on {
-		t.Retry()
-	}
-	t.c.review()
-}
-
-// Paused reports whether the user has paused the torrent.
-func (t *Torrent) Paused() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.will.paused
-}
-
-// Force has the torrent run whatever the queue's limits and its goals say, or
-// ends that.
-func (t *Torrent) Force(on bool) {
-	t.mu.Lock()
-	t.will.forced = on
-	if on {
-		t.will.rested = false
-	}
-	t.mu.Unlock()
-	t.c.review()
-}
-
-// Queued reports whether the torrent waits for others to end.
-func (t *Torrent) Queued() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.will.queued
-}
-
-// Rested reports whether the torrent has reached a goal and is not seeded any more.
-func (t *Torrent) Rested() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return t.will.rested
-}
-
 // Close leaves the swarm and closes the content. What was verified stays. The
 // trackers are told within two seconds; what is being hashed is not waited for.
 func (t *Torrent) Close() {
@@ -287,8 +253,7 @@ func (t *Torrent) close(ctx context.Context) {
 	t.withdraw()
 	// A part of the files may be all that was wanted: then the resume data stays,
 	// for whoever wants the rest.
-	info := t.Info()
-	complete := info != nil && t.NumHave() == info.NumPieces()
+	complete := t.whole()
 	t.Torrent.Close()
 	stop(ctx, handles)
 	t.content.close(complete)

@@ -34,9 +34,18 @@ func (m *Machine) appetite() (Appetite, bool) {
 	return want, m.dials.half < half && m.places.taken+m.dials.half < most
 }
 
+// noteAppetite has the dialer know since when seeds are wanted. It is asked before
+// one goes.
+func (m *Machine) noteAppetite() {
+	if m.content.Wants() != Anybody {
+		m.dials.sated = m.now
+	}
+}
+
 // dial starts connections while there is room.
 func (m *Machine) dial() {
 	d := &m.dials
+	m.noteAppetite()
 	want, hungry := m.appetite()
 	if want == Anybody && len(d.parked) > 0 {
 		d.unpark()

@@ -151,3 +151,42 @@ func TestBannedPeerIsRefusedAndNotDialled(t *testing.T) {
 		t.Fatal("never dialled again")
 	}
 }
+
+// A download that is complete has no use for its seed, and the seed none for it.
+// When the user selects another file, the only peer must not count as one that
+// failed.
+func TestSeedIsDialledAgainAsSoonAsSomethingIsMissing(t *testing.T) {
+	a := addr("10.0.0.1:6881")
+	for name, end := range map[string]func(r *rig, key swarm.PeerKey){
+		"it left while we were complete": func(r *rig, key swarm.PeerKey) {
+			r.step(swarm.PeerLeft{Peer: key})
+			r.c.wants = swarm.Anybody
+			r.step()
+		},
+		"it was on its way out when the wish changed": func(r *rig, key swarm.PeerKey) {
+			r.c.wants = swarm.Anybody
+			r.step()
+			r.step(swarm.PeerLeft{Peer: key})
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, nil)
+			r.found(swarm.Tracker, a)
+			r.dials()
+			key := r.join(joined{addr: a.String(), seed: true})
+			r.c.wants = swarm.Leechers
+			r.wait(5 * time.Second)
+			end(r, key)
+			if got := r.dials(); len(got) != 1 || got[0] != a {
+				t.Fatalf("dials %v", got)
+			}
+			// One that hangs up all the same is paused.
+			r.wait(time.Second)
+			r.step(swarm.PeerLeft{Peer: r.join(joined{addr: a.String(), seed: true})})
+			r.wait(10 * time.Second)
+			if got := r.dials(); len(got) != 0 {
+				t.Fatalf("dials %v, which has just hung up", got)
+			}
+		})
+	}
+}

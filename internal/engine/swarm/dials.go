@@ -39,6 +39,7 @@ type dialer struct {
 	halfAt   map[netip.Addr]int
 	number   uint64
 	nextDial time.Time // while we want leechers only
+	sated    time.Time // when we last wanted no seeds
 }
 
 func (d *dialer) init() {
@@ -58,6 +59,11 @@ func (d *dialer) add(now time.Time, a netip.AddrPort, said candidate) bool {
 	}
 	if c := d.known[a]; c != nil {
 		d.hear(c, said)
+		if said.sources&User != 0 && c.state == isWaiting {
+			d.take(c) // whoever names it knows better than its past
+			c.failures, c.notUntil = 0, time.Time{}
+			d.put(c, isReady)
+		}
 		return true
 	}
 	if !d.makeRoom(said.rank()) {
@@ -207,7 +213,9 @@ func (d *dialer) failed(now time.Time, a netip.AddrPort) {
 	}
 }
 
-// left makes an address that was connected available again, after a pause.
+// left makes an address that was connected available again, after a pause. A seed
+// that leaves us when we want nothing has not failed: it is there again as soon as
+// we do, also when that has just begun.
 func (d *dialer) left(now time.Time, a netip.AddrPort, seed bool) {
 	c := d.known[a]
 	if c == nil || c.state != isUsed {
@@ -215,6 +223,11 @@ func (d *dialer) left(now time.Time, a netip.AddrPort, seed bool) {
 	}
 	if c.seed = c.seed || seed; now.Sub(c.since) >= lasting {
 		c.seed, c.failures = seed, 0 // long enough to know it
+	}
+	if seed && !c.since.After(d.sated) {
+		d.take(c)
+		d.put(c, isParked)
+		return
 	}
 	d.pause(now, c)
 }

@@ -50,6 +50,30 @@ func TestFailedDialsAreRepeatedLessAndLess(t *testing.T) {
 	}
 }
 
+// What the user names is tried at once, however often it failed when others named it.
+func TestAddressThatTheUserNamesIsDialledAtOnce(t *testing.T) {
+	r := start(t, nil)
+	a := addr("10.0.0.1:6881")
+	r.found(swarm.DHT, a)
+	for range 4 {
+		for range r.dials() {
+			r.step(swarm.DialFailed{Addr: a})
+		}
+		r.wait(time.Minute)
+	}
+	r.dials()
+	r.step(swarm.DialFailed{Addr: a})
+	r.found(swarm.User, a)
+	if got := r.dials(); len(got) != 1 {
+		t.Fatalf("dials %v", got)
+	}
+	r.step(swarm.DialFailed{Addr: a})
+	r.wait(16 * time.Second)
+	if got := r.dials(); len(got) != 1 {
+		t.Fatalf("dials %v: the back-off did not begin anew", got)
+	}
+}
+
 // A peer that hangs up at once is not dialled every few seconds for ever.
 func TestPeerThatHangsUpIsPausedLikeAFailure(t *testing.T) {
 	r := start(t, nil)

@@ -187,6 +187,7 @@ func (m *Machine) remove(p *Peer) {
 		delete(m.byID, p.ID)
 		m.places.leave(p)
 		m.cannotBeReached(p)
+		m.noteAppetite()
 		if p.Outgoing {
 			m.dials.left(m.now, p.Addr, p.Seed)
 		}

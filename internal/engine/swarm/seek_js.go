@@ -23,6 +23,7 @@ func (*dialer) forget(Source)                              {}
 
 func (*Machine) found(PeersFound)        {}
 func (*Machine) dial()                   {}
+func (*Machine) noteAppetite()           {}
 func (*Machine) dialDeadline() time.Time { return time.Time{} }
 
 type (

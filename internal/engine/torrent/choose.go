@@ -111,10 +111,27 @@ func (m *Machine) makeRoom(size int) bool {
 	if m.pieces.room(size) {
 		return true
 	}
+	m.pieces.cramped = true
 	pc := m.pieces.lying(m.now)
 	if pc == nil {
 		return false
 	}
 	m.abandon(pc)
 	return m.pieces.room(size)
+}
+
+// setBudget changes how much memory the open pieces may take.
+func (m *Machine) setBudget(bytes int64) {
+	if bytes > m.pieces.budget {
+		m.wakeAll()
+	}
+	m.pieces.budget = bytes
+}
+
+// Buffers returns how many bytes the open pieces take, and whether more would be
+// open since the last call if the budget allowed it.
+func (m *Machine) Buffers() (used int64, cramped bool) {
+	cramped = m.pieces.cramped
+	m.pieces.cramped = false
+	return m.pieces.size, cramped
 }

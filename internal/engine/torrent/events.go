@@ -118,6 +118,9 @@ type SuperSeed struct{ On bool }
 // DownloadOnly stops serving anybody, or starts it again.
 type DownloadOnly struct{ On bool }
 
+// Budget changes Config.BufferBytes. What is open already stays.
+type Budget struct{ Bytes int64 }
+
 // Paused stops fetching and serving, or starts it again.
 type Paused struct{ On bool }
 
@@ -165,6 +168,9 @@ func (SuperSeed) Event() {}
 
 // Event implements [Event].
 func (DownloadOnly) Event() {}
+
+// Event implements [Event].
+func (Budget) Event() {}
 
 // Event implements [Event].
 func (Paused) Event() {}

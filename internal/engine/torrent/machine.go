@@ -159,6 +159,8 @@ func (m *Machine) handle(ev Event) {
 		m.setSuperSeed(ev.On)
 	case DownloadOnly:
 		m.setDownloadOnly(ev.On)
+	case Budget:
+		m.setBudget(ev.Bytes)
 	case Paused:
 		m.setPaused(ev.On)
 	}

@@ -162,3 +162,24 @@ func TestEndOfSuperSeedTellsTheRest(t *testing.T) {
 		t.Fatalf("told of %d pieces", n)
 	}
 }
+
+func TestBudgetGrowsAndShrinks(t *testing.T) {
+	const size = 4 * torrent.BlockSize
+	r := start(t, longTorrent(t, 40), func(c *torrent.Config) { c.BufferBytes = 1 })
+	key := r.seed()
+	opened := len(did[torrent.OpenPiece](r))
+	if used, cramped := r.m.Buffers(); opened != 1 || used != size || !cramped {
+		t.Fatalf("%d pieces open, %d bytes, cramped: %v", opened, used, cramped)
+	}
+	r.step(torrent.Budget{Bytes: 4 * size})
+	if n := len(did[torrent.OpenPiece](r)); n == 0 {
+		t.Fatal("no more pieces are open, with room for three")
+	}
+	r.step(torrent.Budget{Bytes: 2 * size})
+	if stored := r.order(key, 500*time.Millisecond); len(stored) < 8 {
+		t.Fatalf("%d pieces are stored after half a second", len(stored))
+	}
+	if used, _ := r.m.Buffers(); used > 2*size {
+		t.Fatalf("%d bytes are in use", used)
+	}
+}

@@ -56,18 +56,19 @@ type ask struct {
 // is ready while it has free blocks. A ready piece is shared if anybody may join
 // in, lent if it has an owner, to whom it is left while there is other work.
 type pieces struct {
-	budget int64 // bytes
-	size   int64 // bytes of all that are open
-	at     map[int]*piece
-	open   pieceList
-	shared pieceList
-	lent   pieceList
-	alone  pieceList
-	buffer uint32    // the last number given
-	stale  time.Time // no piece was left lying before that
-	spare  []*piece  // closed ones, to be used again
-	turn   int       // where the next search begins
-	work   int       // pieces and blocks looked at so far
+	budget  int64 // bytes
+	size    int64 // bytes of all that are open
+	cramped bool  // a piece was not opened for want of room
+	at      map[int]*piece
+	open    pieceList
+	shared  pieceList
+	lent    pieceList
+	alone   pieceList
+	buffer  uint32    // the last number given
+	stale   time.Time // no piece was left lying before that
+	spare   []*piece  // closed ones, to be used again
+	turn    int       // where the next search begins
+	work    int       // pieces and blocks looked at so far
 }
 
 func (s *pieces) init(budget int64) {
