@@ -162,19 +162,19 @@ func (s *Set) Word(k int) uint64 {
 	return binary.BigEndian.Uint64(last[:])
 }
 
-// Each calls yield with the bits set, in their order, until it returns false: range
-// over it. A bit that changes meanwhile may be met or not.
-func (s *Set) Each(yield func(i int) bool) {
-	from, end := s.Words()
-	for k := from; k < end; k++ {
-		for x := s.Word(k); x != 0; {
-			b := bits.LeadingZeros64(x)
-			x &^= 1 << (63 - b)
-			if !yield(64*k + b) {
-				return
-			}
+// Next returns the first bit set at or after i, -1 if there is none.
+func (s *Set) Next(i int) int {
+	i = max(i, s.base)
+	end := s.base/64 + (len(s.b)+7)/8
+	x := s.Word(i/64) & (^uint64(0) >> (i % 64))
+	for k := i / 64; k < end; {
+		if x != 0 {
+			return 64*k + bits.LeadingZeros64(x)
 		}
+		k++
+		x = s.Word(k)
 	}
+	return -1
 }
 
 // Bytes is a set whose First is 0 as a bitfield message carries it. It aliases the

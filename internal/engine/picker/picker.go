@@ -56,9 +56,14 @@ type order struct {
 
 // New returns a picker for n pieces, none of them pickable, all of level Normal.
 // Ties are broken with rng.
-func New(n int, rng *rand.Rand) *Picker {
-	p := &Picker{rng: rng}
-	p.Extend(n)
+func New(n int, rng *rand.Rand) *Picker { return Window(0, n, rng) }
+
+// Window is New for the pieces first to end-1.
+func Window(first, end int, rng *rand.Rand) *Picker {
+	p := &Picker{base: first, pos: make([]int32, end-first), avail: make([]int32, end-first), rng: rng}
+	for i := range p.pos {
+		p.pos[i] = -1
+	}
 	return p
 }
 

@@ -88,8 +88,9 @@ func (v *naive) agrees(t *rapid.T, p *Picker) {
 // its window is.
 func TestOrderAgreesWithNaiveCount(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		v := naive{end: 17, avail: map[int]int{}, in: map[int]bool{}, level: map[int]Level{}}
-		p := New(v.end, rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 2)))
+		first := rapid.IntRange(0, 100).Draw(t, "first")
+		v := naive{first: first, end: first + 17, avail: map[int]int{}, in: map[int]bool{}, level: map[int]Level{}}
+		p := Window(v.first, v.end, rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 2)))
 		for i := range v.end {
 			v.level[i] = Normal
 		}
