@@ -14,7 +14,6 @@ const maxAhead = 4096
 // grows.
 func (m *Machine) setLive(l *Live) {
 	m.space = space{first: l.First, end: l.First, length: l.PieceLength}
-	m.meta.done = true // there is no info dictionary to fetch
 	m.build()
 }
 

@@ -240,6 +240,84 @@ func TestAReaderFollowsTheEnd(t *testing.T) {
 	}
 }
 
+// Pieces that somebody had before us are as rare as they are.
+func TestAPieceKnownAheadIsCounted(t *testing.T) {
+	const more, rare = 40, 23
+	r := liveRig(t, 0)
+	r.step(torrent.Grown{Pieces: livePieces(8), Stored: true})
+	p, q := r.source(), r.join(joined{})
+	for i := range uint32(more) {
+		r.recv(p, wire.Message{ID: wire.Have, Index: 8 + i})
+		if i != rare {
+			r.recv(q, wire.Message{ID: wire.Have, Index: 8 + i})
+		}
+	}
+	r.step(torrent.Grown{Pieces: livePieces(more)})
+	if reqs := r.take(p, wire.Request); len(reqs) == 0 || reqs[0].Index != 8+rare {
+		t.Errorf("asks for %v", reqs)
+	}
+}
+
+// A piece is due when it was, even if those before it in the window have expired.
+func TestExpiryMovesNoDeadline(t *testing.T) {
+	r := liveRig(t, 0)
+	r.step(
+		torrent.Grown{Pieces: livePieces(20)},
+		torrent.ReaderMoved{Reader: 1, Last: 6, Urgent: time.Second, Spacing: 10 * time.Second},
+		torrent.ReaderMoved{Reader: 2, First: 8, Last: 9, Urgent: 20 * time.Second, Spacing: time.Second},
+		torrent.Expired{First: 5},
+	)
+	p := r.join(joined{})
+	r.recv(p, wire.Message{ID: wire.Have, Index: 5}, wire.Message{ID: wire.Have, Index: 8}, wire.Message{ID: wire.Unchoke})
+	reqs := r.take(p, wire.Request)
+	if len(reqs) != 4 || reqs[0].Index != 8 || reqs[2].Index != 5 {
+		t.Errorf("asks for %v", reqs)
+	}
+}
+
+// Nothing is remembered of a piece that has expired: who sent forged blocks of it,
+// who refused it, who may ask for it or asked for it.
+func TestNothingIsKeptOfExpiredPieces(t *testing.T) {
+	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { live(0)(c); c.UploadWindow = 1 })
+	r.step(torrent.Grown{Pieces: livePieces(4)}, torrent.Grown{Pieces: livePieces(1), Stored: true})
+	p, q := r.source(), r.source()
+	if n := r.m.Limits().MaxBitfield; n != 1 {
+		t.Errorf("bitfields of %d bytes are welcome", n)
+	}
+	forge := func(i uint32) {
+		r.recv(p, wire.Message{ID: wire.Have, Index: i})
+		r.recv(q, wire.Message{ID: wire.Have, Index: i})
+		// Two senders, so that nobody is banned for it.
+		r.recv(p, wire.Message{ID: wire.Piece, Index: i, Length: torrent.BlockSize})
+		r.recv(q, wire.Message{ID: wire.Piece, Index: i, Begin: torrent.BlockSize, Length: torrent.BlockSize})
+		if v := did[torrent.Verify](r); len(v) != 1 || v[0].Index != int(i) {
+			t.Fatalf("verifies %v", v)
+		}
+	}
+	forge(0)
+	r.step(torrent.PieceForged{Index: 0, Sums: make([][20]byte, 2)})
+	forge(1)
+	r.recv(p, wire.Message{ID: wire.Have, Index: 2}, wire.Message{ID: wire.AllowedFast, Index: 3}, wire.Message{ID: wire.Interested})
+	r.recv(p, wire.Message{ID: wire.Reject, Index: 2, Length: torrent.BlockSize})
+	r.wait(time.Second)
+	for b := range uint32(2) {
+		r.recv(p, wire.Message{ID: wire.Request, Index: 4, Begin: b * torrent.BlockSize, Length: torrent.BlockSize})
+	}
+	if n := r.m.Kept(); n < 5+1+1+1+1 {
+		t.Fatalf("%d things are remembered before", n)
+	}
+	r.step(torrent.Expired{First: 5})
+	r.step(torrent.PieceForged{Index: 1, Sums: make([][20]byte, 2)})
+	if n := r.m.Kept(); n > 0 {
+		t.Errorf("%d things are remembered", n)
+	}
+	for _, key := range []torrent.PeerKey{p, q} {
+		if c, gone := r.closed[key]; gone {
+			t.Errorf("closed: %v", c.Err)
+		}
+	}
+}
+
 // Interest follows what peers have within the window, whatever happens.
 func TestInterestFollowsTheWindow(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

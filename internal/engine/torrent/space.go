@@ -68,15 +68,6 @@ func (s *space) size(i int) int64 {
 	return s.pieces[i-s.first].Size
 }
 
-// span is how many bytes of a piece peers may ask for: padding behind the end of a
-// file too (see Info.PieceSize).
-func (s *space) span(i int) int64 {
-	if s.info != nil {
-		return s.info.PieceSpan(i)
-	}
-	return s.pieces[i-s.first].Size
-}
-
 // hashes are what a piece must hash to, as far as that is known.
 func (s *space) hashes(i int, layers *metainfo.Layers) (v1 *metainfo.Hash, v2 *metainfo.Hash256) {
 	if s.info == nil {

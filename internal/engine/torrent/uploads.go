@@ -20,8 +20,13 @@ func (m *Machine) gotRequest(p *peer, it *Item) error {
 	if it.Length == 0 || it.Length > wire.DefaultMaxBlock {
 		return breach("request for nothing or for more than 128 KiB")
 	}
-	// Of a piece that has expired nobody knows any more how long it was.
-	if i >= m.space.first && uint64(it.Begin)+uint64(it.Length) > uint64(m.space.span(i)) {
+	span := int64(1 << 33) // nobody knows any more how long an expired piece was
+	if m.info != nil {
+		span = m.info.PieceSpan(i) // they may ask for padding too (see Info.PieceSize)
+	} else if i >= m.space.first {
+		span = m.space.size(i)
+	}
+	if int64(it.Begin)+int64(it.Length) > span {
 		return breach("request beyond the end of its piece")
 	}
 	refuse := p.choking || !m.have.Has(i) || m.paused || !m.super.shown(p, i)
