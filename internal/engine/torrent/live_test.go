@@ -83,6 +83,23 @@ func TestAPeerMayBeAhead(t *testing.T) {
 	}
 }
 
+// However far content has grown or jumped, peers may be ahead of us.
+func TestAPeerMayBeAheadAnywhere(t *testing.T) {
+	for name, evs := range map[string][]torrent.Event{
+		"grown":  {torrent.Grown{Pieces: livePieces(9000)}},
+		"jumped": {torrent.Expired{First: 9000}},
+	} {
+		r := liveRig(t, 0)
+		p := r.source()
+		r.step(evs...)
+		r.recv(p, wire.Message{ID: wire.Have, Index: 9000})
+		r.step(torrent.Grown{Pieces: livePieces(1)})
+		if reqs := r.take(p, wire.Request); len(reqs) != 2 || reqs[0].Index != 9000 {
+			t.Errorf("%s: asks for %v", name, reqs)
+		}
+	}
+}
+
 // All that a peer may say of content that grows are haves.
 func TestNobodyHasAllOfContentThatGrows(t *testing.T) {
 	for _, msg := range []wire.Message{{ID: wire.HaveAll}, {ID: wire.Bitfield, Payload: []byte{0xff}}} {
