@@ -292,7 +292,7 @@ func ExampleStorage() {
 	defer client.Close()
 
 	var pieces int
-	counting := shoal.StorageFunc(func(ctx context.Context, info *metainfo.Info) (storage.Store, storage.Bits, error) {
+	counting := shoal.StorageFunc(func(ctx context.Context, info *metainfo.Info) (storage.Store, *storage.Bits, error) {
 		return countingStore{storage.NewMemory(info, storage.MemoryOptions{}), &pieces}, nil, nil
 	})
 	ctx := context.Background()

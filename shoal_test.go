@@ -235,7 +235,7 @@ func TestSequential(t *testing.T) {
 	var order []int64 // in which the seed reads what it is asked for
 	seed := newClient(t, quiet)
 	_, err = seed.Add(deadline(t), shoal.FromTorrent(meta), shoal.AddOptions{Storage: shoal.StorageFunc(
-		func(_ context.Context, info *metainfo.Info) (storage.Store, storage.Bits, error) {
+		func(_ context.Context, info *metainfo.Info) (storage.Store, *storage.Bits, error) {
 			f, err := storage.OpenSources(info, []string{dir}, storage.FileOptions{})
 			have := storage.NewBits(info.NumPieces())
 			for i := range info.NumPieces() {
@@ -518,7 +518,7 @@ func TestStorageThatHas(t *testing.T) {
 	dir, content := album(t)
 	_, shared := share(t, shoal.CreateOptions{}, dir)
 	var opened *storage.Memory
-	full := shoal.StorageFunc(func(ctx context.Context, info *metainfo.Info) (storage.Store, storage.Bits, error) {
+	full := shoal.StorageFunc(func(ctx context.Context, info *metainfo.Info) (storage.Store, *storage.Bits, error) {
 		opened = storage.NewMemory(info, storage.MemoryOptions{})
 		for _, f := range info.Files {
 			if !f.Pad {

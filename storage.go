@@ -18,19 +18,19 @@ type Storage interface {
 	// by several goroutines for several torrents. It returns where the bytes are
 	// kept, and which pieces are in place already: every bit of have is believed.
 	// Where a storage does not keep track, [storage.Verify] hashes what is there.
-	// An empty have (nil) is nothing.
+	// A have that is nil, or of another length than the torrent, is nothing.
 	//
 	// Each call of the store's WriteAt brings one whole verified piece, so what it
 	// returned nil for may be put into have next time. The store is closed when the
 	// torrent is.
-	Open(ctx context.Context, info *metainfo.Info) (store storage.Store, have storage.Bits, err error)
+	Open(ctx context.Context, info *metainfo.Info) (store storage.Store, have *storage.Bits, err error)
 }
 
 // StorageFunc makes a [Storage] of a function.
-type StorageFunc func(ctx context.Context, info *metainfo.Info) (storage.Store, storage.Bits, error)
+type StorageFunc func(ctx context.Context, info *metainfo.Info) (storage.Store, *storage.Bits, error)
 
 // Open implements Storage.
-func (f StorageFunc) Open(ctx context.Context, info *metainfo.Info) (storage.Store, storage.Bits, error) {
+func (f StorageFunc) Open(ctx context.Context, info *metainfo.Info) (storage.Store, *storage.Bits, error) {
 	return f(ctx, info)
 }
 
@@ -41,7 +41,7 @@ func MemoryStorage(maxBytes int64) Storage {
 	if maxBytes > 0 {
 		opt.Budget = storage.NewBudget(maxBytes)
 	}
-	return StorageFunc(func(_ context.Context, info *metainfo.Info) (storage.Store, storage.Bits, error) {
+	return StorageFunc(func(_ context.Context, info *metainfo.Info) (storage.Store, *storage.Bits, error) {
 		return storage.NewMemory(info, opt), nil, nil
 	})
 }
@@ -53,6 +53,10 @@ func opener(s Storage) native.Opener {
 		if err != nil {
 			return driver.Content{}, err
 		}
-		return driver.Content{Store: store, Have: native.FromBits(have, info.NumPieces())}, nil
+		if have != nil {
+			own := have.Clone() // the storage may go on with its own
+			have = &own
+		}
+		return driver.Content{Store: store, Have: have}, nil
 	}
 }

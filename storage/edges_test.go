@@ -145,8 +145,8 @@ func TestRecordsThatMakeNoSense(t *testing.T) {
 	if good.damage != "" || good.boot != "boot" || good.last != time.UnixMilli(5000) || good.clean {
 		t.Errorf("%q, boot %q, last %v, clean %v", good.damage, good.boot, good.last, good.clean)
 	}
-	spare := NewBits(n)
-	spare[len(spare)-1] = 1
+	spare := NewBits((n + 7) / 8 * 8) // as many bytes
+	spare.Set(spare.Len() - 1)
 	none := NewBits(n)
 	for name, record := range map[string][]byte{
 		"unknown":                    appendRecord(nil, 'x', make([]byte, 20)),

@@ -316,7 +316,7 @@ func TestSeedingNamesAMissingOrChangedFile(t *testing.T) {
 			}
 			if err == nil {
 				defer f.Close()
-				var have Bits
+				var have *Bits
 				have, err = Verify(context.Background(), f, s.Info, s.Layers(), nil)
 				if have.Count() < 4 {
 					t.Errorf("the other files' pieces are lost: %d left", have.Count())

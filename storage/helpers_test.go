@@ -122,7 +122,7 @@ func (s *sample) wantSpace(t testing.TB, st Store) {
 }
 
 // setOf returns a set of n pieces with some in it.
-func setOf(n int, in ...int) Bits {
+func setOf(n int, in ...int) *Bits {
 	b := NewBits(n)
 	for _, i := range in {
 		b.Set(i)
@@ -130,14 +130,14 @@ func setOf(n int, in ...int) Bits {
 	return b
 }
 
-func wantBits(t testing.TB, what string, got, want Bits) {
+func wantBits(t testing.TB, what string, got, want *Bits) {
 	t.Helper()
-	if !bytes.Equal(got, want) {
-		t.Errorf("%s: got %08b, want %08b", what, got, want)
+	if !bytes.Equal(got.Bytes(), want.Bytes()) {
+		t.Errorf("%s: got %08b, want %08b", what, got.Bytes(), want.Bytes())
 	}
 }
 
-func full(n int) Bits {
+func full(n int) *Bits {
 	b := NewBits(n)
 	for i := range n {
 		b.Set(i)

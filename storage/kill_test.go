@@ -118,7 +118,7 @@ func TestKill(t *testing.T) {
 
 // runAndKill starts a child, notes in said what it says it has, and kills it
 // after it has said so for some pieces.
-func runAndKill(t *testing.T, dir string, said Bits, some int) (ended bool) {
+func runAndKill(t *testing.T, dir string, said *Bits, some int) (ended bool) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestDownloaderChild$", "-test.v")
 	cmd.Env = append(os.Environ(), killEnv+"="+dir)

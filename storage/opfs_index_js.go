@@ -128,7 +128,7 @@ func (o *OPFS) begin(info *metainfo.Info) error {
 }
 
 func (o *OPFS) adopt(info *metainfo.Info, entries int64) {
-	o.info, o.entries, o.stored = info, entries, NewBits(info.NumPieces())
+	o.info, o.entries, o.stored = info, entries, *NewBits(info.NumPieces())
 }
 
 // slot returns the slot to write piece i to.

@@ -180,10 +180,11 @@ func (o *OPFS) SetInfo(info *metainfo.Info) error {
 
 // Have returns the pieces that are in place: verified, and written to the disk
 // before that was noted.
-func (o *OPFS) Have() Bits {
+func (o *OPFS) Have() *Bits {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	return append(Bits(nil), o.stored...)
+	have := o.stored.Clone()
+	return &have
 }
 
 // MarkHave notes that pieces are verified and that WriteAt has returned for

@@ -311,8 +311,8 @@ func TestOPFSThatWasTamperedWith(t *testing.T) {
 			}
 			if have := o.Have(); have.Count() > 0 {
 				good, err := VerifyPieces(context.Background(), o, s.Info, s.Layers(), have, nil)
-				if err != nil || !bytes.Equal(good, have) {
-					t.Fatalf("changed at %d: claims %08b, has %08b, %v", cut, have, good, err)
+				if err != nil || !bytes.Equal(good.Bytes(), have.Bytes()) {
+					t.Fatalf("changed at %d: claims %08b, has %08b, %v", cut, have.Bytes(), good.Bytes(), err)
 				}
 			}
 			o.Close()

@@ -17,7 +17,7 @@ import (
 // hashed before they are believed (see VerifyPieces, then MarkHave): pieces of
 // files that were touched since, of downloads without resume data, and what may
 // not have reached the disk before a loss of power.
-func (r *Resume) Attach(f *File) (have, doubtful Bits, err error) {
+func (r *Resume) Attach(f *File) (have, doubtful *Bits, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := make(map[int]stamp)
@@ -42,7 +42,7 @@ func (r *Resume) Attach(f *File) (have, doubtful Bits, err error) {
 type judge struct {
 	r              *Resume
 	now            map[int]stamp // of the files that exist
-	have, doubtful Bits
+	have, doubtful *Bits
 	unsafe         int    // claims that a restart may have undone
 	odd            int    // files touched or gone, with claims
 	what           string // about the first of them

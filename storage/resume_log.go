@@ -11,6 +11,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
@@ -49,8 +50,8 @@ type resumeLog struct {
 	damage   string // why reading ended before the end of the file
 	info     *metainfo.Info
 	boot     string
-	have     Bits // claimed to be in place; nil without info
-	doubtful Bits // had to be hashed again when the last session began
+	have     *Bits // claimed to be in place; nil without info
+	doubtful *Bits // had to be hashed again when the last session began
 	unsafe   []claim
 	stamps   map[int]stamp
 	last     time.Time // of the last record
@@ -90,10 +91,10 @@ func appendHave(dst []byte, now time.Time, pieces []int) []byte {
 	return appendRecord(dst, recHave, body)
 }
 
-func appendSession(dst []byte, boot string, have, doubtful Bits) []byte {
+func appendSession(dst []byte, boot string, have, doubtful *Bits) []byte {
 	body := append([]byte{byte(len(boot))}, boot...)
-	body = append(body, have...)
-	body = append(body, doubtful...)
+	body = append(body, have.Bytes()...)
+	body = append(body, doubtful.Bytes()...)
 	return appendRecord(dst, recSession, body)
 }
 
@@ -237,17 +238,18 @@ func (l *resumeLog) applyInfo(body []byte, key metainfo.Hash) error {
 }
 
 func (l *resumeLog) applySession(body []byte) error {
-	n := len(l.have)
+	n := len(l.have.Bytes())
 	if len(body) == 0 || len(body) != 1+int(body[0])+2*n {
 		return errors.New("session record of another size")
 	}
-	boot, bits := body[1:1+body[0]], body[1+body[0]:]
-	if spareBits(bits[:n], l.info.NumPieces()) || spareBits(bits[n:], l.info.NumPieces()) {
+	boot, sets := body[1:1+body[0]], body[1+body[0]:]
+	have, ok := bits.FromBytes(sets[:n], l.info.NumPieces())
+	doubtful, too := bits.FromBytes(sets[n:], l.info.NumPieces())
+	if !ok || !too {
 		return errors.New("session record with pieces that do not exist")
 	}
 	l.boot, l.unsafe = string(boot), nil
-	copy(l.have, bits[:n])
-	copy(l.doubtful, bits[n:])
+	l.have, l.doubtful = &have, &doubtful
 	return nil
 }
 
@@ -291,9 +293,4 @@ func (l *resumeLog) applyStamps(body []byte) error {
 
 func readTime(body []byte) time.Time {
 	return time.UnixMilli(int64(binary.LittleEndian.Uint64(body)))
-}
-
-// spareBits reports bits set behind the last of n pieces.
-func spareBits(b Bits, n int) bool {
-	return n%8 != 0 && len(b) > 0 && b[len(b)-1]&(0xff>>(n%8)) != 0
 }

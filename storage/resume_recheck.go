@@ -4,7 +4,7 @@ package storage
 
 // Replace records what a check of everything has found: have is all that the next
 // start may believe. Files must be attached.
-func (r *Resume) Replace(have Bits) error {
+func (r *Resume) Replace(have *Bits) error {
 	r.wg.Wait()
 	r.mu.Lock()
 	defer r.mu.Unlock()

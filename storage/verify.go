@@ -25,12 +25,12 @@ type Progress func(done, total int64)
 // missing or differs is an *Error of kind ErrMissing or ErrChanged that names
 // the first such file; the pieces are valid with it. With any other error, such
 // as the context's, only the pieces checked until then are in the set.
-func Verify(ctx context.Context, s Store, info *metainfo.Info, layers *metainfo.Layers, progress Progress) (Bits, error) {
+func Verify(ctx context.Context, s Store, info *metainfo.Info, layers *metainfo.Layers, progress Progress) (*Bits, error) {
 	return VerifyPieces(ctx, s, info, layers, nil, progress)
 }
 
 // VerifyPieces is Verify for the pieces in want; nil means all.
-func VerifyPieces(ctx context.Context, s Store, info *metainfo.Info, layers *metainfo.Layers, want Bits, progress Progress) (Bits, error) {
+func VerifyPieces(ctx context.Context, s Store, info *metainfo.Info, layers *metainfo.Layers, want *Bits, progress Progress) (*Bits, error) {
 	v := &verifier{
 		ctx: ctx, store: s, info: info, layers: layers, want: want, progress: progress,
 		have:  NewBits(info.NumPieces()),
@@ -72,7 +72,7 @@ type verifier struct {
 	store    Store
 	info     *metainfo.Info
 	layers   *metainfo.Layers
-	want     Bits // nil: all
+	want     *Bits // nil: all
 	source   bool
 	holes    holes // nil: unknown
 	progress Progress
@@ -81,7 +81,7 @@ type verifier struct {
 	next   int   // piece
 	data   int64 // no data between the pieces taken and here
 	done   int64
-	have   Bits
+	have   *Bits
 	zeros  map[zeroKey]metainfo.PieceHashes
 	err    error // ends the run
 	damage error // first changed source file

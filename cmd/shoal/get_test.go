@@ -52,7 +52,7 @@ func swarmOfOne(t *testing.T) (peer string, meta *metainfo.Torrent, file string,
 	}
 	open = make(chan struct{})
 	_, err = c.Add(t.Context(), shoal.FromTorrent(meta), shoal.AddOptions{Storage: shoal.StorageFunc(
-		func(_ context.Context, info *metainfo.Info) (storage.Store, storage.Bits, error) {
+		func(_ context.Context, info *metainfo.Info) (storage.Store, *storage.Bits, error) {
 			f, err := storage.OpenSources(info, []string{dir}, storage.FileOptions{})
 			have := storage.NewBits(info.NumPieces())
 			for i := range info.NumPieces() {

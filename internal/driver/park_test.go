@@ -253,9 +253,7 @@ func TestRecheckForgetsWhatIsNotGenuine(t *testing.T) {
 		have := bits.New(tor.Info.NumPieces())
 		have.Fill()
 		return driver.Content{Store: store, Have: &have, Layers: tor.Layers(), Check: func(ctx context.Context, p storage.Progress) (*bits.Set, error) {
-			found, err := storage.Verify(ctx, store, tor.Info, tor.Layers(), p)
-			set, _ := bits.FromBytes(found, tor.Info.NumPieces())
-			return &set, err
+			return storage.Verify(ctx, store, tor.Info, tor.Layers(), p)
 		}}, nil
 	}})
 	ready(t, got)

@@ -25,17 +25,6 @@ type Content interface {
 	close(complete bool)
 }
 
-// fromBits converts a verification's result.
-func fromBits(b storage.Bits, n int) *bits.Set {
-	set := bits.New(n)
-	for i := range n {
-		if b.Has(i) {
-			set.Set(i)
-		}
-	}
-	return &set
-}
-
 // Download keeps a torrent below a folder, with resume data beside it.
 func Download(dir string, progress storage.Progress) Content {
 	return &download{dir: dir, progress: progress}
@@ -118,7 +107,7 @@ func (d *download) open(ctx context.Context, info *metainfo.Info) (c driver.Cont
 			return c, err
 		}
 	}
-	c.Have = fromBits(have, info.NumPieces())
+	c.Have = have
 	if c.Have.All() {
 		return c, d.files.Finish()
 	}
@@ -169,7 +158,7 @@ func (d *download) check(ctx context.Context, info *metainfo.Info, layers *metai
 			err = d.resume.Replace(found)
 		}
 	}
-	return fromBits(found, info.NumPieces()), err
+	return found, err
 }
 
 // rest gives back what an idle torrent does not need.
@@ -267,8 +256,7 @@ func (s *seed) open(ctx context.Context, info *metainfo.Info) (c driver.Content,
 	}
 	c.Store, c.Rest, c.Layers = files, files.Rest, s.torrent.Layers()
 	check := func(ctx context.Context, progress storage.Progress) (*bits.Set, error) {
-		found, err := storage.Verify(ctx, files, info, c.Layers, progress)
-		return fromBits(found, info.NumPieces()), err
+		return storage.Verify(ctx, files, info, c.Layers, progress)
 	}
 	if c.Check = check; s.check {
 		if c.Have, err = check(ctx, s.progress); err != nil {

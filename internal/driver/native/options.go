@@ -6,7 +6,6 @@ import (
 	"context"
 
 	"github.com/shoal-p2p/shoal/internal/driver"
-	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/metainfo"
 	"github.com/shoal-p2p/shoal/storage"
 )
@@ -47,6 +46,3 @@ func (s *stored) close(bool) {
 		s.store.Close()
 	}
 }
-
-// FromBits converts a set of verified pieces of a torrent of n; nil is none.
-func FromBits(b storage.Bits, n int) *bits.Set { return fromBits(b, n) }

@@ -1,8 +1,12 @@
 package bits
 
 import (
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"testing"
+
+	"pgregory.net/rapid"
 )
 
 func TestSetMirrorsBitfieldLayout(t *testing.T) {
@@ -38,16 +42,97 @@ func TestFromBytesRefusesWrongLengthAndSpareBits(t *testing.T) {
 	}
 }
 
+// A set does what a map of its bits does, wherever its window is.
+func TestWindowAgreesWithAMap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		first := rapid.IntRange(0, 500).Draw(t, "first")
+		end := first + rapid.IntRange(0, 300).Draw(t, "room")
+		s, want := Window(first, end), map[int]bool{}
+		for range rapid.IntRange(0, 60).Draw(t, "steps") {
+			i := rapid.IntRange(max(0, first-70), end+70).Draw(t, "bit")
+			in := first <= i && i < end
+			switch rapid.IntRange(0, 5).Draw(t, "op") {
+			case 0, 1:
+				if got := s.Set(i); got != (in && !want[i]) {
+					t.Fatalf("Set(%d) is %v in %d to %d", i, got, first, end)
+				}
+				if in {
+					want[i] = true
+				}
+			case 2:
+				if got := s.Clear(i); got != want[i] {
+					t.Fatalf("Clear(%d) is %v", i, got)
+				}
+				delete(want, i)
+			case 3:
+				n := rapid.IntRange(0, 200).Draw(t, "more")
+				s.Grow(n)
+				end += n
+			case 4:
+				s.Retire(i)
+				first, end = max(first, i), max(end, i)
+				maps.DeleteFunc(want, func(k int, _ bool) bool { return k < first })
+			case 5:
+				s.Fill()
+				for k := first; k < end; k++ {
+					want[k] = true
+				}
+			}
+			agrees(t, s, first, end, want)
+			agrees(t, s.Clone(), first, end, want)
+		}
+	})
+}
+
+func agrees(t *rapid.T, s Set, first, end int, want map[int]bool) {
+	if s.First() != first || s.End() != end || s.Len() != end-first || s.Count() != len(want) || s.All() != (len(want) == end-first) {
+		t.Fatalf("%d to %d, %d of %d, all %v; want %d to %d, %d", s.First(), s.End(), s.Count(), s.Len(), s.All(), first, end, len(want))
+	}
+	for i := first - 70; i < end+70; i++ {
+		if s.Has(i) != want[i] {
+			t.Fatalf("bit %d is %v", i, s.Has(i))
+		}
+		if i >= 0 && s.Word(i/64)>>(63-i%64)&1 == 1 != want[i] {
+			t.Fatalf("bit %d is %v in its word", i, s.Has(i))
+		}
+	}
+	var got []int
+	for i := s.Next(-1); i >= 0; i = s.Next(i + 1) {
+		got = append(got, i)
+	}
+	if !slices.Equal(got, slices.Sorted(maps.Keys(want))) {
+		t.Fatalf("one after the other they are %v, want %v", got, want)
+	}
+	if from, to := s.Words(); s.Len() > 0 && (from != first/64 || to != (end+63)/64) {
+		t.Fatalf("words %d to %d for bits %d to %d", from, to, first, end)
+	}
+}
+
+// However long content goes on, a window of it takes the memory of a window.
+func TestWindowTakesTheMemoryOfItsLength(t *testing.T) {
+	const room = 640
+	s := New(room)
+	for i := range 100_000 {
+		s.Set(i)
+		s.Grow(1)
+		s.Retire(i + 1)
+		if n := cap(s.Bytes()); n > 4*room/8 {
+			t.Fatalf("%d bytes for %d bits after %d", n, room, i)
+		}
+	}
+}
+
 func TestWordsAreTheBitsInTheirOrder(t *testing.T) {
 	for _, n := range []int{0, 1, 8, 63, 64, 65, 127, 128, 130} {
 		s := New(n)
-		if s.Len() != n || s.Words() != (n+63)/64 {
-			t.Fatalf("%d bits in %d words, wanted %d", s.Len(), s.Words(), n)
+		first, end := s.Words()
+		if s.Len() != n || first != 0 || end != (n+63)/64 {
+			t.Fatalf("%d bits in words %d to %d, wanted %d", s.Len(), first, end, n)
 		}
 		for i := 0; i < n; i += 3 {
 			s.Set(i)
 		}
-		for i := range 64 * s.Words() {
+		for i := range 64 * end {
 			bit := s.Word(i/64)<<(i%64)>>63 == 1
 			if bit != (i < n && i%3 == 0) {
 				t.Errorf("bit %d of %d is %v in its word", i, n, bit)

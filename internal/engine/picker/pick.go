@@ -124,7 +124,8 @@ func (p *Picker) first(o *order, has *bits.Set, ok func(i int) bool) (int, bool)
 		p.work++
 		o.low++
 	}
-	for w := o.low; w < has.Words(); w++ {
+	from, end := has.Words()
+	for w := max(from, o.low); w < end; w++ {
 		p.work++
 		for x := has.Word(w) & o.set.Word(w); x != 0; {
 			b := mathbits.LeadingZeros64(x)
@@ -141,14 +142,15 @@ func (p *Picker) first(o *order, has *bits.Set, ok func(i int) bool) (int, bool)
 // candidates it meets, it returns the commonest (sign 1), the rarest (sign -1)
 // or the first (sign 0).
 func (p *Picker) search(o *order, has *bits.Set, ok func(i int) bool, sign int32) (int, bool) {
-	n := has.Words()
+	first, end := has.Words()
+	n := end - first
 	if n == 0 {
 		return 0, false
 	}
 	best, found := 0, 0
 	from := p.rng.IntN(n)
 	for k := range n {
-		w := (from + k) % n
+		w := first + (from+k)%n
 		p.work++
 		for x := has.Word(w) & o.set.Word(w); x != 0; {
 			b := mathbits.LeadingZeros64(x)
@@ -158,7 +160,7 @@ func (p *Picker) search(o *order, has *bits.Set, ok func(i int) bool, sign int32
 			if ok != nil && !ok(i) {
 				continue
 			}
-			if found == 0 || sign*(p.avail[i]-p.avail[best]) > 0 {
+			if found == 0 || sign*(p.avail[i-p.base]-p.avail[best-p.base]) > 0 {
 				best = i
 			}
 			if found++; found == sample || sign == 0 {

@@ -30,9 +30,12 @@ const (
 	numLevels
 )
 
-// Picker holds the pickable pieces of one torrent.
+// Picker holds the pickable pieces of one torrent. It knows a window of pieces,
+// which can be extended at its end and retired at its front; pieces outside are not
+// pickable, and nothing that is said of them counts.
 type Picker struct {
 	orders [numLevels]order
+	base   int     // the first piece of the window, to which the following belong
 	pos    []int32 // index in its order, -1 when not pickable
 	avail  []int32 // peers with the piece, seeds not counted
 	level  []Level // nil: all are Normal
@@ -53,22 +56,33 @@ type order struct {
 
 // New returns a picker for n pieces, none of them pickable, all of level Normal.
 // Ties are broken with rng.
-func New(n int, rng *rand.Rand) *Picker {
-	p := &Picker{pos: make([]int32, n), avail: make([]int32, n), rng: rng}
+func New(n int, rng *rand.Rand) *Picker { return Window(0, n, rng) }
+
+// Window is New for the pieces first to end-1.
+func Window(first, end int, rng *rand.Rand) *Picker {
+	p := &Picker{base: first, pos: make([]int32, end-first), avail: make([]int32, end-first), rng: rng}
 	for i := range p.pos {
 		p.pos[i] = -1
 	}
 	return p
 }
 
+// knows reports whether piece i lies in the window.
+func (p *Picker) knows(i int) bool { return uint(i-p.base) < uint(len(p.pos)) }
+
 // Len is the number of pickable pieces.
 func (p *Picker) Len() int { return p.n }
 
 // Availability is the number of peers known to have piece i.
-func (p *Picker) Availability(i int) int { return int(p.avail[i]) + p.seeds }
+func (p *Picker) Availability(i int) int {
+	if !p.knows(i) {
+		return 0
+	}
+	return int(p.avail[i-p.base]) + p.seeds
+}
 
 // Pickable reports whether piece i can be picked.
-func (p *Picker) Pickable(i int) bool { return p.pos[i] >= 0 }
+func (p *Picker) Pickable(i int) bool { return p.knows(i) && p.pos[i-p.base] >= 0 }
 
 // Adds counts how often a piece became pickable. A peer for which there was
 // nothing to pick need not be looked at again before it changes, or the peer's
@@ -89,13 +103,16 @@ func (p *Picker) RemoveSeed() { p.seeds-- }
 func (p *Picker) order(i int) *order {
 	l := Normal
 	if p.level != nil {
-		l = p.level[i]
+		l = p.level[i-p.base]
 	}
 	return &p.orders[l]
 }
 
 // SetLevel gives piece i a level.
 func (p *Picker) SetLevel(i int, l Level) {
+	if !p.knows(i) {
+		return
+	}
 	if p.level == nil {
 		if l == Normal {
 			return
@@ -105,12 +122,12 @@ func (p *Picker) SetLevel(i int, l Level) {
 			p.level[k] = Normal
 		}
 	}
-	if p.level[i] == l {
+	if p.level[i-p.base] == l {
 		return
 	}
 	pickable := p.Pickable(i)
 	p.Remove(i)
-	p.level[i] = l
+	p.level[i-p.base] = l
 	if pickable {
 		p.Add(i)
 	}
@@ -122,7 +139,7 @@ func (p *Picker) swap(o *order, i, j int32) {
 	}
 	a, b := o.list[i], o.list[j]
 	o.list[i], o.list[j] = b, a
-	p.pos[a], p.pos[b] = j, i
+	p.pos[int(a)-p.base], p.pos[int(b)-p.base] = j, i
 }
 
 // start is the index of the first piece of availability a.
@@ -141,22 +158,22 @@ func (o *order) grow(a int32) {
 
 // Add makes piece i pickable.
 func (p *Picker) Add(i int) {
-	if p.pos[i] >= 0 {
+	if !p.knows(i) || p.pos[i-p.base] >= 0 {
 		return
 	}
 	p.adds++
 	p.n++
 	o := p.order(i)
 	if o.set.Len() == 0 {
-		o.set = bits.New(len(p.pos))
+		o.set, o.low = bits.Window(p.base, p.base+len(p.pos)), i/64
 	}
 	o.set.Set(i)
 	o.low = min(o.low, i/64)
-	a := p.avail[i]
+	a := p.avail[i-p.base]
 	o.grow(a)
 	at := int32(len(o.list))
 	o.list = append(o.list, int32(i))
-	p.pos[i] = at
+	p.pos[i-p.base] = at
 	// Every higher bucket gives up its first place and takes one at its end.
 	for b := int32(len(o.end)) - 1; b > a; b-- {
 		first := o.end[b-1]
@@ -170,28 +187,31 @@ func (p *Picker) Add(i int) {
 
 // Remove makes piece i not pickable: it is had, being fetched or not wanted.
 func (p *Picker) Remove(i int) {
-	at := p.pos[i]
-	if at < 0 {
+	if !p.Pickable(i) {
 		return
 	}
+	at := p.pos[i-p.base]
 	p.n--
 	o := p.order(i)
 	o.set.Clear(i)
-	for b := p.avail[i]; int(b) < len(o.end); b++ {
+	for b := p.avail[i-p.base]; int(b) < len(o.end); b++ {
 		last := o.end[b] - 1
 		p.swap(o, at, last)
 		at = last
 		o.end[b]--
 	}
 	o.list = o.list[:len(o.list)-1]
-	p.pos[i] = -1
+	p.pos[i-p.base] = -1
 }
 
 // Inc counts one more peer with piece i.
 func (p *Picker) Inc(i int) {
-	a := p.avail[i]
-	p.avail[i]++
-	if at := p.pos[i]; at >= 0 {
+	if !p.knows(i) {
+		return
+	}
+	a := p.avail[i-p.base]
+	p.avail[i-p.base]++
+	if at := p.pos[i-p.base]; at >= 0 {
 		o := p.order(i)
 		o.grow(a + 1)
 		last := o.end[a] - 1
@@ -203,12 +223,12 @@ func (p *Picker) Inc(i int) {
 
 // Dec counts one peer less with piece i.
 func (p *Picker) Dec(i int) {
-	a := p.avail[i]
-	if a == 0 {
+	if !p.knows(i) || p.avail[i-p.base] == 0 {
 		return
 	}
-	p.avail[i]--
-	if at := p.pos[i]; at >= 0 {
+	a := p.avail[i-p.base]
+	p.avail[i-p.base]--
+	if at := p.pos[i-p.base]; at >= 0 {
 		o := p.order(i)
 		first := o.end[a-1]
 		p.swap(o, at, first)

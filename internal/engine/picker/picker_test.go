@@ -44,60 +44,128 @@ func TestRarestComesFirstAndTiesAreRandom(t *testing.T) {
 	}
 }
 
-// The order must stay what a naive sort would give, whatever happens.
+// naive is what a picker does, done in maps.
+type naive struct {
+	first, end int
+	avail      map[int]int
+	in         map[int]bool
+	level      map[int]Level
+}
+
+func (v *naive) agrees(t *rapid.T, p *Picker) {
+	for k := max(0, v.first-10); k < v.end+10; k++ {
+		if p.Pickable(k) != v.in[k] || p.Availability(k) != v.avail[k] {
+			t.Fatalf("piece %d of %d to %d: pickable %v availability %d", k, v.first, v.end, p.Pickable(k), p.Availability(k))
+		}
+	}
+	if p.Len() != len(v.in) {
+		t.Fatalf("%d pickable, want %d", p.Len(), len(v.in))
+	}
+	for l, o := range p.orders {
+		for k, i := range o.list {
+			i := int(i)
+			if k > 0 && v.avail[int(o.list[k-1])] > v.avail[i] {
+				t.Fatalf("order %v is not by availability %v", o.list, v.avail)
+			}
+			if v.level[i] != Level(l) || !o.set.Has(i) {
+				t.Fatalf("piece %d of level %d is in the order of level %d", i, v.level[i], l)
+			}
+		}
+		if o.set.Count() != len(o.list) {
+			t.Fatalf("%d pieces of level %d in the set, %d in the order", o.set.Count(), l, len(o.list))
+		}
+	}
+	everything := bits.Window(v.first, v.end)
+	everything.Fill()
+	for name, pick := range picks {
+		if i, ok := pick(p, &everything, nil); ok != (len(v.in) > 0) || ok && !v.in[i] {
+			t.Fatalf("%s: %d, %v", name, i, ok)
+		}
+	}
+}
+
+// The order must stay what a naive sort would give, whatever happens, and wherever
+// its window is.
 func TestOrderAgreesWithNaiveCount(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		const n = 17
-		p := New(n, rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 2)))
-		var avail [n]int
-		var in [n]bool
-		var level [n]Level
-		for i := range level {
-			level[i] = Normal
+		first := rapid.IntRange(0, 100).Draw(t, "first")
+		v := naive{first: first, end: first + 17, avail: map[int]int{}, in: map[int]bool{}, level: map[int]Level{}}
+		p := Window(v.first, v.end, rand.New(rand.NewPCG(rapid.Uint64().Draw(t, "seed"), 2)))
+		for i := range v.end {
+			v.level[i] = Normal
 		}
 		for range rapid.IntRange(0, 200).Draw(t, "steps") {
-			i := rapid.IntRange(0, n-1).Draw(t, "piece")
-			switch rapid.IntRange(0, 4).Draw(t, "op") {
-			case 0:
+			i := rapid.IntRange(max(0, v.first-3), v.end+2).Draw(t, "piece")
+			known := v.first <= i && i < v.end
+			switch op := rapid.IntRange(0, 12).Draw(t, "op"); {
+			case op == 0:
+				n := rapid.IntRange(0, 70).Draw(t, "more")
+				p.Extend(n)
+				for k := range n {
+					v.level[v.end+k] = Normal
+				}
+				v.end += n
+			case op == 1:
+				p.Retire(i)
+				for k := v.first; k < i; k++ {
+					delete(v.avail, k)
+					delete(v.in, k)
+				}
+				v.first, v.end = max(v.first, i), max(v.end, i)
+			case !known:
 				p.Add(i)
-				in[i] = true
-			case 1:
 				p.Remove(i)
-				in[i] = false
-			case 2:
 				p.Inc(i)
-				avail[i]++
-			case 3:
 				p.Dec(i)
-				avail[i] = max(0, avail[i]-1)
-			case 4:
-				level[i] = Level(rapid.IntRange(0, int(High)).Draw(t, "level"))
-				p.SetLevel(i, level[i])
+				p.SetLevel(i, High)
+			case op < 5:
+				p.Add(i)
+				v.in[i] = true
+			case op < 7:
+				p.Remove(i)
+				delete(v.in, i)
+			case op < 9:
+				p.Inc(i)
+				v.avail[i]++
+			case op < 11:
+				p.Dec(i)
+				v.avail[i] = max(0, v.avail[i]-1)
+			default:
+				v.level[i] = Level(rapid.IntRange(0, int(High)).Draw(t, "level"))
+				p.SetLevel(i, v.level[i])
 			}
-			want := 0
-			for k := range n {
-				if in[k] {
-					want++
-				}
-				if p.Pickable(k) != in[k] || p.Availability(k) != avail[k] {
-					t.Fatalf("piece %d: pickable %v availability %d", k, p.Pickable(k), p.Availability(k))
-				}
-			}
-			if p.Len() != want {
-				t.Fatalf("%d pickable, want %d", p.Len(), want)
-			}
-			for l, o := range p.orders {
-				for k, i := range o.list {
-					if k > 0 && avail[o.list[k-1]] > avail[i] {
-						t.Fatalf("order %v is not by availability %v", o.list, avail)
-					}
-					if level[i] != Level(l) || !o.set.Has(int(i)) {
-						t.Fatalf("piece %d of level %d is in the order of level %d", i, level[i], l)
-					}
-				}
-			}
+			v.agrees(t, p)
 		}
 	})
+}
+
+// Content may go on for ever: a piece that is added or retired costs as much as the
+// first one did, and memory is that of the window.
+func TestWindowCostsWhatMoves(t *testing.T) {
+	const window = 64
+	p := New(window, rand.New(rand.NewPCG(1, 1)))
+	has := bits.New(window)
+	for i := range 100_000 {
+		p.Add(i)
+		p.Inc(i)
+		has.Set(i)
+		before := p.Work()
+		if _, ok := p.First(&has, nil); !ok {
+			t.Fatalf("nothing to pick at piece %d", i)
+		}
+		if w := p.Work() - before; w > 4 {
+			t.Fatalf("%d looks for the first piece at piece %d", w, i)
+		}
+		p.Extend(1)
+		p.Retire(max(0, i-window))
+		has.Grow(1)
+		has.Retire(max(0, i-window))
+		for name, n := range map[string]int{"pos": cap(p.pos), "avail": cap(p.avail), "list": cap(p.orders[Normal].list)} {
+			if n > 8*window {
+				t.Fatalf("%s has room for %d at piece %d", name, n, i)
+			}
+		}
+	}
 }
 
 func BenchmarkIncDecWith100kPieces(b *testing.B) {

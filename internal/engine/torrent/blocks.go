@@ -4,7 +4,7 @@ import "github.com/shoal-p2p/shoal/internal/wire"
 
 // openPiece starts to fetch piece i. The owner is nil if anybody may join in.
 func (m *Machine) openPiece(i int, o *owner) *piece {
-	pc := m.pieces.begin(m.now, i, int(m.info.PieceSize(i)), o, m.forged[i] != nil)
+	pc := m.pieces.begin(m.now, i, int(m.space.size(i)), o, m.forged[i] != nil)
 	m.pick.Remove(i)
 	m.do(OpenPiece{Index: i, Size: pc.size, Buffer: pc.buffer})
 	return pc
@@ -131,14 +131,7 @@ func (m *Machine) completed(pc *piece) {
 // verify has a piece checked against its hashes.
 func (m *Machine) verify(pc *piece) {
 	v := Verify{Index: pc.index, Sums: m.forged[pc.index] != nil}
-	if h, ok := m.info.PieceHashV1(pc.index); ok {
-		v.V1 = &h
-	}
-	if m.layers != nil {
-		if h, ok := m.layers.PieceHash(pc.index); ok {
-			v.V2 = &h
-		}
-	}
+	v.V1, v.V2 = m.space.hashes(pc.index, m.layers)
 	if v.V1 == nil && v.V2 == nil {
 		m.hashes.want(m, pc.index) // verified when the hashes arrive
 		return
@@ -192,8 +185,11 @@ func (m *Machine) storeFailed(ev StoreFailed) {
 		return
 	}
 	pc.verifying = false
-	m.stuck = true
 	m.abandon(pc)
+	if ev.Index < m.space.first {
+		return // it expired meanwhile, and the store no longer takes it
+	}
+	m.stuck = true
 	for _, p := range m.peers {
 		m.cancelAll(p)
 	}

@@ -59,7 +59,7 @@ func (m *Machine) newPiece(p *peer) *piece {
 	if m.pick.Len() == 0 || p.dry == m.pick.Adds() {
 		return nil
 	}
-	if !m.makeRoom(int(m.info.PieceLength)) {
+	if !m.makeRoom(int(m.space.length)) {
 		p.roomless = true
 		return nil
 	}
@@ -68,7 +68,7 @@ func (m *Machine) newPiece(p *peer) *piece {
 		p.dry = m.pick.Adds()
 		return nil
 	}
-	size := int(m.info.PieceSize(i))
+	size := int(m.space.size(i))
 	if p.WebSeed {
 		p.row.add(i, int64(size))
 	}
@@ -88,7 +88,7 @@ func (m *Machine) choose(p *peer) (int, bool) {
 	switch {
 	case p.choked:
 		for _, i := range p.allowed {
-			if i < m.have.Len() && m.pick.Pickable(i) && p.may(i) && m.mayOwn(p, i) {
+			if m.pick.Pickable(i) && p.may(i) && m.mayOwn(p, i) {
 				return i, true
 			}
 		}

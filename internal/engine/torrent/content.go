@@ -3,7 +3,6 @@ package torrent
 import (
 	"time"
 
-	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/internal/engine/choker"
 	"github.com/shoal-p2p/shoal/internal/engine/rate"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
@@ -46,9 +45,7 @@ func (c *content) Joined(sp *swarm.Peer) {
 	m.peers = append(m.peers, p)
 	m.byKey[p.key] = p
 	m.addPartial(p)
-	if m.info != nil {
-		p.has = bits.New(m.info.NumPieces())
-	}
+	p.has = m.space.none()
 	if p.WebSeed {
 		p.reqq = m.cfg.QueueLimit
 		return
@@ -75,7 +72,7 @@ func (c *content) Greeted(sp *swarm.Peer, h *wire.ExtHandshake) error {
 		p.reqq = h.ReqQ
 	}
 	p.uploadOnly = h.UploadOnly
-	if h.MetadataSize > 0 && m.info == nil {
+	if h.MetadataSize > 0 && !m.space.known() {
 		m.meta.offer(p.key, h.MetadataSize)
 		m.wantMetadata()
 	}
@@ -112,9 +109,9 @@ func (c *content) Wants() swarm.Appetite {
 	switch m := c.machine(); {
 	case m.paused:
 		return swarm.Nobody
-	case m.info != nil && m.missing == 0 && m.selfish:
+	case m.sated() && m.selfish:
 		return swarm.Nobody
-	case m.info != nil && m.missing == 0:
+	case m.sated():
 		return swarm.Leechers
 	}
 	return swarm.Anybody
@@ -123,7 +120,7 @@ func (c *content) Wants() swarm.Appetite {
 // Worth implements swarm.Content.
 func (c *content) Worth(sp *swarm.Peer) float64 {
 	m, p := c.machine(), state(sp)
-	if m.info != nil && !p.interested && !p.interesting {
+	if m.space.known() && !p.interested && !p.interesting {
 		return 0
 	}
 	return max(1, p.down.Rate(m.now)+p.up.Rate(m.now))

@@ -35,7 +35,8 @@ type Config struct {
 	Key    metainfo.Hash     // info hash on the wire; required
 	HashV2 *metainfo.Hash256 // full v2 info hash where known, to check metadata against
 	PeerID [20]byte          // ours; required
-	Info   *metainfo.Info    // nil: fetched from peers (BEP 9)
+	Info   *metainfo.Info    // nil: fetched from peers (BEP 9), or Live
+	Live   *Live             // content that grows and expires; nil: a torrent
 	Layers *metainfo.Layers  // v2 piece layers known so far; nil: fetched (BEP 52)
 	Have   *bits.Set         // verified pieces in the store; nil: none
 	Rand   *rand.Rand        // required, seeded by the driver
@@ -60,6 +61,9 @@ type Config struct {
 func (c *Config) fill() error {
 	if c.Rand == nil {
 		return errors.New("torrent: Config.Rand is nil")
+	}
+	if err := c.checkLive(); err != nil {
+		return err
 	}
 	def := func(p *int, v int) {
 		if *p == 0 {

@@ -90,6 +90,18 @@ type ReaderMoved struct {
 // ReaderClosed ends a reader.
 type ReaderClosed struct{ Reader int }
 
+// Grown adds pieces at the end of content that grows. Who stored them already, as
+// the one who makes them has, says so.
+type Grown struct {
+	Pieces []Piece
+	Stored bool
+}
+
+// Expired says that the pieces before First exist no longer, in content that grows.
+// The driver may let go of them in the store. Beyond the last piece, those that come
+// next are numbered from First on.
+type Expired struct{ First int }
+
 // Priority is how eagerly a piece is to be fetched.
 type Priority uint8
 
@@ -103,7 +115,8 @@ const (
 )
 
 // Priorities says which pieces to fetch, one priority for each; nil means Normal
-// for all. One of another length than the torrent is ignored.
+// for all. One of another length than the torrent, or for content that grows, is
+// ignored.
 type Priorities struct{ Levels []Priority }
 
 // Sequential has pieces fetched in their order instead of by rarity, or by rarity
@@ -156,6 +169,12 @@ func (ReaderMoved) Event() {}
 
 // Event implements [Event].
 func (ReaderClosed) Event() {}
+
+// Event implements [Event].
+func (Grown) Event() {}
+
+// Event implements [Event].
+func (Expired) Event() {}
 
 // Event implements [Event].
 func (Priorities) Event() {}
@@ -243,6 +262,10 @@ type Lost struct{ Index int }
 // Finished says that every wanted piece is stored.
 type Finished struct{}
 
+// ReaderExpired says that pieces of a reader's window exist no longer: those before
+// First. The reader goes on with First unless it is moved.
+type ReaderExpired struct{ Reader, First int }
+
 // Stuck says why fetching cannot go on, in plain words.
 type Stuck struct{ Err error }
 
@@ -281,6 +304,9 @@ func (Lost) Effect() {}
 
 // Effect implements [Effect].
 func (Finished) Effect() {}
+
+// Effect implements [Effect].
+func (ReaderExpired) Effect() {}
 
 // Effect implements [Effect].
 func (Stuck) Effect() {}

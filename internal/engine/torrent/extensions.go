@@ -27,11 +27,11 @@ func (m *Machine) gotDontHave(p *peer, payload []byte) error {
 	if err != nil {
 		return err
 	}
-	if m.info == nil {
+	if !m.space.known() {
 		p.early.lost(i)
 		return m.charge(p, 0)
 	}
-	if int(i) >= m.info.NumPieces() {
+	if int(i) >= m.space.end && !m.space.grows() {
 		return breach("lt_donthave for a piece that does not exist")
 	}
 	if !p.has.Has(int(i)) {

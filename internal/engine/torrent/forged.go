@@ -33,7 +33,7 @@ func (m *Machine) condemn(pc *piece, sums [][20]byte) {
 		from[i] = b.from
 	}
 	index := pc.index
-	if len(sums) == len(from) && m.forged[index] == nil {
+	if len(sums) == len(from) && m.forged[index] == nil && index >= m.space.first {
 		m.forged[index] = &forgery{from, sums}
 	}
 	m.closePiece(pc)

@@ -122,10 +122,8 @@ func (m *Machine) contentReady(ev ContentReady) {
 // announceHaves tells a peer that was connected before the info dictionary was known
 // what turned out to be in the store; its bitfield said nothing.
 func (m *Machine) announceHaves(p *peer) {
-	for i := range m.have.Len() {
-		if m.have.Has(i) {
-			m.send(p, wire.Message{ID: wire.Have, Index: uint32(i)})
-		}
+	for i := m.have.Next(0); i >= 0; i = m.have.Next(i + 1) {
+		m.send(p, wire.Message{ID: wire.Have, Index: uint32(i)})
 	}
 }
 

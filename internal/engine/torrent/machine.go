@@ -18,7 +18,8 @@ import (
 type Machine struct {
 	cfg    Config
 	now    time.Time
-	info   *metainfo.Info
+	info   *metainfo.Info // nil while it is fetched, and for content that grows
+	space  space
 	layers *metainfo.Layers
 
 	swarm   *swarm.Machine // who the peers are
@@ -84,8 +85,11 @@ func New(cfg Config) (*Machine, error) {
 	if m.swarm, err = swarm.New(cfg.swarm(), (*content)(m)); err != nil {
 		return nil, err
 	}
-	if cfg.Info != nil {
+	switch {
+	case cfg.Info != nil:
 		m.setInfo(cfg.Info)
+	case cfg.Live != nil:
+		m.setLive(cfg.Live)
 	}
 	return m, nil
 }
@@ -93,24 +97,38 @@ func New(cfg Config) (*Machine, error) {
 // setInfo builds everything whose size depends on the torrent.
 func (m *Machine) setInfo(info *metainfo.Info) {
 	m.info = info
-	n := info.NumPieces()
+	m.space = space{end: info.NumPieces(), length: info.PieceLength, info: info}
 	m.layers = m.cfg.Layers
 	if m.layers == nil && info.HasV2 {
 		m.layers = metainfo.NewLayers(info)
 	}
-	m.have = bits.New(n)
-	if m.cfg.Have != nil && m.cfg.Have.Len() == n {
+	m.build()
+	m.finished = m.lacking == 0
+}
+
+// build makes the sets of the pieces that there are.
+func (m *Machine) build() {
+	m.have = bits.Window(m.space.first, m.space.end)
+	if m.cfg.Have != nil && m.cfg.Have.Len() == m.have.Len() && m.cfg.Have.First() == m.have.First() {
 		m.have = m.cfg.Have.Clone()
 	}
-	m.wanted = bits.New(n)
+	m.wanted = bits.Window(m.space.first, m.space.end)
 	m.wanted.Fill()
 	m.needed = m.wanted.Clone()
-	m.pick = picker.New(n, m.cfg.Rand)
+	m.pick = picker.Window(m.space.first, m.space.end, m.cfg.Rand)
 	m.recount()
-	m.finished = m.lacking == 0
-	// Enough for a peer that fetches the info dictionary and all hashes several
-	// times over, and one that loses every piece.
-	m.swarm.Allow(4*len(info.Bytes) + 512*n)
+	m.allow()
+}
+
+// allow lets a peer say and ask for what the content's size makes legitimate: enough
+// for one that fetches the info dictionary and all hashes several times over, and
+// one that loses every piece.
+func (m *Machine) allow() {
+	n := 512 * m.space.len()
+	if m.info != nil {
+		n += 4 * len(m.info.Bytes)
+	}
+	m.swarm.Allow(n)
 }
 
 // Step takes what has happened since the last call and returns what to do. The
@@ -151,6 +169,8 @@ func (m *Machine) handle(ev Event) {
 		m.readerMoved(ev)
 	case ReaderClosed:
 		m.readerClosed(ev.Reader)
+	case change:
+		ev.apply(m)
 	case Priorities:
 		m.setPriorities(ev.Levels)
 	case Sequential:
@@ -206,10 +226,11 @@ func (m *Machine) timersDue() time.Time {
 
 // fetching reports whether there may be requests that somebody has to look after.
 func (m *Machine) fetching() bool {
-	return m.asked > 0 || m.info != nil && m.missing > 0 && !m.paused
+	return m.asked > 0 || m.space.known() && m.missing > 0 && !m.paused
 }
 
-// Complete reports whether every wanted piece is stored.
+// Complete reports whether every wanted piece is stored. Content that grows never
+// is.
 func (m *Machine) Complete() bool { return m.info != nil && m.lacking == 0 }
 
 func (m *Machine) checkFinished() {
@@ -287,10 +308,7 @@ func (m *Machine) Stats(now time.Time) Stats {
 	s := Stats{
 		Have: m.have.Count(), Missing: m.lacking, Downloaded: m.downloaded, Uploaded: m.uploaded,
 		Wasted: m.wasted, Peers: who.Peers, WebSeeds: who.WebSeeds, HalfOpen: who.HalfOpen, Known: who.Known,
-		MetadataDone: m.info != nil, OpenPieces: len(m.pieces.open.list),
-	}
-	if m.info != nil {
-		s.Pieces = m.info.NumPieces()
+		MetadataDone: m.space.known(), OpenPieces: len(m.pieces.open.list), Pieces: m.space.len(),
 	}
 	for _, p := range m.peers {
 		s.DownRate += p.down.Rate(now)
@@ -312,9 +330,7 @@ func (m *Machine) PeerStats(now time.Time) []PeerStats {
 			TotalDown: p.down.Total(), TotalUp: p.up.Total(), Choking: p.choking, Choked: p.choked,
 			Interested: p.interested, Interesting: p.interesting, Snubbed: p.queue.snubbed, Requests: p.queue.len(),
 		}
-		if n := p.has.Len(); n > 0 {
-			s.Progress = float64(p.has.Count()) / float64(n)
-		} else if p.early.all {
+		if s.Progress = p.progress(m); p.early.all {
 			s.Progress = 1
 		}
 		for i := range m.cfg.Extensions {
@@ -328,7 +344,8 @@ func (m *Machine) PeerStats(now time.Time) []PeerStats {
 }
 
 // Totals returns payload bytes received that were wanted, payload bytes sent,
-// and bytes of wanted pieces not stored yet (-1 while that is not known).
+// and bytes of wanted pieces not stored yet (-1 while that is not known, as it never
+// is for content that grows).
 func (m *Machine) Totals() (down, up, left int64) {
 	if m.info == nil {
 		return m.downloaded, m.uploaded, -1
@@ -345,9 +362,12 @@ func (m *Machine) HavePieces() bits.Set { return m.have.Clone() }
 // decodes a peer's messages. What is larger ends the connection.
 func (m *Machine) Limits() wire.Limits {
 	l := wire.Limits{MaxPayload: uint32(m.swarm.MaxPayload()) + 1}
-	if m.info != nil {
-		l.MaxBitfield = uint32(m.info.NumPieces()+7) / 8
+	switch {
+	case m.info != nil:
+		l.MaxBitfield = uint32(m.space.len()+7) / 8
 		l.MaxPayload = max(l.MaxPayload, maxHashesPayload)
+	case m.space.grows():
+		l.MaxBitfield = 1 // there is none
 	}
 	return l
 }

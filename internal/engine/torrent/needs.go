@@ -9,7 +9,7 @@ import (
 // recount rebuilds the counts of missing pieces and what may be picked.
 func (m *Machine) recount() {
 	m.missing, m.lacking = 0, 0
-	for i := range m.info.NumPieces() {
+	for i := m.space.first; i < m.space.end; i++ {
 		lacks := !m.have.Has(i)
 		if lacks && m.needed.Has(i) {
 			m.missing++
@@ -27,7 +27,7 @@ func (m *Machine) recount() {
 
 // setPriorities says what is wanted, and how eagerly.
 func (m *Machine) setPriorities(levels []Priority) {
-	if m.info == nil || levels != nil && len(levels) != m.info.NumPieces() {
+	if m.info == nil || levels != nil && len(levels) != m.space.len() {
 		return
 	}
 	was := m.uploadOnly()
@@ -106,7 +106,10 @@ func (m *Machine) need(i int, on bool) {
 
 // uploadOnly is what we tell of ourselves: that we want nothing. A super-seed
 // does not say so, or it would not look like one that has little.
-func (m *Machine) uploadOnly() bool { return m.info != nil && m.missing == 0 && !m.super.on }
+func (m *Machine) uploadOnly() bool { return m.sated() && !m.super.on }
+
+// sated reports whether nothing is needed any more, nor will be by itself.
+func (m *Machine) sated() bool { return m.info != nil && m.missing == 0 }
 
 // usefulOf is how many pieces p has that we need and lack.
 func (m *Machine) usefulOf(p *peer) int {

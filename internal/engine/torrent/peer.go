@@ -66,10 +66,20 @@ func (p *peer) isSeed(m *Machine) bool {
 	return p.has.Len() > 0 && p.has.All()
 }
 
+// progress is how much of the pieces p has, 0 to 1.
+func (p *peer) progress(m *Machine) float64 {
+	return min(1, float64(p.has.Count())/float64(max(1, m.space.len())))
+}
+
 // sendHave tells a new peer what we have (BEP 3 bitfield, BEP 6 have all and
 // have none).
 func (m *Machine) sendHave(p *peer) {
 	switch {
+	case m.space.grows():
+		if p.fast {
+			m.send(p, wire.Message{ID: wire.HaveNone})
+		}
+		m.announceHaves(p)
 	case m.super.on && m.have.All():
 		m.hide(p)
 	case p.fast && (m.info == nil || m.have.Count() == 0):
@@ -87,7 +97,7 @@ func (m *Machine) removePeer(p *peer) {
 	m.peers = slices.DeleteFunc(m.peers, func(q *peer) bool { return q == p })
 	m.releaseAll(p)
 	m.starved.remove(p)
-	if m.info != nil {
+	if m.space.known() {
 		m.uncountPieces(p)
 	}
 	m.removePartial(p)

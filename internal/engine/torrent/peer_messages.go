@@ -70,7 +70,7 @@ func (m *Machine) gotState(p *peer, id wire.ID) {
 
 func (m *Machine) gotHave(p *peer, index uint32) error {
 	p.gotBits = true
-	if m.info == nil {
+	if !m.space.known() {
 		switch p.early.have(index) {
 		case earlyKnown:
 			return m.charge(p, 0)
@@ -82,7 +82,7 @@ func (m *Machine) gotHave(p *peer, index uint32) error {
 		return nil
 	}
 	i := int(index)
-	if i >= m.info.NumPieces() {
+	if i >= m.space.end && !m.space.grows() {
 		return breach("have for a piece that does not exist")
 	}
 	if !m.addPiece(p, i) {
@@ -97,9 +97,9 @@ func (m *Machine) addPiece(p *peer, i int) bool {
 	if !p.has.Set(i) {
 		return false
 	}
-	if p.has.All() {
+	if p.has.All() && !m.space.grows() {
 		// Count it as a seed instead of piece by piece.
-		for k := range p.has.Len() {
+		for k := p.has.Next(0); k >= 0; k = p.has.Next(k + 1) {
 			if k != i {
 				m.pick.Dec(k)
 			}
@@ -126,7 +126,7 @@ func (m *Machine) losePiece(p *peer, i int) {
 	if p.seedCount {
 		m.setSeed(p, false)
 		m.countUseful(p)
-		for k := range p.has.Len() {
+		for k := p.has.Next(0); k >= 0; k = p.has.Next(k + 1) {
 			m.pick.Inc(k)
 		}
 	}
@@ -145,13 +145,11 @@ func (m *Machine) losePiece(p *peer, i int) {
 func (m *Machine) setPieces(p *peer, set bits.Set) {
 	m.uncountPieces(p)
 	p.has = set
-	if set.All() && set.Len() > 0 {
+	if set.All() && !m.space.grows() {
 		m.setSeed(p, true)
 	} else {
-		for i := range set.Len() {
-			if set.Has(i) {
-				m.pick.Inc(i)
-			}
+		for i := set.Next(0); i >= 0; i = set.Next(i + 1) {
+			m.pick.Inc(i)
 		}
 	}
 	m.countUseful(p)
@@ -166,13 +164,8 @@ func (m *Machine) uncountPieces(p *peer) {
 		m.setSeed(p, false)
 		return
 	}
-	if p.has.Count() == 0 {
-		return
-	}
-	for i := range p.has.Len() {
-		if p.has.Has(i) {
-			m.pick.Dec(i)
-		}
+	for i := p.has.Next(0); i >= 0; i = p.has.Next(i + 1) {
+		m.pick.Dec(i)
 	}
 }
 
@@ -180,8 +173,8 @@ func (m *Machine) countUseful(p *peer) {
 	if p.useful = 0; p.seedCount {
 		return // see usefulOf
 	}
-	for i := range p.has.Len() {
-		if p.has.Has(i) && m.needed.Has(i) && !m.have.Has(i) {
+	for i := p.has.Next(0); i >= 0; i = p.has.Next(i + 1) {
+		if m.needed.Has(i) && !m.have.Has(i) {
 			p.useful++
 		}
 	}
@@ -211,11 +204,14 @@ func (m *Machine) gotBitfield(p *peer, b []byte) error {
 			return err
 		}
 	}
-	if m.info == nil {
+	switch {
+	case m.space.grows():
+		return breach("bitfield of content that grows")
+	case !m.space.known():
 		p.early.bitfield(b)
 		return nil
 	}
-	n := m.info.NumPieces()
+	n := m.space.end
 	if err := wire.CheckBitfield(b, n); err != nil {
 		return err
 	}
@@ -224,10 +220,8 @@ func (m *Machine) gotBitfield(p *peer, b []byte) error {
 		m.setPieces(p, set)
 		return nil
 	}
-	for i := range n {
-		if set.Has(i) {
-			m.addPiece(p, i)
-		}
+	for i := set.Next(0); i >= 0; i = set.Next(i + 1) {
+		m.addPiece(p, i)
 	}
 	m.weigh(p)
 	return nil
@@ -241,11 +235,14 @@ func (m *Machine) gotHaveAllOrNone(p *peer, all bool) error {
 		return breach("have all or have none after other piece messages")
 	}
 	p.gotBits = true
-	if m.info == nil {
+	switch {
+	case all && m.space.grows():
+		return breach("have all of content that grows")
+	case !m.space.known():
 		p.early.all = all
 		return nil
 	}
-	set := bits.New(m.info.NumPieces())
+	set := m.space.none()
 	if all {
 		set.Fill()
 	}
@@ -256,8 +253,8 @@ func (m *Machine) gotHaveAllOrNone(p *peer, all bool) error {
 // replay applies what a peer said about its pieces before the info dictionary
 // was known.
 func (m *Machine) replay(p *peer) error {
-	n := m.info.NumPieces()
-	p.has = bits.New(n)
+	n := m.space.end
+	p.has = m.space.none()
 	set, err := p.early.set(n)
 	if err != nil {
 		return err
@@ -276,7 +273,7 @@ func (m *Machine) gotAllowedFast(p *peer, index uint32) error {
 	if !p.fast {
 		return breach("allowed fast without the fast extension")
 	}
-	if m.info != nil && int(index) >= m.info.NumPieces() {
+	if m.info != nil && int(index) >= m.space.end {
 		return breach("allowed fast for a piece that does not exist")
 	}
 	if len(p.allowed) < 64 && !slices.Contains(p.allowed, int(index)) {

@@ -17,6 +17,7 @@ const (
 type reader struct {
 	id          int
 	first, last int
+	wish        int       // the last piece it asked for, which may be yet to come
 	due         time.Time // when first is needed
 	spacing     time.Duration
 }
@@ -26,6 +27,9 @@ func (r *reader) holds(i int) bool { return r.first <= i && i <= r.last }
 
 // at is when piece i of the window is needed.
 func (r *reader) at(i int) time.Time { return r.due.Add(time.Duration(i-r.first) * r.spacing) }
+
+// skip moves the beginning of the window up.
+func (r *reader) skip(first int) { r.due, r.first = r.at(first), first }
 
 // due is a piece that a reader waits for, and since when it is late.
 type due struct {
@@ -124,6 +128,17 @@ func (s *readers) listed(k int) bool {
 	return false
 }
 
+// extend lets windows reach up to end, as far as they were meant to. It reports
+// whether one has become longer.
+func (s *readers) extend(end int) (longer bool) {
+	for _, r := range s.list {
+		if last := min(r.wish, end-1); last > r.last {
+			r.last, longer = last, true
+		}
+	}
+	return longer
+}
+
 // stored takes a piece off the list. It reports whether it was urgent.
 func (s *readers) stored(i int, have *bits.Set) bool {
 	at := slices.IndexFunc(s.urgent, func(d due) bool { return d.piece == i })
@@ -141,18 +156,22 @@ func (s *readers) stored(i int, have *bits.Set) bool {
 }
 
 func (m *Machine) readerMoved(ev ReaderMoved) {
-	if m.info == nil {
+	if !m.space.known() {
 		return
 	}
 	r := m.readers.open(ev.Reader)
 	was := *r
-	r.first, r.last = max(0, ev.First), min(ev.Last, m.info.NumPieces()-1)
-	r.last = min(r.last, r.first+maxWindow-1)
+	r.first = max(m.space.first, ev.First)
+	r.wish = min(ev.Last, r.first+maxWindow-1)
+	r.last = min(r.wish, m.space.end-1)
 	r.due = m.now.Add(ev.Urgent)
 	r.spacing = ev.Spacing
 	if r.spacing == 0 {
 		rate := max(guessRate, m.down.Rate(m.now))
-		r.spacing = time.Duration(float64(m.info.PieceLength) / rate * float64(time.Second))
+		r.spacing = time.Duration(float64(m.space.length) / rate * float64(time.Second))
+	}
+	if ev.First < m.space.first && m.space.grows() {
+		m.do(ReaderExpired{Reader: r.id, First: m.space.first})
 	}
 	m.needWindow(&was, r)
 	m.readers.update(&m.have)

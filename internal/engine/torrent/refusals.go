@@ -60,6 +60,11 @@ func (f *refusals) clear(i int) {
 	}
 }
 
+// retire forgets the refusals of the pieces before first.
+func (f *refusals) retire(first int) {
+	f.list = slices.DeleteFunc(f.list, func(r refusal) bool { return r.piece < first })
+}
+
 // sweep ends pauses. It reports whether one has ended.
 func (f *refusals) sweep(now time.Time) bool {
 	ended := false

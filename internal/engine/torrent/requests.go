@@ -54,7 +54,7 @@ func (m *Machine) speed(p *peer) float64 {
 // for which there is nothing is starved.
 func (m *Machine) fill(p *peer) {
 	m.starved.remove(p)
-	if m.info == nil || m.paused || m.stuck || m.missing == 0 || m.usefulOf(p) == 0 {
+	if !m.space.known() || m.paused || m.stuck || m.missing == 0 || m.usefulOf(p) == 0 {
 		return
 	}
 	if p.choked && len(p.allowed) == 0 {

@@ -42,8 +42,8 @@ func (m *Machine) setSuperSeed(on bool) {
 	m.super = superSeed{on: on}
 	if !on {
 		for _, p := range m.peers {
-			for i := range p.hidden.Len() {
-				if p.hidden.Has(i) && !p.has.Has(i) {
+			for i := p.hidden.Next(0); i >= 0; i = p.hidden.Next(i + 1) {
+				if !p.has.Has(i) {
 					m.send(p, wire.Message{ID: wire.Have, Index: uint32(i)})
 				}
 			}
@@ -51,7 +51,7 @@ func (m *Machine) setSuperSeed(on bool) {
 		}
 		return
 	}
-	n := m.info.NumPieces()
+	n := m.space.len()
 	m.super.pick = picker.New(n, m.cfg.Rand)
 	for i := range n {
 		m.super.pick.Add(i)
@@ -66,7 +66,7 @@ func (m *Machine) hide(p *peer) {
 	if p.fast {
 		m.send(p, wire.Message{ID: wire.HaveNone})
 	}
-	p.hidden = bits.New(m.info.NumPieces())
+	p.hidden = m.space.none()
 	p.hidden.Fill()
 	for range atOnce {
 		m.show(p)

@@ -27,7 +27,7 @@ var rewrite = flag.Bool("rewrite", false, "write the transcripts in testdata ane
 // them. After a change of behaviour `go test -run Transcripts -rewrite` writes them
 // anew, and the difference says what has changed. The events:
 //
-//	new OPTION...              a machine: private, magnet, seeded, pieces=N, max_peers=N, id=NAME, dht_port=N
+//	new OPTION...              a machine: private, magnet, seeded, pieces=N, max_peers=N, id=NAME, dht_port=N, live=FIRST
 //	join PEER OPTION...        out=ADDR or in=ADDR, id=NAME, web_seed=URL, no_fast, no_ext, v2, dht
 //	greet PEER OPTION...       its extension handshake: port=N, info (it has the info dictionary), upload_only
 //	recv PEER MESSAGE; ...     x N before a message repeats it; nothing more is shown of a flood
@@ -37,6 +37,10 @@ var rewrite = flag.Bool("rewrite", false, "write the transcripts in testdata ane
 //	found SOURCE ADDR...       addresses
 //	failed ADDR, left PEER     what came of dials and peers
 //	stored N, forged N         what came of a piece
+//	grow N [stored]            N more pieces of live content, which we may have made
+//	expire N                   the pieces before N
+//	read READER FIRST LAST     a reader's window
+//	sent PEER                  a block is on the wire
 //	pause, resume              the user's wish
 //	wait DURATION              time passes
 func TestTranscripts(t *testing.T) {
@@ -182,6 +186,14 @@ func (s *script) do(w []string) {
 		s.step(torrent.PieceStored{Index: s.number(w[1])})
 	case "forged":
 		s.step(torrent.PieceForged{Index: s.number(w[1]), Sums: make([][20]byte, 2)})
+	case "grow":
+		s.step(torrent.Grown{Pieces: livePieces(s.number(w[1])), Stored: len(w) > 2})
+	case "expire":
+		s.step(torrent.Expired{First: s.number(w[1])})
+	case "read":
+		s.step(torrent.ReaderMoved{Reader: s.number(w[1]), First: s.number(w[2]), Last: s.number(w[3]), Urgent: time.Second, Spacing: time.Second})
+	case "sent":
+		s.step(torrent.Sent{Peer: s.key(w[1]), Bytes: torrent.BlockSize, Blocks: 1})
 	case "pause", "resume":
 		s.step(torrent.Paused{On: w[0] == "pause"})
 	case "wait":
@@ -226,6 +238,9 @@ func (s *script) create(o map[string]string) {
 	}
 	if _, ok := o["magnet"]; ok {
 		magnet(&cfg)
+	}
+	if first, ok := o["live"]; ok {
+		live(s.number(first))(&cfg)
 	}
 	if s.m, err = torrent.New(cfg); err != nil {
 		s.t.Fatal(err)

@@ -10,18 +10,23 @@ import (
 
 // gotRequest queues a block that a peer asks for, or refuses it.
 func (m *Machine) gotRequest(p *peer, it *Item) error {
-	if m.info == nil {
+	if !m.space.known() {
 		return breach("request before we have the info dictionary")
 	}
 	i := int(it.Index)
-	if i >= m.info.NumPieces() {
+	if i >= m.space.end {
 		return breach("request for a piece that does not exist")
 	}
 	if it.Length == 0 || it.Length > wire.DefaultMaxBlock {
 		return breach("request for nothing or for more than 128 KiB")
 	}
-	// Peers may ask for the padding behind a file's end (see Info.PieceSize).
-	if uint64(it.Begin)+uint64(it.Length) > uint64(m.info.PieceSpan(i)) {
+	span := int64(1 << 33) // nobody knows any more how long an expired piece was
+	if m.info != nil {
+		span = m.info.PieceSpan(i) // they may ask for padding too (see Info.PieceSize)
+	} else if i >= m.space.first {
+		span = m.space.size(i)
+	}
+	if int64(it.Begin)+int64(it.Length) > span {
 		return breach("request beyond the end of its piece")
 	}
 	refuse := p.choking || !m.have.Has(i) || m.paused || !m.super.shown(p, i)
@@ -165,8 +170,8 @@ func (m *Machine) candidates() []choker.Candidate {
 			Down: p.gave.Rate(m.now), Up: p.up.Rate(m.now),
 			New: m.now.Sub(p.Joined) < time.Minute,
 		}
-		if n := p.has.Len(); n > 0 {
-			c.Spreads = 1 - float64(p.has.Count())/float64(n)
+		if m.space.len() > 0 {
+			c.Spreads = 1 - p.progress(m)
 		}
 		cands = append(cands, c)
 	}

@@ -15,7 +15,7 @@ type row struct {
 // continues reports whether the row of a web seed can go on now.
 func (m *Machine) continues(p *peer) bool {
 	i := p.row.next
-	return p.row.left > 0 && i < m.info.NumPieces() && m.pick.Pickable(i) && p.may(i) && m.mayOwn(p, i)
+	return p.row.left > 0 && m.pick.Pickable(i) && p.may(i) && m.mayOwn(p, i)
 }
 
 // add notes that a web seed is asked for piece i.
