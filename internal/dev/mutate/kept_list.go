@@ -32,14 +32,14 @@ var kept = []keptChange{
 	{
 		name:  "a hybrid's pieces are verified without SHA-1",
 		below: "internal/engine",
-		old:   "v.V1 = &h",
-		new:   "_ = h",
+		old:   "\t\tv1 = &h\n",
+		new:   "\t\t_ = h\n",
 	},
 	{
 		name:  "pieces are verified without SHA-256",
 		below: "internal/engine",
-		old:   "v.V2 = &h",
-		new:   "_ = h",
+		old:   "\t\t\tv2 = &h\n",
+		new:   "\t\t\t_ = h\n",
 	},
 	{
 		name:  "a piece that could not be written counts as had",
