@@ -3,6 +3,7 @@
 package test
 
 import (
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,6 +94,38 @@ func TestArchitectureRoomsExist(t *testing.T) {
 	}
 	if found < 10 {
 		t.Errorf("found %d rooms; has the document's form changed?", found)
+	}
+}
+
+// The tests that docs/decisions.md names are there.
+func TestDecisionsAreHeldByTests(t *testing.T) {
+	text, err := os.ReadFile(rig.Path("docs", "decisions.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	names := regexp.MustCompile("`((?:Test|Benchmark)\\w+)`").FindAllStringSubmatch(string(text), -1)
+	if len(names) < 10 {
+		t.Fatalf("found %d tests; has the document's form changed?", len(names))
+	}
+	var sources strings.Builder
+	err = filepath.WalkDir(rig.Root(), func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && d.Name() == "node_modules" {
+			return fs.SkipDir
+		}
+		if err == nil && strings.HasSuffix(path, "_test.go") {
+			b, err := os.ReadFile(path)
+			sources.Write(b)
+			return err
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range names {
+		if !strings.Contains(sources.String(), "func "+m[1]+"(") {
+			t.Errorf("decisions.md names %s, which is no test", m[1])
+		}
 	}
 }
 

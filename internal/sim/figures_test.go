@@ -3,6 +3,7 @@ package sim
 import (
 	"flag"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -96,6 +97,10 @@ func TestPlayback(t *testing.T) {
 	half, most := quantile(waits, 0.5), quantile(waits, 0.95)
 	still := 100 * float64(stalled) / float64(watched)
 	vain := 100 * float64(wasted) / float64(received)
+	t.Logf("figure: picture-in-the-median %.2f s <= 1.5", half.Seconds())
+	t.Logf("figure: picture-at-the-95th %.2f s <= 3", most.Seconds())
+	t.Logf("figure: stalled %.2f %% <= 0.5", still)
+	t.Logf("figure: in-vain %.2f %% <= 2", vain)
 	t.Logf("%d seeds: picture after %v in the median, %v at the 95th; stalled %.2f %%, in vain %.2f %%", seeds, half, most, still, vain)
 	if half > 1500*time.Millisecond || most > 3*time.Second {
 		t.Errorf("picture after %v in the median, %v at the 95th", half, most)
@@ -164,6 +169,7 @@ func TestSwarmBesideTheFluidBound(t *testing.T) {
 	bound := time.Duration(max(size/seedUp, size/leecherDown, n*size/(seedUp+n*leecherUp)) * float64(time.Second))
 	_, last := a.run(t, 1)
 	ratio := float64(last) / float64(bound)
+	t.Logf("figure: the-last-against-the-fluid-bound %.2f x <= 1.25", ratio)
 	t.Logf("%d leechers: the last after %v, the bound is %v: %.2f", a.leechers, last, bound, ratio)
 	if ratio > 1.25 {
 		t.Errorf("the last is complete after %.2f times the bound", ratio)
@@ -192,6 +198,7 @@ func TestSwarmBesideThoseWhoGiveNothing(t *testing.T) {
 			a.others = n * 3 / 10
 			beside, _ := a.run(t, 1)
 			ratio := float64(beside) / float64(alone)
+			t.Logf("figure: honest-beside-%s %.2f x <= 1.1", strings.NewReplacer(" ", "-", ",", "").Replace(tt.name), ratio)
 			t.Logf("%d leechers: complete after %v on average, %v beside %d others: %.2f", a.leechers, alone, beside, a.others, ratio)
 			if ratio > tt.most {
 				t.Errorf("%.2f times as long", ratio)

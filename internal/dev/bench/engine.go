@@ -37,10 +37,9 @@ func (x benchmark) what() string {
 // sim: swarms on a virtual clock.
 func (b *bench) sim() {
 	const pkg = "./internal/sim"
-	b.figuresOf("8 Mbit/s played from 20 peers of 2 Mbit/s, 30 to 200 ms, 1 % loss, 100 seeds", pkg, "TestPlayback")
-	b.figuresOf("1,000 leechers, one seed", pkg, "TestThousandLeechers")
-	b.figuresOf("30 % free riders", pkg, "TestFreeRiders")
-	b.figuresOf("30 % polluters", pkg, "TestPolluters")
+	b.figuresOf("8 Mbit/s played from 20 peers of 2 Mbit/s, 30 to 200 ms, 1 % loss, 100 seeds", pkg, "TestPlayback", "-args", "-figures")
+	b.figuresOf("1,000 leechers, one seed", pkg, "TestSwarmBesideTheFluidBound", "-args", "-figures")
+	b.figuresOf("200 peers, three of ten give nothing", pkg, "TestSwarmBesideThoseWhoGiveNothing", "-args", "-figures")
 }
 
 // idle: ten thousand torrents that nobody wants anything of.

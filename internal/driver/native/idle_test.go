@@ -225,6 +225,10 @@ func TestIdleSeeds(t *testing.T) {
 		f.Close()
 	}
 	heap := int64(after.HeapAlloc-before.HeapAlloc) / int64(n)
+	t.Logf("figure: resident-memory %.0f MB <= 300", rss)
+	t.Logf("figure: processor %.2f %% <= 2", 100*float64(spent)/float64(*idleFor))
+	t.Logf("figure: descriptors %d descriptors <= 200", descriptors())
+	t.Logf("figure: goroutines %d goroutines <= 200", runtime.NumGoroutine())
 	t.Logf("%d torrents, announced in %v: %.0f MB resident, %d bytes of heap each, %d goroutines, %d descriptors, %.2f %% of a core",
 		n, started.Round(time.Millisecond), rss, heap, runtime.NumGoroutine(), descriptors(), 100*float64(spent)/float64(*idleFor))
 	if heap > 28<<10 {

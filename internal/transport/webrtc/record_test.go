@@ -91,3 +91,21 @@ func TestAllSuitesGiveKeys(t *testing.T) {
 		}
 	}
 }
+
+// pion encrypts with the same key and numbers from 0 on: a number that both used
+// would give the key stream away.
+func TestRecordsShareNoNumberWithTheHandshakes(t *testing.T) {
+	out, _ := testRecords(t)
+	last := uint64(0)
+	for range 10 {
+		b := sealed(out, "text")
+		number := binary.BigEndian.Uint64(b[3:]) & (1<<48 - 1)
+		if number < 1<<32 || number <= last {
+			t.Fatalf("a record has number %d after %d", number, last)
+		}
+		if nonce := binary.BigEndian.Uint64(b[recordHeader:]) & (1<<48 - 1); nonce != number {
+			t.Errorf("record %d is encrypted with nonce %d", number, nonce)
+		}
+		last = number
+	}
+}
