@@ -67,7 +67,7 @@ func TestRigWebTorrentTabToTab(t *testing.T) {
 	// Two tabs of one site share their storage; another profile shares nothing.
 	down := site.OpenWebTorrent(rig.StartBrowser(t, rig.BrowserConfig{}))
 	down.Add(up.Magnet)
-	down.WaitDone(60 * time.Second)
+	down.WaitDone(150 * time.Second) // an offer that is lost is made again after two minutes
 	down.Same(file)
 }
 
