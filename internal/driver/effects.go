@@ -227,25 +227,31 @@ func (t *Torrent) learn(info *metainfo.Info) {
 		}
 	}
 	t.s.mu.Unlock()
-	t.openSoon(func() {
-		c, err := t.opt.Open(t.ctx, info)
-		if err != nil {
-			t.fail(err)
-			return
-		}
-		t.call(func() {
-			t.use(info, c)
-			t.holds(c.Have)
-			t.gate.mu.Lock()
-			wishes := t.gate.wishes.events()
-			t.gate.mu.Unlock()
-			ready := torrent.ContentReady{Info: info, Layers: t.content.Layers, Have: c.Have}
-			t.carryOut(t.m.Step(time.Now(), append([]torrent.Event{ready}, wishes...)...))
-			t.welcome()
-			t.publish(time.Now())
-			t.snapshot(time.Now())
-			t.told()
-		})
+	t.openSoon(func() { t.openLearned(info) })
+}
+
+// openLearned opens the content and gives it to the machine that asked for it.
+func (t *Torrent) openLearned(info *metainfo.Info) {
+	c, err := t.opt.Open(t.ctx, info)
+	if err != nil {
+		t.gate.mu.Lock()
+		t.gate.failed = func() { t.openLearned(info) }
+		t.gate.mu.Unlock()
+		t.fail(err)
+		return
+	}
+	t.call(func() {
+		t.use(info, c)
+		t.holds(c.Have)
+		t.gate.mu.Lock()
+		wishes := t.gate.wishes.events()
+		t.gate.mu.Unlock()
+		ready := torrent.ContentReady{Info: info, Layers: t.content.Layers, Have: c.Have}
+		t.carryOut(t.m.Step(time.Now(), append([]torrent.Event{ready}, wishes...)...))
+		t.welcome()
+		t.publish(time.Now())
+		t.snapshot(time.Now())
+		t.told()
 	})
 }
 

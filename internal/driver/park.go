@@ -41,7 +41,7 @@ type gate struct {
 	users  int           // calls and posts under way; the loop does not end meanwhile
 	paused bool          // by the user
 	held   bool          // for a check of what is stored
-	failed bool          // the content could not be opened
+	failed func()        // opens the content once more; nil: it did not fail to open
 	free   chan struct{} // closed when the loop has ended, for the one who holds it
 
 	// What a new machine is told first.

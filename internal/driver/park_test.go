@@ -291,3 +291,27 @@ func TestRecheckForgetsWhatIsNotGenuine(t *testing.T) {
 		t.Errorf("after Close: %v", err)
 	}
 }
+
+// The content of a magnet link is opened once more too, after its folder was mended.
+func TestRetryOpensWhatAMagnetBrought(t *testing.T) {
+	tor, data := makeTorrent(t, 300_000, true, false)
+	seeds, addr := newSession(t)
+	add(t, seeds, driver.Options{Info: tor.Info, Open: memory(tor, data)})
+	s, _ := newSession(t)
+	broken := errors.New("the folder is not there")
+	var fine atomic.Bool
+	got := add(t, s, driver.Options{Key: tor.Info.Key(), Open: func(ctx context.Context, info *metainfo.Info) (driver.Content, error) {
+		if !fine.Load() {
+			return driver.Content{}, broken
+		}
+		return memory(tor, nil)(ctx, info)
+	}})
+	got.AddPeers([]netip.AddrPort{addr}, swarm.User)
+	eventually(t, "word of the broken folder", func() bool { return errors.Is(got.Err(), broken) })
+	fine.Store(true)
+	got.Retry()
+	wait(t, "the download", got.Done())
+	if err := got.Err(); err != nil {
+		t.Error(err)
+	}
+}

@@ -191,11 +191,11 @@ func (t *Torrent) Retry() {
 	}
 	t.mu.Unlock()
 	t.gate.mu.Lock()
-	again := t.gate.failed && t.gate.phase == opening
-	t.gate.failed = false
+	again := t.gate.failed
+	t.gate.failed = nil
 	t.gate.mu.Unlock()
-	if again {
-		t.openSoon(t.open)
+	if again != nil {
+		t.openSoon(again)
 	}
 	t.obeyed()
 }

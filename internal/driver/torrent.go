@@ -222,7 +222,7 @@ func (t *Torrent) open() {
 	c, err := t.opt.Open(t.ctx, info)
 	if err != nil {
 		t.gate.mu.Lock()
-		t.gate.failed = true
+		t.gate.failed = t.open
 		t.gate.mu.Unlock()
 		t.fail(err)
 		return
