@@ -2,13 +2,11 @@ package driver_test
 
 import (
 	"context"
-	"net/netip"
 	"testing"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/driver"
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
-	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
@@ -57,38 +55,5 @@ func TestDoneIsAboutTheLastWish(t *testing.T) {
 	}
 	if isClosed(to.Done()) {
 		t.Fatal("done, though a piece is missing")
-	}
-}
-
-// The peer that the user named is the only one that there is. It is not forgotten
-// when the torrent rests because what was wanted is there.
-func TestNamedPeerIsThereAfterARest(t *testing.T) {
-	tor, data := makeTorrent(t, 1<<20, true, false)
-	seeds, addr := newSession(t)
-	if _, err := seeds.Add(driver.Options{Info: tor.Info, Open: memory(tor, data)}); err != nil {
-		t.Fatal(err)
-	}
-	leech := driver.NewSession(driver.Config{Dial: dial, Quiet: time.Millisecond})
-	t.Cleanup(leech.Close)
-	to, err := leech.Add(driver.Options{Info: tor.Info, Open: memory(tor, nil), Paused: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	levels := make([]torrent.Priority, tor.Info.NumPieces())
-	levels[0] = torrent.Normal
-	to.Prioritize(levels)
-	to.AddPeers([]netip.AddrPort{addr}, swarm.User)
-	to.Pause(false)
-	wait(t, "the first piece", to.Done())
-	for end := time.Now().Add(20 * time.Second); !to.Parked(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("it does not rest")
-		}
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
-	defer cancel()
-	to.Prioritize(nil)
-	if err := to.Wait(ctx); err != nil {
-		t.Fatal(err)
 	}
 }

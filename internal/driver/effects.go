@@ -1,9 +1,6 @@
 package driver
 
 import (
-	"context"
-	"errors"
-	"net/netip"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
@@ -143,45 +140,6 @@ func (t *Torrent) readStore(p []byte, off int64) error {
 
 // inDemand reports whether somebody is likely to ask for what was just verified.
 func (t *Torrent) inDemand() bool { return t.peers.Load() > 1 || t.readers.Load() > 0 }
-
-// dial connects to an address as soon as the session has room for it. The loop
-// calls it.
-func (t *Torrent) dial(addr netip.AddrPort) {
-	t.dialling++
-	ctx := t.dials
-	t.s.dialler.run(t.s, func() {
-		err := t.connect(ctx, addr)
-		t.call(func() {
-			t.dialling--
-			if err != nil {
-				t.carryOut(t.m.Step(time.Now(), swarm.DialFailed{Addr: addr}))
-			}
-		})
-	})
-}
-
-var errNoDial = errors.New("addresses are not dialled here")
-
-func (t *Torrent) connect(ctx context.Context, addr netip.AddrPort) error {
-	if t.s.cfg.Dial == nil {
-		return errNoDial
-	}
-	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
-	defer cancel()
-	c, err := t.s.cfg.Dial(ctx, addr)
-	if err != nil {
-		return err
-	}
-	if t.s.refused(c) { // banned meanwhile
-		c.Close()
-		return wire.ErrHandshake
-	}
-	if err := t.introduce(ctx, c, t.key, true); err != nil {
-		c.Close()
-		return err
-	}
-	return nil
-}
 
 // gotPiece publishes a stored piece to readers.
 func (t *Torrent) gotPiece(index int) {

@@ -130,39 +130,6 @@ func TestAnIdleSeedParksAndWakes(t *testing.T) {
 	}
 }
 
-// An address that was named before the content is open, or during a pause, is not lost.
-func TestAddressesWaitForTheTorrent(t *testing.T) {
-	tor, data := makeTorrent(t, 1<<20, true, false)
-	seeds, addr := newSession(t)
-	add(t, seeds, driver.Options{Info: tor.Info, Open: memory(tor, data)})
-	s, _ := newSession(t)
-	opened := make(chan struct{})
-	open := memory(tor, nil)
-	got := add(t, s, driver.Options{Info: tor.Info, Paused: true, Open: func(ctx context.Context, info *metainfo.Info) (driver.Content, error) {
-		<-opened
-		return open(ctx, info)
-	}})
-	got.AddPeers([]netip.AddrPort{addr}, swarm.Tracker)
-	close(opened)
-	ready(t, got)
-	r := got.NewReader(0, int64(len(data)), true) // it waits as well
-	defer r.Close()
-	read := make(chan error, 1)
-	go func() {
-		_, err := io.ReadAll(r)
-		read <- err
-	}()
-	time.Sleep(5 * time.Millisecond)
-	if got.NumPeers() != 0 || !got.Paused() {
-		t.Error("a paused torrent has peers")
-	}
-	got.Pause(false)
-	wait(t, "completion", got.Done())
-	if err := <-read; err != nil {
-		t.Error(err)
-	}
-}
-
 func TestCloseDoesNotWaitForHashing(t *testing.T) {
 	leak.Check(t)
 	tor, _ := makeTorrent(t, 1<<20, true, false)

@@ -252,25 +252,6 @@ func TestChecksOneAtATime(t *testing.T) {
 	})
 }
 
-// A client that dials nobody can be added to all the same.
-func TestNobodyIsDialledWithoutADialler(t *testing.T) {
-	inBubble(t, func(t *testing.T, n *network) {
-		tor, _ := makeTorrent(t, 300_000, true, false)
-		s, addr := n.session(t, "192.0.2.1:1", func(c *driver.Config) { c.Dial = nil })
-		got, _ := fetch(t, s, tor)
-		ready(t, got)
-		got.AddPeers([]netip.AddrPort{netip.MustParseAddrPort("192.0.2.5:1")}, swarm.User)
-		time.Sleep(time.Minute)
-		if got.NumPeers() != 0 || got.Err() != nil {
-			t.Errorf("%d peers, %v", got.NumPeers(), got.Err())
-		}
-		x := meet(t, n, "192.0.2.9:1", addr, tor.Info.Key())
-		if x.isEnded() || got.NumPeers() != 1 {
-			t.Error("it takes nobody in either")
-		}
-	})
-}
-
 // Content that cannot be opened is told, also of a magnet link.
 func TestAMagnetWhoseContentCannotBeOpened(t *testing.T) {
 	inBubble(t, func(t *testing.T, n *network) {

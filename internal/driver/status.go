@@ -2,11 +2,9 @@ package driver
 
 import (
 	"context"
-	"net/netip"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
-	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/transport"
 	"github.com/shoal-p2p/shoal/metainfo"
@@ -125,18 +123,6 @@ func (t *Torrent) Totals() (down, up, left int64) {
 
 // NumPeers is the number of connections. It never blocks.
 func (t *Torrent) NumPeers() int { return int(t.peers.Load()) }
-
-// AddPeers offers addresses to connect to, and says where they come from. For a
-// private torrent, what the DHT and the local network say is dropped (BEP 27).
-func (t *Torrent) AddPeers(addrs []netip.AddrPort, from swarm.Source) {
-	if t.private.Load() && from&(swarm.DHT|swarm.LSD) != 0 {
-		return // it is not worth waking the torrent
-	}
-	if from&swarm.User != 0 {
-		t.gate.name(addrs)
-	}
-	t.post(swarm.PeersFound{Addrs: addrs, Source: from})
-}
 
 // Private reports whether only the torrent's trackers may name peers, as far as
 // that is known yet.

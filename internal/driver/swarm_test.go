@@ -134,57 +134,6 @@ func dials(n *atomic.Int32) func(context.Context, netip.AddrPort) (transport.Con
 	}
 }
 
-// The private flag of an info dictionary that came over a magnet link counts from then
-// on (BEP 27): only trackers name peers.
-func TestAMagnetThatTurnsOutPrivate(t *testing.T) {
-	open, data := makeTorrent(t, 8<<20, true, false)
-	tor := privately(t, open, data)
-	seeds, addr := newSession(t)
-	add(t, seeds, driver.Options{Info: tor.Info, Open: memory(tor, data)})
-	s, _ := newSession(t)
-	told := make(chan struct{})
-	got := add(t, s, driver.Options{Key: tor.Info.Key(), Open: memory(tor, nil), Notify: func(ev driver.Event) {
-		if ev.Kind == driver.BecamePrivate {
-			close(told)
-		}
-	}})
-	if got.Private() {
-		t.Error("private before anybody said so")
-	}
-	got.AddPeers([]netip.AddrPort{addr}, swarm.DHT)
-	wait(t, "word of the flag", told)
-	wait(t, "info dictionary", got.Learned())
-	if !got.Private() {
-		t.Error("the flag was not taken over")
-	}
-	eventually(t, "the end of what the DHT brought", func() bool { return got.NumPeers() == 0 })
-	got.AddPeers([]netip.AddrPort{addr}, swarm.DHT)
-	got.AddPeers([]netip.AddrPort{addr}, swarm.LSD)
-	if have := got.Have(); have.All() {
-		t.Error("the whole torrent came from a peer that the DHT named")
-	}
-	got.AddPeers([]netip.AddrPort{addrOf(t, seeds)}, swarm.Tracker)
-	wait(t, "completion", got.Done())
-}
-
-func TestAPrivateTorrentHearsTrackersAndUsersOnly(t *testing.T) {
-	open, data := makeTorrent(t, 1<<20, true, false)
-	tor := privately(t, open, data)
-	for from, want := range map[swarm.Source]int32{swarm.DHT: 0, swarm.LSD: 0, swarm.Tracker: 1, swarm.User: 1} {
-		var n atomic.Int32
-		s, _ := newSessionOf(t, driver.Config{Dial: dials(&n)})
-		got := add(t, s, driver.Options{Info: tor.Info, Open: memory(tor, nil)})
-		ready(t, got)
-		got.AddPeers([]netip.AddrPort{netip.MustParseAddrPort("192.0.2.1:1000")}, from)
-		// A second one that is always dialled, and after the first.
-		got.AddPeers([]netip.AddrPort{netip.MustParseAddrPort("192.0.2.2:1000")}, swarm.Tracker)
-		eventually(t, "dials", func() bool { return n.Load() > want })
-		if n.Load() != want+1 {
-			t.Errorf("source %d: %d dials, want %d", from, n.Load(), want+1)
-		}
-	}
-}
-
 // privately is tor with the private flag.
 func privately(t testing.TB, tor *metainfo.Torrent, data []byte) *metainfo.Torrent {
 	t.Helper()
@@ -204,40 +153,6 @@ func privately(t testing.TB, tor *metainfo.Torrent, data []byte) *metainfo.Torre
 		t.Fatal(err)
 	}
 	return out
-}
-
-// A torrent that is known to be private from its file offers no peer exchange.
-func TestAPrivateTorrentOffersNoPeerExchange(t *testing.T) {
-	open, data := makeTorrent(t, 1<<20, true, false)
-	for _, tor := range []*metainfo.Torrent{open, privately(t, open, data)} {
-		s, addr := newSession(t)
-		add(t, s, driver.Options{Info: tor.Info, Open: memory(tor, data)})
-		c, err := dial(context.Background(), addr)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer c.Close()
-		h := wire.Handshake{InfoHash: tor.Info.Key(), PeerID: driver.NewPeerID()}
-		h.SetExtensions()
-		c.Write(h.Append(nil))
-		c.SetReadDeadline(time.Now().Add(10 * time.Second))
-		head := make([]byte, wire.HandshakeLen+4)
-		if _, err := io.ReadFull(readerOf{c}, head); err != nil {
-			t.Fatal(err)
-		}
-		b := head[wire.HandshakeLen:]
-		body := make([]byte, int(b[0])<<24|int(b[1])<<16|int(b[2])<<8|int(b[3]))
-		if _, err := io.ReadFull(readerOf{c}, body); err != nil || body[0] != 20 || body[1] != 0 {
-			t.Fatalf("the first message is no extension handshake: %v", err)
-		}
-		eh, err := wire.ParseExtHandshake(body[2:])
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, pex := eh.ID(wire.ExtPEX); pex == tor.Info.Private {
-			t.Errorf("private %v, peer exchange %v", tor.Info.Private, pex)
-		}
-	}
 }
 
 func TestASessionBoundsItsConnections(t *testing.T) {
