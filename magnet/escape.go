@@ -2,31 +2,24 @@ package magnet
 
 import "strings"
 
-// unescape decodes percent-encoding; a plus is a space, as forms encode it.
-func unescape(s string) (string, bool) {
-	if strings.IndexByte(s, '%') < 0 && strings.IndexByte(s, '+') < 0 {
-		return s, true
+// unescape decodes percent-encoding. A percent sign that begins none stands for
+// itself: names such as "100% real" are pasted into links as they are.
+func unescape(s string) string {
+	if strings.IndexByte(s, '%') < 0 {
+		return s
 	}
 	out := make([]byte, 0, len(s))
 	for k := 0; k < len(s); k++ {
-		switch s[k] {
-		case '+':
-			out = append(out, ' ')
-		case '%':
-			if k+2 >= len(s) {
-				return "", false
+		c := s[k]
+		if c == '%' && k+2 < len(s) {
+			if hi, lo := unhex(s[k+1]), unhex(s[k+2]); hi|lo <= 15 {
+				c = hi<<4 | lo
+				k += 2
 			}
-			hi, lo := unhex(s[k+1]), unhex(s[k+2])
-			if hi|lo > 15 {
-				return "", false
-			}
-			out = append(out, hi<<4|lo)
-			k += 2
-		default:
-			out = append(out, s[k])
 		}
+		out = append(out, c)
 	}
-	return string(out), true
+	return string(out)
 }
 
 func unhex(c byte) byte {
@@ -39,9 +32,32 @@ func unhex(c byte) byte {
 	return 0xff
 }
 
+// inURL reports whether a byte may stand in a URL unencoded, generously: bytes of
+// UTF-8 may.
+func inURL(c byte) bool {
+	return c > ' ' && c != 0x7f && c != '"' && c != '<' && c != '>'
+}
+
+// escapeUnfit encodes what may not stand in a URL, and nothing else. A percent sign
+// that begins no escape is such.
+func escapeUnfit(s string) string {
+	out := make([]byte, 0, len(s))
+	for k := range len(s) {
+		c := s[k]
+		bare := c == '%' && (k+2 >= len(s) || unhex(s[k+1])|unhex(s[k+2]) > 15)
+		if bare || !inURL(c) {
+			out = append(out, '%', upperHex[c>>4], upperHex[c&15])
+		} else {
+			out = append(out, c)
+		}
+	}
+	return string(out)
+}
+
+const upperHex = "0123456789ABCDEF"
+
 // appendEscaped encodes all but the unreserved characters of RFC 3986.
 func appendEscaped(dst []byte, s string) []byte {
-	const digits = "0123456789ABCDEF"
 	for k := range len(s) {
 		c := s[k]
 		switch {
@@ -49,7 +65,7 @@ func appendEscaped(dst []byte, s string) []byte {
 			c == '-', c == '.', c == '_', c == '~':
 			dst = append(dst, c)
 		default:
-			dst = append(dst, '%', digits[c>>4], digits[c&15])
+			dst = append(dst, '%', upperHex[c>>4], upperHex[c&15])
 		}
 	}
 	return dst

@@ -21,7 +21,7 @@ import (
 const (
 	MaxLength = 64 << 10 // bytes of a link
 	MaxList   = 256      // trackers, web seeds, sources, peers; more are left out
-	MaxRanges = 4096     // ranges of a selection
+	MaxRanges = 4096     // ranges of a selection; more are left out
 )
 
 // What can be wrong with a link. Every error of this package is an *Error that
@@ -29,15 +29,11 @@ const (
 var (
 	ErrScheme   = errors.New("not a magnet link")
 	ErrTooLong  = errors.New("link is over the size limit")
-	ErrEscape   = errors.New("malformed percent-encoding")
 	ErrInfoHash = errors.New("malformed info hash")
 	ErrNoHash   = errors.New("no BitTorrent info hash")
-	ErrConflict = errors.New("two different info hashes")
-	ErrLength   = errors.New("malformed length")
-	ErrSelect   = errors.New("malformed selection of files")
 )
 
-// Error says what is wrong with which parameter.
+// Error says what is wrong with a link, and in which parameter.
 type Error struct {
 	Err   error
 	Param string // "" for the whole link

@@ -4,40 +4,50 @@ import (
 	"math"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
-// Parse reads a magnet link. What says which content is meant (xt, xl, so) must
-// be well-formed; trackers, web seeds and peers are hints, and those that are
-// not usable are left out. Errors are of type *Error.
+// Parse reads a magnet link. All that it needs is one info hash; everything else is
+// a hint, and what is malformed of the hints is left out, as is a malformed info hash
+// beside a good one. Of two info hashes of one version the last counts, as it does for
+// other clients. Errors are of type *Error.
+//
+// Links come typed, pasted and decoded once too often, so more is read than String
+// writes: a percent sign that escapes nothing and a number sign stand for themselves,
+// white space around the link and slashes after the scheme are dropped.
 func Parse(s string) (Magnet, error) {
 	var m Magnet
 	if len(s) > MaxLength {
 		return m, &Error{Err: ErrTooLong}
 	}
-	const prefix = "magnet:?"
-	if len(s) < len(prefix) || !strings.EqualFold(s[:len(prefix)], prefix) {
+	const scheme = "magnet:"
+	s = strings.TrimSpace(s)
+	if len(s) < len(scheme) || !strings.EqualFold(s[:len(scheme)], scheme) {
 		return m, &Error{Err: ErrScheme}
 	}
-	s, _, _ = strings.Cut(s[len(prefix):], "#")
+	s, ok := strings.CutPrefix(strings.TrimLeft(s[len(scheme):], "/"), "?")
+	if !ok {
+		return m, &Error{Err: ErrScheme}
+	}
+	var wrong error // of an info hash
 	for s != "" {
 		var param string
 		param, s, _ = strings.Cut(s, "&")
 		// Links copied from HTML source have &amp; between parameters.
 		param = strings.TrimPrefix(param, "amp;")
 		key, value, _ := strings.Cut(param, "=")
-		key = stripNumber(strings.ToLower(key))
-		value, ok := unescape(value)
-		if !ok {
-			return Magnet{}, &Error{Err: ErrEscape, Param: clip(key)}
-		}
+		key = stripNumber(strings.ToLower(unescape(key)))
 		if err := m.set(key, value); err != nil {
-			return Magnet{}, &Error{Err: err, Param: clip(key)}
+			wrong = &Error{Err: err, Param: key}
 		}
 	}
 	if m.HashV1 == nil && m.HashV2 == nil {
-		return Magnet{}, &Error{Err: ErrNoHash}
+		if wrong == nil {
+			wrong = &Error{Err: ErrNoHash}
+		}
+		return Magnet{}, wrong
 	}
 	return m, nil
 }
@@ -46,25 +56,11 @@ func Parse(s string) (Magnet, error) {
 // 64 hexadecimal digits, with or without the multihash prefix 1220, for v2.
 func ParseHash(s string) (Magnet, error) {
 	var m Magnet
-	var err error
-	switch len(s) {
-	case 32, 40:
-		err = m.setBTIH(s)
-	case 64:
-		err = m.setBTMH("1220" + s)
-	case 68:
-		err = m.setBTMH(s)
-	default:
-		err = ErrInfoHash
-	}
-	if err != nil {
+	if err := m.setHash(s); err != nil {
 		return Magnet{}, &Error{Err: err}
 	}
 	return m, nil
 }
-
-// clip keeps a parameter's name short in errors.
-func clip(key string) string { return key[:min(len(key), 16)] }
 
 // stripNumber turns "tr.1" into "tr".
 func stripNumber(key string) string {
@@ -80,82 +76,109 @@ func stripNumber(key string) string {
 	return name
 }
 
+// set takes a parameter. Only what should be an info hash and is not is an error.
 func (m *Magnet) set(key, value string) error {
 	switch key {
-	case "xt":
-		if len(value) < 9 {
-			return nil
-		}
-		switch strings.ToLower(value[:9]) {
-		case "urn:btih:":
-			return m.setBTIH(value[9:])
-		case "urn:btmh:":
-			return m.setBTMH(value[9:])
-		}
 	case "dn":
-		if m.Name == "" {
-			m.Name = strings.ToValidUTF8(value, "\uFFFD")
+		// A plus is a space, as forms encode it. In addresses it is itself.
+		if value = unescape(strings.ReplaceAll(value, "+", " ")); m.Name == "" {
+			m.Name = strings.Map(printable, strings.ToValidUTF8(value, "\uFFFD"))
 		}
-	case "xl":
-		n, err := strconv.ParseInt(value, 10, 64)
-		if err != nil || n < 0 {
-			return ErrLength
-		}
-		m.Length = n
+		return nil
 	case "tr":
 		m.Trackers = addURL(m.Trackers, value)
+		return nil
 	case "ws":
 		m.WebSeeds = addURL(m.WebSeeds, value)
+		return nil
 	case "xs":
 		m.Sources = addURL(m.Sources, value)
+		return nil
+	}
+	// None of what follows has a number sign in it: it begins a fragment.
+	value, _, _ = strings.Cut(unescape(value), "#")
+	value = strings.TrimSpace(value)
+	switch key {
+	case "xt":
+		return m.setTopic(value)
+	case "xl":
+		if n, err := strconv.ParseInt(value, 10, 64); err == nil && n > 0 {
+			m.Length = n
+		}
 	case "x.pe":
 		if isHostPort(value) {
 			m.Peers = add(m.Peers, value)
 		}
 	case "so":
-		return m.setSelect(value)
+		m.addSelect(value)
 	}
 	return nil
 }
 
-func (m *Magnet) setBTIH(s string) error {
-	var h metainfo.Hash
+// printable drops control characters, which a name has no use for and a terminal
+// obeys.
+func printable(r rune) rune {
+	if unicode.IsControl(r) {
+		return -1
+	}
+	return r
+}
+
+// setTopic reads a URN. Those of other networks are no error.
+func (m *Magnet) setTopic(s string) error {
+	const btih, btmh = "urn:btih:", "urn:btmh:"
+	if len(s) < len(btih) {
+		return nil
+	}
+	urn, digits := strings.ToLower(s[:len(btih)]), s[len(btih):]
+	switch {
+	case urn == btmh && len(digits) < 64:
+		return ErrInfoHash // no hash of v1
+	case urn == btih, urn == btmh:
+		return m.setHash(digits)
+	}
+	return nil
+}
+
+// setHash takes an info hash in any of its forms; their lengths tell them apart.
+func (m *Magnet) setHash(s string) error {
 	switch len(s) {
-	case 40:
-		var err error
-		if h, err = metainfo.ParseHash(s); err != nil {
-			return ErrInfoHash
-		}
 	case 32:
+		var h metainfo.Hash
 		if !decodeBase32(h[:], s) {
 			return ErrInfoHash
 		}
-	default:
+		m.HashV1 = &h
+		return nil
+	case 40:
+		h, err := metainfo.ParseHash(s)
+		if err != nil {
+			return ErrInfoHash
+		}
+		m.HashV1 = &h
+		return nil
+	case 68:
+		// A multihash: 0x12 is SHA-256, 0x20 its length.
+		if s[:4] != "1220" {
+			return ErrInfoHash
+		}
+		s = s[4:]
+	}
+	h, err := metainfo.ParseHash256(s)
+	if err != nil {
 		return ErrInfoHash
-	}
-	if m.HashV1 != nil && *m.HashV1 != h {
-		return ErrConflict
-	}
-	m.HashV1 = &h
-	return nil
-}
-
-// setBTMH reads a multihash: 0x12 is SHA-256, 0x20 its length.
-func (m *Magnet) setBTMH(s string) error {
-	digits, ok := strings.CutPrefix(s, "1220")
-	h, err := metainfo.ParseHash256(digits)
-	if !ok || err != nil {
-		return ErrInfoHash
-	}
-	if m.HashV2 != nil && *m.HashV2 != h {
-		return ErrConflict
 	}
 	m.HashV2 = &h
 	return nil
 }
 
-func (m *Magnet) setSelect(s string) error {
-	for s != "" {
+// addSelect adds the ranges of a list (BEP 53). A list with anything else in it than
+// numbers was meant for somebody else, a range that goes nowhere is left out.
+func (m *Magnet) addSelect(s string) {
+	if strings.Trim(s, "0123456789,-") != "" {
+		return
+	}
+	for s != "" && len(m.Select) < MaxRanges {
 		var part string
 		part, s, _ = strings.Cut(s, ",")
 		first, last, isRange := strings.Cut(part, "-")
@@ -164,12 +187,10 @@ func (m *Magnet) setSelect(s string) error {
 		}
 		a, err1 := strconv.ParseUint(first, 10, 31)
 		b, err2 := strconv.ParseUint(last, 10, 31)
-		if err1 != nil || err2 != nil || a > b || b >= math.MaxInt32 || len(m.Select) >= MaxRanges {
-			return ErrSelect
+		if err1 == nil && err2 == nil && a <= b && b < math.MaxInt32 {
+			m.Select = append(m.Select, Range{int(a), int(b)})
 		}
-		m.Select = append(m.Select, Range{int(a), int(b)})
 	}
-	return nil
 }
 
 // add appends a value that is new, up to MaxList of them.
@@ -185,12 +206,13 @@ func add(list []string, s string) []string {
 	return append(list, s)
 }
 
-// addURL appends what looks like a URL: a scheme, "://", printable ASCII or
-// UTF-8 without spaces.
+// addURL appends what looks like a URL once it is decoded: a scheme, which becomes
+// lower case, "://", and a host without spaces. What may not stand in the rest of a
+// URL was not encoded for it, only for the link, and is encoded.
 func addURL(list []string, s string) []string {
-	s = strings.TrimSpace(s)
+	s = strings.TrimSpace(unescape(s))
 	scheme, rest, ok := strings.Cut(s, "://")
-	if !ok || rest == "" || scheme == "" || strings.ToValidUTF8(s, "") != s {
+	if !ok || scheme == "" || strings.ToValidUTF8(s, "") != s {
 		return list
 	}
 	for k := range len(scheme) {
@@ -199,12 +221,19 @@ func addURL(list []string, s string) []string {
 			return list
 		}
 	}
-	for k := range len(s) {
-		if s[k] <= ' ' || s[k] == 0x7f {
+	host := rest
+	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
+		host = rest[:end]
+	}
+	for k := range len(host) {
+		if !inURL(host[k]) {
 			return list
 		}
 	}
-	return add(list, s)
+	if host == "" {
+		return list
+	}
+	return add(list, strings.ToLower(scheme)+"://"+host+escapeUnfit(rest[len(host):]))
 }
 
 // isHostPort accepts a name, an IPv4 address or an IPv6 address in brackets,
