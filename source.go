@@ -37,20 +37,20 @@ type Source struct {
 //	0123abcd...                       an info hash: 40 or 64 hexadecimal digits, 32 base32 ones
 //	http://host:8080/#0123abcd...     the link of a Shoal page, which names its node too
 //	http://host/#magnet:?...          a magnet link behind a page
-//	https://host/film.torrent         the address of a .torrent
+//	https://host/film.torrent         the address of a .torrent, or one that redirects to a magnet link
 //	film.torrent                      a .torrent on disk; write ./NAME where NAME looks like a hash
 //
 // Nothing is read or fetched yet: see [Source.Fetch]. The error says which part of
 // s is wrong.
 func ParseSource(s string) (Source, error) {
-	lower := strings.ToLower(s)
+	link := strings.TrimSpace(s)
 	switch {
-	case strings.HasPrefix(lower, "magnet:"):
-		return parseMagnet(s)
-	case strings.HasPrefix(lower, "http://"), strings.HasPrefix(lower, "https://"):
-		return parseURL(s)
+	case hasScheme(link, "magnet:"):
+		return parseMagnet(link)
+	case hasScheme(link, "http://"), hasScheme(link, "https://"):
+		return parseURL(link)
 	}
-	if m, err := magnet.ParseHash(s); err == nil {
+	if m, err := magnet.ParseHash(link); err == nil {
 		return FromMagnet(m), nil
 	}
 	if s == "" {
@@ -114,19 +114,28 @@ func (s Source) Magnet() magnet.Magnet {
 func (s Source) Page() bool { return s.page }
 
 // Hosts lists the "host:port" of everything that the source names: trackers,
-// peers, the server of a page or a .torrent. Port 0 stands for the default one.
+// peers, web seeds, the server of a page or a .torrent. Port 0 stands for the default
+// one.
 func (s Source) Hosts() []string {
 	m := s.Magnet()
 	hosts := append([]string(nil), m.Peers...)
 	if s.at != nil {
 		hosts = append(hosts, hostPort(s.at))
 	}
-	for _, tr := range m.Trackers {
+	for _, tr := range slices.Concat(m.Trackers, m.WebSeeds, httpSeeds(s.torrent)) {
 		if u, err := url.Parse(tr); err == nil {
 			hosts = append(hosts, hostPort(u))
 		}
 	}
 	return hosts
+}
+
+// httpSeeds are the web seeds of an older kind (BEP 17), which no magnet link names.
+func httpSeeds(t *metainfo.Torrent) []string {
+	if t == nil {
+		return nil
+	}
+	return t.HTTPSeeds
 }
 
 func hostPort(u *url.URL) string {
@@ -154,6 +163,9 @@ func (s Source) Fetch(ctx context.Context) (Source, error) {
 		return s.askNode(ctx)
 	case s.at != nil:
 		t, err := fetchTorrent(ctx, s.at)
+		if to, ok := errors.AsType[*magnetRedirect](err); ok {
+			return parseMagnet(to.link)
+		}
 		s.torrent = t
 		return s, err
 	case s.magnet.Key() == (metainfo.Hash{}):
@@ -189,32 +201,52 @@ func (s Source) read() (Source, error) {
 func parseMagnet(s string) (Source, error) {
 	m, err := magnet.Parse(s)
 	if err != nil {
-		return Source{}, fmt.Errorf("%s is no valid magnet link: %w", s, plainReason(err))
+		return Source{}, fmt.Errorf("%s is no valid magnet link: %w", brief(s), plainReason(err))
 	}
 	return FromMagnet(m), nil
 }
 
-// parseURL reads the link of a page (http://host/#<info hash>, or #magnet:...) or
-// the URL of a .torrent.
-func parseURL(s string) (Source, error) {
-	u, err := url.Parse(s)
-	if err != nil {
-		return Source{}, fmt.Errorf("%s is no URL: %w", s, err)
+// hasScheme reports whether s begins with a scheme, in whatever case.
+func hasScheme(s, scheme string) bool {
+	return len(s) >= len(scheme) && strings.EqualFold(s[:len(scheme)], scheme)
+}
+
+// brief keeps a link short enough for a message of one line.
+func brief(s string) string {
+	const most = 200 // bytes; what tells links from each other comes first
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "..."
 	}
-	fragment := u.EscapedFragment()
-	u.Fragment, u.RawFragment = "", ""
+	return s
+}
+
+// parseURL reads the link of a page (http://host/#<info hash>, or #magnet:...) or
+// the URL of a .torrent. What follows # is no part of what the server sees, and a
+// magnet link there has escapes of its own, so that it is not decoded as a URL's.
+func parseURL(s string) (Source, error) {
+	address, fragment, _ := strings.Cut(s, "#")
+	u, err := url.Parse(address)
+	if err != nil {
+		if ue, ok := errors.AsType[*url.Error](err); ok {
+			err = ue.Err
+		}
+		return Source{}, fmt.Errorf("%s is no URL: %w", brief(s), err)
+	}
 	if u.Host == "" {
-		return Source{}, fmt.Errorf("%s names no host", s)
+		return Source{}, fmt.Errorf("%s names no host", brief(s))
 	}
 	if fragment == "" {
 		return Source{text: s, at: u}, nil
 	}
-	if strings.HasPrefix(fragment, "magnet:") {
+	if decoded, err := url.PathUnescape(fragment); err == nil && !hasScheme(fragment, "magnet:?") {
+		fragment = decoded // by what passed it on; a hash is the same either way
+	}
+	if hasScheme(fragment, "magnet:") {
 		return parseMagnet(fragment)
 	}
 	m, err := magnet.ParseHash(fragment)
 	if err != nil {
-		return Source{}, fmt.Errorf("%s is no share link: what follows # is no info hash", s)
+		return Source{}, fmt.Errorf("%s is no share link: what follows # is no info hash", brief(s))
 	}
 	// The node behind a page is a tracker for what it shares.
 	m.Trackers = []string{strings.Replace(u.Scheme, "http", "ws", 1) + "://" + u.Host + "/announce", u.Scheme + "://" + u.Host + "/announce"}

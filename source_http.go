@@ -40,7 +40,8 @@ func (s Source) askNode(ctx context.Context) (Source, error) {
 	if err != nil {
 		return s, err
 	}
-	if !slices.Contains(t.Info.SwarmHashes(), key) {
+	other := s.magnet.HashV2 != nil && *s.magnet.HashV2 != t.Info.HashV2 // beyond the 20 bytes of a key
+	if !slices.Contains(t.Info.SwarmHashes(), key) || other {
 		return s, fmt.Errorf("%s gave another torrent than the link names", s.at.Host)
 	}
 	s.torrent, s.magnet.Name = t, t.Info.Name
@@ -74,7 +75,32 @@ func nodePeers(ctx context.Context, page *url.URL) []string {
 
 var errNotThere = errors.New("there is no such torrent")
 
-// fetchTorrent downloads a .torrent, bounded in size, time and redirects.
+// magnetRedirect is the error of a request that was answered with a redirect to a
+// magnet link, as indexers do where they keep no .torrent.
+type magnetRedirect struct{ link string }
+
+func (e *magnetRedirect) Error() string { return "redirected to a magnet link" }
+
+// torrentClient ends at such a redirect, before the link is read as the address that
+// it is not.
+var torrentClient = &http.Client{Transport: stopAtMagnet{}}
+
+type stopAtMagnet struct{}
+
+func (stopAtMagnet) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil || resp.StatusCode/100 != 3 {
+		return resp, err
+	}
+	if link := resp.Header.Get("Location"); hasScheme(link, "magnet:") {
+		resp.Body.Close()
+		return nil, &magnetRedirect{link}
+	}
+	return resp, nil
+}
+
+// fetchTorrent downloads a .torrent, bounded in size, time and redirects. The error
+// wraps a *magnetRedirect where the server gives a magnet link instead.
 func fetchTorrent(ctx context.Context, u *url.URL) (*metainfo.Torrent, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -82,7 +108,7 @@ func fetchTorrent(ctx context.Context, u *url.URL) (*metainfo.Torrent, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%s is no URL: %w", u, err)
 	}
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := torrentClient.Do(req)
 	if err != nil {
 		if ue, ok := errors.AsType[*url.Error](err); ok {
 			err = ue.Err

@@ -33,6 +33,15 @@ func TestParseSource(t *testing.T) {
 		{"MAGNET:?xt=urn:btih:" + hex40, hex40, hex40},
 		{"http://192.0.2.1:8080/#" + hex40, hex40, hex40},
 		{"https://page.example/#magnet:?xt=urn:btih:" + hex40 + "&dn=100%2525", hex40, "100%25"},
+		{" " + hex40 + "\n", hex40, hex40},
+		{"1220" + hex64, hex64[:40], hex64[:40]},
+		{"HTTP://192.0.2.1:8080/#" + hex64, hex64[:40], hex64[:40]},
+		{"http://192.0.2.1:8080/#VK54ZXPO74ABCIRTIRKWM54ITGVLXTG5", hex40, hex40},
+		{"https://page.example/#MAGNET:?XT=URN:BTIH:" + hex40, hex40, hex40},
+		{"https://page.example/#magnet:?xt=urn:btih:" + hex40 + "&dn=100%25ZZ", hex40, "100%ZZ"},
+		{"https://page.example/#magnet:?xt=urn:btih:" + hex40 + "&dn=100%+real", hex40, "100% real"},
+		{"https://page.example/#magnet:?xt=urn:btih:" + hex40 + "&dn=Track #1", hex40, "Track #1"},
+		{"https://page.example/#magnet%3A%3Fxt%3Durn%3Abtih%3A" + hex40 + "%26dn%3D100%2525", hex40, "100%"},
 		{"https://page.example/film.torrent", "", "https://page.example/film.torrent"},
 		{"film.torrent", "", "film.torrent"},
 		{"./" + hex40, "", "./" + hex40},
@@ -54,16 +63,18 @@ func TestWrongSources(t *testing.T) {
 	garbage := filepath.Join(dir, "garbage.torrent")
 	os.WriteFile(garbage, []byte("d4:infod6:lengthi-1eee"), 0o644)
 	for in, says := range map[string]string{
-		"":                                      "no torrent is named",
-		"magnet:?xt=urn:btih:123":               "is no valid magnet link: xt: malformed info hash",
-		"http://host/#nonsense":                 "what follows # is no info hash",
-		"http:///x.torrent":                     "names no host",
-		filepath.Join(dir, "missing"):           "is neither a link, a magnet link, an info hash nor a file: there is no such file",
-		dir:                                     "it is a folder",
-		garbage:                                 "is no valid .torrent file",
-		"http://127.0.0.1:1/x.torrent":          "cannot fetch http://127.0.0.1:1/x.torrent",
-		"http://127.0.0.1:1/#" + hex40:          "cannot fetch http://127.0.0.1:1/torrents/" + hex40 + ".torrent",
-		"https://127.0.0.1:1/#magnet:?xt=wrong": "no BitTorrent info hash",
+		"":                                       "no torrent is named",
+		"magnet:?xt=urn:btih:123":                "is no valid magnet link: xt: malformed info hash",
+		"http://host/#nonsense":                  "what follows # is no info hash",
+		"http:///x.torrent":                      "names no host",
+		"http://host/%zz":                        "is no URL: invalid URL escape",
+		"magnet:?dn=" + strings.Repeat("x", 9e4): "x... is no valid magnet link: link is over the size limit",
+		filepath.Join(dir, "missing"):            "is neither a link, a magnet link, an info hash nor a file: there is no such file",
+		dir:                                      "it is a folder",
+		garbage:                                  "is no valid .torrent file",
+		"http://127.0.0.1:1/x.torrent":           "cannot fetch http://127.0.0.1:1/x.torrent",
+		"http://127.0.0.1:1/#" + hex40:           "cannot fetch http://127.0.0.1:1/torrents/" + hex40 + ".torrent",
+		"https://127.0.0.1:1/#magnet:?xt=wrong":  "no BitTorrent info hash",
 	} {
 		src := shoal.Link(in)
 		_, err := src.Fetch(deadline(t))
@@ -116,6 +127,56 @@ func TestSourceFromHTTP(t *testing.T) {
 	}
 }
 
+// Indexers that keep no .torrent redirect to a magnet link, as it was pasted there.
+func TestSourceRedirectsToAMagnet(t *testing.T) {
+	link := "MAGNET:?xt=urn:btih:" + hex40 + "&dn=100%+real #1&x.pe=192.0.2.1:6881"
+	asked := 0
+	mux := http.NewServeMux()
+	mux.HandleFunc("/dl/1", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/dl/2", http.StatusFound) })
+	mux.HandleFunc("/dl/2", func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		w.Header().Set("Location", link)
+		w.WriteHeader(http.StatusMovedPermanently)
+	})
+	mux.HandleFunc("/dl/3", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "magnet:?dn=nothing")
+		w.WriteHeader(http.StatusSeeOther)
+	})
+	mux.HandleFunc("/dl/4", func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Location", "file:///etc/passwd")
+		w.WriteHeader(http.StatusFound)
+	})
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	src, err := shoal.Link(server.URL + "/dl/1").Fetch(deadline(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if m := src.Magnet(); m.Key().String() != hex40 || src.String() != "100% real #1" || !slices.Equal(m.Peers, []string{"192.0.2.1:6881"}) {
+		t.Errorf("%s: %+v", src, m)
+	}
+	if _, err = src.Fetch(deadline(t)); err != nil || asked != 1 {
+		t.Errorf("fetched once more: %v, asked %d times", err, asked)
+	}
+	for path, says := range map[string]string{"/dl/3": "no BitTorrent info hash", "/dl/4": "unsupported protocol scheme"} {
+		if _, err := shoal.Link(server.URL + path).Fetch(deadline(t)); err == nil || !strings.Contains(err.Error(), says) {
+			t.Errorf("%s: %v", path, err)
+		}
+	}
+}
+
+// A client that keeps to this machine must not be chosen for content that is elsewhere.
+func TestHostsOfWebSeeds(t *testing.T) {
+	src := shoal.Link("magnet:?xt=urn:btih:" + hex40 + "&ws=http://192.0.2.7/x")
+	if hosts := src.Hosts(); !slices.Equal(hosts, []string{"192.0.2.7:0"}) {
+		t.Errorf("of a link: %v", hosts)
+	}
+	meta := &metainfo.Torrent{Info: &metainfo.Info{}, WebSeeds: []string{"http://192.0.2.8:81/x"}, HTTPSeeds: []string{"http://192.0.2.9/y"}}
+	if hosts := shoal.FromTorrent(meta).Hosts(); !slices.Equal(hosts, []string{"192.0.2.8:81", "192.0.2.9:0"}) {
+		t.Errorf("of a .torrent: %v", hosts)
+	}
+}
+
 // A page's link leads to the node behind it: its .torrent, its tracker, its port.
 func TestSourceFromAPage(t *testing.T) {
 	dir, _ := album(t)
@@ -143,9 +204,17 @@ func TestSourceFromAPage(t *testing.T) {
 	if m := src.Magnet(); err != nil || src.Torrent() != nil || m.Key().String() != hex40 || len(m.Trackers) != 2 {
 		t.Errorf("%+v, %v", src, err)
 	}
+	// By all of its hashes; one that only begins alike is another.
+	v2 := shared.Info().HashV2.String()
+	src, err = shoal.Link(server.URL + "/#" + v2).Fetch(deadline(t))
+	if err != nil || src.Torrent() == nil || src.String() != "album" {
+		t.Errorf("by the v2 hash: %v, %v", src, err)
+	}
 	liar := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write(shared.Metainfo().Marshal()) }))
 	defer liar.Close()
-	if _, err := shoal.Link(liar.URL + "/#" + hex40).Fetch(deadline(t)); err == nil || !strings.Contains(err.Error(), "another torrent than the link names") {
-		t.Errorf("a node that gives another torrent: %v", err)
+	for _, hash := range []string{hex40, v2[:40] + hex64[:24]} {
+		if _, err := shoal.Link(liar.URL + "/#" + hash).Fetch(deadline(t)); err == nil || !strings.Contains(err.Error(), "another torrent than the link names") {
+			t.Errorf("a node that gives another torrent than %s: %v", hash, err)
+		}
 	}
 }

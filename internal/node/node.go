@@ -14,7 +14,7 @@ import (
 	"sync"
 
 	"github.com/shoal-p2p/shoal"
-	"github.com/shoal-p2p/shoal/metainfo"
+	"github.com/shoal-p2p/shoal/magnet"
 	"github.com/shoal-p2p/shoal/web"
 )
 
@@ -71,13 +71,20 @@ func (n *Node) Add(t *shoal.Torrent) {
 	}
 }
 
-// lookup finds a torrent by any of its info hashes, nil where there is none.
+// lookup finds a torrent by any of its info hashes, in any form that
+// [magnet.ParseHash] reads; nil where there is none.
 func (n *Node) lookup(hash string) *shoal.Torrent {
-	key, err := metainfo.ParseHash(hash)
+	m, err := magnet.ParseHash(hash)
 	if err != nil {
 		return nil
 	}
-	t := n.client.Torrent(key)
+	t := n.client.Torrent(m.Key())
+	if t != nil && m.HashV2 != nil {
+		// The key is only the beginning of it.
+		if info := t.Info(); info != nil && info.HashV2 != *m.HashV2 {
+			return nil
+		}
+	}
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if t == nil || !n.shown[t] {

@@ -3,6 +3,7 @@ package node_test
 import (
 	"bytes"
 	"context"
+	"encoding/base32"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -99,6 +100,27 @@ func TestStream(t *testing.T) {
 		h := r.do("GET", "/stream/"+r.shared.Key().String()+"/"+path).Header()
 		if h.Get("X-Content-Type-Options") != "nosniff" || !strings.HasPrefix(h.Get("Content-Security-Policy"), "sandbox; default-src 'none'") {
 			t.Errorf("%s may run with our rights: %v", path, h)
+		}
+	}
+}
+
+// A hash is what people have: 40 digits, 64 of version 2, base32, in whatever case.
+func TestEveryFormOfAHash(t *testing.T) {
+	r := newRig(t, nil)
+	v1, v2 := r.shared.Info().HashV1, r.shared.Info().HashV2.String()
+	b32 := base32.StdEncoding.EncodeToString(v1[:])
+	for _, hash := range []string{v1.String(), strings.ToUpper(v1.String()), b32, strings.ToLower(b32), v2, strings.ToUpper(v2), "1220" + v2, v2[:40]} {
+		if w := r.do("GET", "/stream/"+hash+"/film.mp4"); w.Code != 200 || !bytes.Equal(w.Body.Bytes(), r.content["film.mp4"]) {
+			t.Errorf("stream by %s: %d", hash, w.Code)
+		}
+		if w := r.do("GET", "/torrents/"+hash+".torrent"); w.Code != 200 {
+			t.Errorf(".torrent by %s: %d", hash, w.Code)
+		}
+	}
+	other := v2[:40] + strings.Repeat("0", 24)
+	for _, hash := range []string{other, v2[:63], v1.String() + "0", "1320" + v2} {
+		if w := r.do("GET", "/stream/"+hash+"/film.mp4"); w.Code != 404 {
+			t.Errorf("stream by %q: %d", hash, w.Code)
 		}
 	}
 }
