@@ -140,6 +140,9 @@ func (s *Session) Add(opt Options) (*Torrent, error) {
 		t.private.Store(opt.Info.Private)
 	} else {
 		t.private.Store(opt.Private)
+		if opt.HashV2 != nil && opt.HashV2.Short() != t.key {
+			keys = append(keys, opt.HashV2.Short()) // the link of a hybrid names both swarms
+		}
 	}
 	t.left.Store(-1)
 	t.shot.Store(&Stats{})

@@ -151,7 +151,11 @@ func (t *Torrent) keys() []metainfo.Hash {
 	if info := t.Info(); info != nil {
 		return info.SwarmHashes()
 	}
-	return []metainfo.Hash{t.Key()}
+	keys := []metainfo.Hash{t.Key()}
+	if t.hashV2 != nil && t.hashV2.Short() != keys[0] {
+		keys = append(keys, t.hashV2.Short())
+	}
+	return keys
 }
 
 // withdraw ends the announces to the local network and in the DHT.

@@ -371,6 +371,35 @@ func TestPeersThatAreOffered(t *testing.T) {
 	}
 }
 
+// The link of a hybrid names two swarms. All who have the torrent may be in the second.
+func TestBothSwarmsOfALink(t *testing.T) {
+	s := makeSample(t, "film.mkv", 500_000, true, false)
+	seeds := newClient(t, nil)
+	add(t, seeds, Options{Torrent: s.Torrent, Content: Seed(s.dir, nil)})
+	v2 := s.Info.HashV2
+	c := newClient(t, nil)
+	got := add(t, c, Options{Key: s.Info.Key(), HashV2: &v2, Content: Download(t.TempDir(), nil)})
+	eventually(t, "both are announced", func() bool {
+		got.mu.Lock()
+		defer got.mu.Unlock()
+		return slices.Equal(got.swarms, []metainfo.Hash{s.Info.HashV1, v2.Short()})
+	})
+	c.PeersFound(v2.Short(), []netip.AddrPort{seeds.PeerAddr()}, "")
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	if err := got.Wait(ctx); err != nil {
+		t.Error(err)
+	}
+	alone := Options{Key: v2.Short(), HashV2: &v2, Content: Download(t.TempDir(), nil)}
+	if _, err := c.Add(ctx, alone); err != driver.ErrExists {
+		t.Errorf("the same torrent by its v2 hash: %v", err)
+	}
+	got.Close()
+	if again := add(t, c, alone); !slices.Equal(again.keys(), []metainfo.Hash{v2.Short()}) {
+		t.Errorf("its swarms are %v", again.keys())
+	}
+}
+
 func TestParseListen(t *testing.T) {
 	for s, want := range map[string]string{
 		":7001": "[::]:7001", "0.0.0.0:7001": "0.0.0.0:7001", "localhost:0": "127.0.0.1:0",

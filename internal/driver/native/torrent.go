@@ -51,7 +51,8 @@ type Torrent struct {
 	content Content
 	seeds   *webseed.Group // nil where there are none
 	tiers   [][]string
-	ctx     context.Context // ends with Close
+	hashV2  *metainfo.Hash256 // that a link named, or nil
+	ctx     context.Context   // ends with Close
 	cancel  context.CancelFunc
 
 	trackers []heard // guarded by c.mu
@@ -88,7 +89,7 @@ func (c *Client) Add(ctx context.Context, opt Options) (*Torrent, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Torrent{c: c, content: opt.Content, tiers: opt.Trackers, goals: c.cfg.Goals}
+	t := &Torrent{c: c, content: opt.Content, tiers: opt.Trackers, hashV2: opt.HashV2, goals: c.cfg.Goals}
 	if opt.Goals != nil {
 		t.goals = *opt.Goals
 	}
