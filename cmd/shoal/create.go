@@ -17,8 +17,8 @@ import (
 type createCmd struct {
 	Paths       []string `arg:"" name:"path" help:"Files or folders."`
 	Output      string   `short:"o" placeholder:"FILE.torrent" help:"Where to write; the name with .torrent by default."`
-	Tracker     []string `placeholder:"URL" help:"Announce URL (repeatable, each a tier)."`
-	WebSeed     []string `placeholder:"URL" help:"HTTP source of the content (repeatable)."`
+	Tracker     []string `placeholder:"URL" sep:"none" help:"Announce URL (repeatable, each a tier)."`
+	WebSeed     []string `placeholder:"URL" sep:"none" help:"HTTP source of the content (repeatable)."`
 	PieceLength string   `placeholder:"N" help:"Bytes a piece, as 262144 or 256K; automatic by default."`
 	Private     bool     `help:"Peers from the named trackers only."`
 	V1          bool     `name:"v1" xor:"version" help:"BitTorrent v1 only."`
@@ -31,6 +31,9 @@ func (c *createCmd) Run(ctx context.Context) error {
 	n, err := parseSize(c.PieceLength)
 	if err != nil {
 		return usagef("--piece-length %s: %w", c.PieceLength, err)
+	}
+	if err := errors.Join(checkTrackers(c.Tracker), checkWebSeeds(c.WebSeed)); err != nil {
+		return err
 	}
 	for _, p := range c.Paths {
 		if _, err := os.Stat(p); err != nil {

@@ -2,11 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/shoal-p2p/shoal"
@@ -80,10 +80,8 @@ func (c *getCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range c.Peer {
-		if !strings.Contains(p, ":") {
-			return usagef("--peer %s: it is not of the form HOST:PORT", p)
-		}
+	if err := errors.Join(checkTrackers(c.Tracker), checkPeers(c.Peer)); err != nil {
+		return err
 	}
 	if src, err = src.Fetch(ctx); err != nil {
 		return stopped(ctx, err, "before the torrent was known")

@@ -19,7 +19,7 @@ import (
 
 // network are the flags of finding peers that share, seed and get have in common.
 type network struct {
-	Tracker   []string `placeholder:"URL" help:"Announce to this tracker too (repeatable; ws, wss, http, https, udp)."`
+	Tracker   []string `placeholder:"URL" sep:"none" help:"Announce to this tracker too (repeatable; ws, wss, http, https, udp)."`
 	NoDHT     bool     `name:"no-dht" help:"Do not use the distributed hash table."`
 	NoLSD     bool     `name:"no-lsd" help:"Do not look for peers on the local network."`
 	LimitUp   string   `placeholder:"RATE" help:"Send at most so many bytes a second, as 500K or 2M."`

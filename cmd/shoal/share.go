@@ -107,6 +107,9 @@ func (n serving) start() (*sharing, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkTrackers(n.Tracker); err != nil {
+		return nil, err
+	}
 	web, err := listenWeb(n.Listen)
 	if err != nil {
 		return nil, err
