@@ -124,8 +124,10 @@ export class Shoal extends Emitter<ShoalEvents> {
    * Adds a torrent by share link, magnet link, info hash, address of a .torrent
    * file, or the .torrent itself. Resolves as soon as it is accepted; await
    * `torrent.ready` for its files. The same torrent twice gives the same object.
+   * `link` is a magnet link beside a .torrent, for what only it says: trackers, web
+   * seeds, which files are wanted.
    */
-  async add(source: string | Uint8Array | Blob, options: { trackers?: string[] } = {}): Promise<Torrent> {
+  async add(source: string | Uint8Array | Blob, options: { trackers?: string[]; link?: string } = {}): Promise<Torrent> {
     const trackers = [...(options.trackers ?? []), ...this.#trackers];
     let given: string | Uint8Array;
     let name = "";
@@ -133,14 +135,14 @@ export class Shoal extends Emitter<ShoalEvents> {
       const parsed = parseSource(source);
       if (parsed.kind === "magnet") name = magnetName(parsed.uri);
       if (parsed.kind === "hash") trackers.push(...parsed.trackers);
-      given = parsed.kind === "hash" ? parsed.id : parsed.kind === "magnet" ? parsed.uri : await fetchTorrent(parsed.url);
+      given = parsed.kind === "hash" ? parsed.hash : parsed.kind === "magnet" ? parsed.uri : await fetchTorrent(parsed.url);
     } else if (source instanceof Blob) {
       if (source.size > maxTorrentFile) throw new ShoalError("This file is too large to be a .torrent file.");
       given = new Uint8Array(await source.arrayBuffer());
     } else {
       given = source;
     }
-    const torrent = await this.#make("add", { source: given, trackers: unique(trackers) }, false);
+    const torrent = await this.#make("add", { source: given, trackers: unique(trackers), link: options.link ?? "" }, false);
     torrent.name ||= name;
     return torrent;
   }

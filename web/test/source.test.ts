@@ -6,12 +6,17 @@ const hex = "0123456789abcdef0123456789abcdef01234567";
 const v2 = "ab".repeat(32);
 
 test("an info hash in hex or base32", () => {
-  assert.deepEqual(parseSource(` ${hex.toUpperCase()}\n`), { kind: "hash", id: hex, trackers: [] });
-  assert.deepEqual(parseSource("AERUKZ4JVPG66AJDIVTYTK6N54ASGRLH"), { kind: "hash", id: hex, trackers: [] });
+  assert.deepEqual(parseSource(` ${hex.toUpperCase()}\n`), { kind: "hash", id: hex, hash: hex, trackers: [] });
+  assert.deepEqual(parseSource("AERUKZ4JVPG66AJDIVTYTK6N54ASGRLH"), { kind: "hash", id: hex, hash: hex, trackers: [] });
 });
 
-test("a v2 info hash becomes a magnet link", () => {
-  assert.deepEqual(parseSource(v2), { kind: "magnet", uri: "magnet:?xt=urn:btmh:1220" + v2, id: v2.slice(0, 40) });
+test("a v2 info hash, wherever one is taken", () => {
+  const wanted = { kind: "hash", id: v2.slice(0, 40), hash: v2, trackers: [] };
+  for (const text of [v2, v2.toUpperCase(), "1220" + v2]) {
+    assert.deepEqual(parseSource(text), wanted);
+    assert.deepEqual(parseFragment("#" + text), wanted);
+  }
+  assert.deepEqual(parseSource(`http://192.168.1.5:8080/#${v2}`), { ...wanted, trackers: ["ws://192.168.1.5:8080/announce"] });
 });
 
 test("a magnet link names its swarm by v1 first, else by the truncated v2 hash", () => {
@@ -22,9 +27,32 @@ test("a magnet link names its swarm by v1 first, else by the truncated v2 hash",
   assert.equal(magnetName("magnet:?xt=urn:btih:0&dn=100%"), "100%");
 });
 
+test("a link is read as the engine reads it", () => {
+  const one = `magnet:?xt=urn:btih:${hex}`;
+  const other = "f".repeat(40);
+  for (const uri of [one + "#top", one + "&dn=100%", one + "&amp;dn=x", "MAGNET:?XT.1=URN:BTIH:" + hex.toUpperCase(), one.replace("?", "//?"),
+    "magnet:?xt=urn:btih:123&xt=urn:btih:" + hex, `magnet:?xt=urn:btih:${other}&xt.2=urn:btih:${hex}`, one + "&xt=urn:btmh:1320" + v2]) {
+    assert.deepEqual(parseSource(uri), { kind: "magnet", uri, id: hex }, uri);
+  }
+  assert.equal(magnetKey("magnet:?xt=urn:btih:" + v2), v2.slice(0, 40));
+  assert.equal(magnetKey("magnet:?xt=urn:btmh:" + hex), null);
+  for (const [dn, name] of [["100%+real", "100% real"], ["100%25+caf%C3%A9%", "100% café%"], ["Track #1", "Track #1"], ["%ffA%1b[2J", "\ufffdA[2J"], ["a%2Bb", "a+b"], ["&DN=x", "x"]]) {
+    assert.equal(magnetName(one + "&dn=" + dn), name);
+  }
+});
+
+test("a magnet link in a page's address is decoded once", () => {
+  const uri = `magnet:?xt=urn:btih:${hex}&dn=100%25ZZ%2541`;
+  assert.deepEqual(parseSource("https://example.org/#" + uri), { kind: "magnet", uri, id: hex });
+  assert.deepEqual(parseFragment("#" + uri), { kind: "magnet", uri, id: hex });
+  assert.equal(magnetName(uri), "100%ZZ%41");
+  const capitals = `MAGNET:?xt=urn:btih:${hex}`;
+  assert.deepEqual(parseSource("HTTPS://example.org/#" + capitals), { kind: "magnet", uri: capitals, id: hex });
+});
+
 test("a share link brings the tracker of its node along", () => {
-  assert.deepEqual(parseSource(`http://192.168.1.5:8080/#${hex}`), { kind: "hash", id: hex, trackers: ["ws://192.168.1.5:8080/announce"] });
-  assert.deepEqual(parseSource(`https://example.org/#${hex}`), { kind: "hash", id: hex, trackers: ["wss://example.org/announce"] });
+  assert.deepEqual(parseSource(`http://192.168.1.5:8080/#${hex}`), { kind: "hash", id: hex, hash: hex, trackers: ["ws://192.168.1.5:8080/announce"] });
+  assert.deepEqual(parseSource(`https://example.org/#${hex}`), { kind: "hash", id: hex, hash: hex, trackers: ["wss://example.org/announce"] });
   const magnet = `magnet:?xt=urn:btih:${hex}`;
   assert.deepEqual(parseSource(`https://example.org/#${magnet}`), { kind: "magnet", uri: magnet, id: hex });
 });

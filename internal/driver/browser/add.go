@@ -16,23 +16,29 @@ import (
 	"github.com/shoal-p2p/shoal/storage"
 )
 
-// add joins a swarm by the bytes of a .torrent, a magnet link or an info hash.
+// add joins a swarm by the bytes of a .torrent, a magnet link or an info hash. What
+// came by a magnet link though its .torrent is at hand has both: source and link.
 func (c *Client) add(arg js.Value) (any, error) {
 	var opt driver.Options
 	t := &tabTorrent{trackers: stringsOf(arg.Get("trackers")), unwanted: map[int]bool{}}
-	if source := arg.Get("source"); source.Type() == js.TypeString {
-		s := source.String()
-		if _, err := metainfo.ParseHash(s); err == nil {
-			s = "magnet:?xt=urn:btih:" + s
+	source, link := arg.Get("source"), arg.Get("link")
+	if source.Type() == js.TypeString {
+		link = source
+	}
+	if s := stringOf(link); s != "" {
+		m, err := magnet.ParseHash(s)
+		if err != nil {
+			m, err = magnet.Parse(s)
 		}
-		m, err := magnet.Parse(s)
 		if err != nil {
 			return nil, err
 		}
 		opt.Key, opt.HashV2 = m.Key(), m.HashV2
 		t.trackers = append(t.trackers, m.Trackers...)
-		t.webSeeds = m.WebSeeds
-	} else if source.InstanceOf(uint8Array) {
+		t.webSeeds, t.link = m.WebSeeds, m
+	}
+	switch {
+	case source.InstanceOf(uint8Array):
 		if source.Length() > metainfo.MaxTorrentSize {
 			return nil, errors.New("the .torrent is too large")
 		}
@@ -43,11 +49,11 @@ func (c *Client) add(arg js.Value) (any, error) {
 			return nil, err
 		}
 		t.meta, opt.Info, opt.Key = meta, meta.Info, meta.Info.Key()
-		t.webSeeds = meta.WebSeeds
+		t.webSeeds = append(t.webSeeds, meta.WebSeeds...)
 		for _, tier := range meta.Announce {
 			t.trackers = append(t.trackers, tier...)
 		}
-	} else {
+	case opt.Key.IsZero():
 		return nil, errors.New("neither a link nor a .torrent")
 	}
 	t.id = opt.Key.String()
@@ -129,7 +135,7 @@ func webSockets(urls []string) (tiers [][]string) {
 
 // content opens the store of a torrent to be downloaded.
 func (c *Client) content(t *tabTorrent, info *metainfo.Info) (driver.Content, error) {
-	content := driver.Content{}
+	content := driver.Content{Priorities: c.selected(t, info)}
 	if t.meta != nil {
 		content.Layers = t.meta.Layers()
 	}

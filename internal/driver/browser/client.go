@@ -17,6 +17,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/engine/verify"
 	"github.com/shoal-p2p/shoal/internal/transport"
 	"github.com/shoal-p2p/shoal/internal/transport/webrtc"
+	"github.com/shoal-p2p/shoal/magnet"
 	"github.com/shoal-p2p/shoal/metainfo"
 	"github.com/shoal-p2p/shoal/storage"
 )
@@ -52,8 +53,9 @@ type tabTorrent struct {
 	announce *trackerclient.Handle
 	opfs     *storage.OPFS // nil: in memory, or dropped files
 	store    storage.Store
-	lastSent string // fingerprint of the last stats event
-	unwanted map[int]bool
+	lastSent string        // fingerprint of the last stats event
+	link     magnet.Magnet // that it came by, or empty
+	unwanted map[int]bool  // by index of the real files; guarded by the client's mu
 	webSeeds []string
 }
 

@@ -7,7 +7,6 @@ import (
 	"io"
 	"syscall/js"
 
-	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
@@ -94,27 +93,4 @@ func stream(port js.Value, r streamReader) {
 			return
 		}
 	}
-}
-
-// selectFile chooses whether a file is to be downloaded.
-func (c *Client) selectFile(arg js.Value) (any, error) {
-	t, files, index, err := c.fileOf(arg)
-	if err != nil {
-		return nil, err
-	}
-	info := t.Info()
-	c.mu.Lock()
-	t.unwanted[index] = !truthy(arg.Get("on"))
-	want := bits.New(info.NumPieces())
-	for i, f := range files {
-		if t.unwanted[i] || f.Length == 0 {
-			continue
-		}
-		for p := f.Offset / info.PieceLength; p*info.PieceLength < f.End(); p++ {
-			want.Set(int(p))
-		}
-	}
-	c.mu.Unlock()
-	t.Want(&want)
-	return nil, nil
 }

@@ -78,7 +78,7 @@ class App {
     const source = parseFragment(fragment);
     if (source) return this.#open(source);
     if (fragment !== "") {
-      return this.#problem("This link is not complete", "The part after # should be the 40 characters of an info hash or a magnet link. Perhaps it was cut off when it was copied.");
+      return this.#problem("This link is not complete", "The part after # should be the 40 or 64 characters of an info hash, or a magnet link. Perhaps it was cut off when it was copied.");
     }
     return this.#home();
   }
@@ -103,7 +103,7 @@ class App {
 
   async #open(source: Source & { kind: "hash" | "magnet" }): Promise<void> {
     const turn = ++this.#turn;
-    const id = source.kind === "hash" ? source.id : source.id!;
+    const { id } = source;
     const known = this.#running?.get(id);
     if (known) return this.#showTorrent(known);
     this.#waiting("Opening…");
@@ -111,7 +111,8 @@ class App {
       // The .torrent is fetched while the engine loads.
       const file = this.#node.torrentFile(id);
       const shoal = await this.#engine();
-      const torrent = await shoal.add((await file) ?? (source.kind === "hash" ? source.id : source.uri), source.kind === "hash" ? { trackers: source.trackers } : {});
+      const options = source.kind === "hash" ? { trackers: source.trackers } : { link: source.uri };
+      const torrent = await shoal.add((await file) ?? (source.kind === "hash" ? source.hash : source.uri), options);
       if (turn === this.#turn) this.#showTorrent(torrent);
       if (torrent.files.length === 0 && wasOwn(id)) {
         this.#toast("You shared this from this tab, and reloading ended it. Drop the same files again and the same link goes on working.");
@@ -128,9 +129,10 @@ class App {
       void this.#add(() => this.#engine().then((shoal) => shoal.add(source.url)));
       return;
     }
-    let target = source.kind === "hash" ? source.id : source.uri;
+    let target = source.kind === "hash" ? source.hash : source.uri;
     if (source.kind === "hash" && source.trackers.length > 0 && !text.startsWith(location.origin + "/")) {
-      target = `magnet:?xt=urn:btih:${source.id}` + source.trackers.map((tracker) => "&tr=" + encodeURIComponent(tracker)).join("");
+      const topic = source.hash.length === 64 ? "btmh:1220" : "btih:";
+      target = `magnet:?xt=urn:${topic}${source.hash}` + source.trackers.map((tracker) => "&tr=" + encodeURIComponent(tracker)).join("");
     }
     if (location.hash === "#" + target) void this.#route();
     else location.hash = target;
