@@ -1,17 +1,15 @@
 package magnet
 
-import "strings"
-
 // unescape decodes percent-encoding. A percent sign that begins none stands for
-// itself: names such as "100% real" are pasted into links as they are.
-func unescape(s string) string {
-	if strings.IndexByte(s, '%') < 0 {
-		return s
-	}
+// itself: names such as "100% real" are pasted into links as they are. With plus, a
+// plus is a space, as forms encode it.
+func unescape(s string, plus bool) string {
 	out := make([]byte, 0, len(s))
 	for k := 0; k < len(s); k++ {
 		c := s[k]
-		if c == '%' && k+2 < len(s) {
+		if c == '+' && plus {
+			c = ' '
+		} else if c == '%' && k+2 < len(s) {
 			if hi, lo := unhex(s[k+1]), unhex(s[k+2]); hi|lo <= 15 {
 				c = hi<<4 | lo
 				k += 2

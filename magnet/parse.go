@@ -4,7 +4,6 @@ import (
 	"math"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"github.com/shoal-p2p/shoal/metainfo"
 )
@@ -27,7 +26,10 @@ func Parse(s string) (Magnet, error) {
 	if len(s) < len(scheme) || !strings.EqualFold(s[:len(scheme)], scheme) {
 		return m, &Error{Err: ErrScheme}
 	}
-	s, ok := strings.CutPrefix(strings.TrimLeft(s[len(scheme):], "/"), "?")
+	for s = s[len(scheme):]; strings.HasPrefix(s, "/"); {
+		s = s[1:]
+	}
+	s, ok := strings.CutPrefix(s, "?")
 	if !ok {
 		return m, &Error{Err: ErrScheme}
 	}
@@ -38,7 +40,7 @@ func Parse(s string) (Magnet, error) {
 		// Links copied from HTML source have &amp; between parameters.
 		param = strings.TrimPrefix(param, "amp;")
 		key, value, _ := strings.Cut(param, "=")
-		key = stripNumber(strings.ToLower(unescape(key)))
+		key = stripNumber(strings.ToLower(unescape(key, false)))
 		if err := m.set(key, value); err != nil {
 			wrong = &Error{Err: err, Param: key}
 		}
@@ -81,8 +83,8 @@ func (m *Magnet) set(key, value string) error {
 	switch key {
 	case "dn":
 		// A plus is a space, as forms encode it. In addresses it is itself.
-		if value = unescape(strings.ReplaceAll(value, "+", " ")); m.Name == "" {
-			m.Name = strings.Map(printable, strings.ToValidUTF8(value, "\uFFFD"))
+		if m.Name == "" {
+			m.Name = printable(unescape(value, true))
 		}
 		return nil
 	case "tr":
@@ -96,7 +98,7 @@ func (m *Magnet) set(key, value string) error {
 		return nil
 	}
 	// None of what follows has a number sign in it: it begins a fragment.
-	value, _, _ = strings.Cut(unescape(value), "#")
+	value, _, _ = strings.Cut(unescape(value, false), "#")
 	value = strings.TrimSpace(value)
 	switch key {
 	case "xt":
@@ -115,13 +117,16 @@ func (m *Magnet) set(key, value string) error {
 	return nil
 }
 
-// printable drops control characters, which a name has no use for and a terminal
-// obeys.
-func printable(r rune) rune {
-	if unicode.IsControl(r) {
-		return -1
+// printable makes text of bytes, without the control characters, which a name has no
+// use for and a terminal obeys.
+func printable(s string) string {
+	out := make([]byte, 0, len(s))
+	for _, r := range s { // U+FFFD for what is no UTF-8
+		if r >= ' ' && (r < 0x7f || r > 0x9f) {
+			out = append(out, string(r)...)
+		}
 	}
-	return r
+	return string(out)
 }
 
 // setTopic reads a URN. Those of other networks are no error.
@@ -175,8 +180,10 @@ func (m *Magnet) setHash(s string) error {
 // addSelect adds the ranges of a list (BEP 53). A list with anything else in it than
 // numbers was meant for somebody else, a range that goes nowhere is left out.
 func (m *Magnet) addSelect(s string) {
-	if strings.Trim(s, "0123456789,-") != "" {
-		return
+	for k := range len(s) {
+		if c := s[k]; (c < '0' || c > '9') && c != ',' && c != '-' {
+			return
+		}
 	}
 	for s != "" && len(m.Select) < MaxRanges {
 		var part string
@@ -210,7 +217,7 @@ func add(list []string, s string) []string {
 // lower case, "://", and a host without spaces. What may not stand in the rest of a
 // URL was not encoded for it, only for the link, and is encoded.
 func addURL(list []string, s string) []string {
-	s = strings.TrimSpace(unescape(s))
+	s = strings.TrimSpace(unescape(s, false))
 	scheme, rest, ok := strings.Cut(s, "://")
 	if !ok || scheme == "" || strings.ToValidUTF8(s, "") != s {
 		return list
@@ -221,19 +228,17 @@ func addURL(list []string, s string) []string {
 			return list
 		}
 	}
-	host := rest
-	if end := strings.IndexAny(rest, "/?#"); end >= 0 {
-		host = rest[:end]
-	}
-	for k := range len(host) {
-		if !inURL(host[k]) {
+	end := 0
+	for end < len(rest) && rest[end] != '/' && rest[end] != '?' && rest[end] != '#' {
+		if !inURL(rest[end]) {
 			return list
 		}
+		end++
 	}
-	if host == "" {
+	if end == 0 {
 		return list
 	}
-	return add(list, strings.ToLower(scheme)+"://"+host+escapeUnfit(rest[len(host):]))
+	return add(list, strings.ToLower(scheme)+"://"+rest[:end]+escapeUnfit(rest[end:]))
 }
 
 // isHostPort accepts a name, an IPv4 address or an IPv6 address in brackets,
