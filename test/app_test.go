@@ -145,7 +145,7 @@ func TestPastedLinks(t *testing.T) {
 	tree := rig.PayloadTree(t, t.TempDir(), "tree", 61)
 	n := rig.Share(t, tree)
 	b := rig.StartBrowser(t, rig.BrowserConfig{})
-	for name, text := range map[string]string{"link": n.Link, "magnet": n.Magnet, "hash": n.InfoHash, "torrent address": n.TorrentURL} {
+	for name, text := range map[string]string{"link": n.Link, "magnet": n.Magnet, "hash": n.InfoHash, "v2 hash": n.InfoHashV2, "page and v2 hash": "http://" + n.HTTP + "/#" + n.InfoHashV2, "torrent address": n.TorrentURL} {
 		t.Run(name, func(t *testing.T) {
 			p := b.With(t).Open("http://" + n.HTTP + "/")
 			defer p.Close()
@@ -155,6 +155,12 @@ func TestPastedLinks(t *testing.T) {
 			p.WaitFor(60*time.Second, "document.body.innerText.includes('part one.bin') && document.querySelectorAll('.file').length === 6")
 		})
 	}
+	t.Run("selection", func(t *testing.T) {
+		p := b.With(t).Open("http://" + n.HTTP + "/#" + n.Magnet + "&so=0")
+		defer p.Close()
+		p.WaitFor(60*time.Second, "window.shoal?.torrents[0]?.done")
+		p.WaitFor(10*time.Second, "shoal.torrents[0].files[0].done && !shoal.torrents[0].files.every((f) => f.done)")
+	})
 	t.Run("torrent file", func(t *testing.T) {
 		p := b.With(t).Open("http://" + n.HTTP + "/")
 		defer p.Close()

@@ -76,6 +76,7 @@ func Shoal(t T, args ...string) *Proc {
 type Node struct {
 	*Proc
 	InfoHash   string `json:"info_hash"`
+	InfoHashV2 string `json:"info_hash_v2"`
 	Link       string
 	Magnet     string
 	TorrentURL string `json:"torrent_url"`
