@@ -320,3 +320,24 @@ func TestBEP6NewcomerIsUnchokedAtOnceInstead(t *testing.T) {
 		t.Fatalf("says %v", got)
 	}
 }
+
+// "Have All" and "Have None" take the place of the bitfield at the start: neither may
+// follow the other, itself or a bitfield. (A bitfield that comes late is borne.)
+func TestBEP6_WhatAPeerHasIsSaidOnce(t *testing.T) {
+	all, none := wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.HaveNone}
+	set := wire.Message{ID: wire.Bitfield, Payload: []byte{0xff, 0xc0}}
+	for _, first := range []wire.Message{all, none, set} {
+		for _, second := range []wire.Message{all, none} {
+			r := start(t, testTorrent(t, true, false), nil)
+			key := r.join(joined{})
+			r.recv(key, first)
+			if _, gone := r.closed[key]; gone {
+				t.Fatalf("%v alone ends the connection", first.ID)
+			}
+			r.recv(key, second)
+			if c := r.closed[key]; !isBreach(c.Err) {
+				t.Errorf("%v after %v is taken", second.ID, first.ID)
+			}
+		}
+	}
+}

@@ -7,6 +7,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
+	"github.com/shoal-p2p/shoal/metainfo"
 )
 
 // One piece of four blocks, so that two peers can have a part in it.
@@ -109,5 +110,34 @@ func TestLonePieceMovesOnWhenItsPeerFallsSilentOrLeaves(t *testing.T) {
 				t.Fatalf("%d requests to the other peer, want the whole piece", n)
 			}
 		})
+	}
+}
+
+// A piece of a single block has a single sender.
+func TestForgedPieceOfOneBlockBansItsSender(t *testing.T) {
+	b, err := metainfo.NewBuilder(metainfo.BuildOptions{
+		Name: "small", PieceLength: torrent.BlockSize, V1: true,
+		Files: []metainfo.BuildFile{{Path: []string{"small"}, Length: 4 * torrent.BlockSize}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		b.SetPiece(i, metainfo.PieceHashes{V1: metainfo.Hash{byte(i)}})
+	}
+	tor, err := b.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, tor, nil)
+	key := r.seed()
+	r.answer(key, r.take(key, wire.Request)[0])
+	v := did[torrent.Verify](r)
+	if len(v) != 1 {
+		t.Fatalf("%d pieces to verify", len(v))
+	}
+	r.step(torrent.PieceForged{Index: v[0].Index, Sums: sums(1)})
+	if c := r.closed[key]; !isBreach(c.Err) || !c.Ban {
+		t.Fatalf("closed %v", r.closed)
 	}
 }
