@@ -15,6 +15,7 @@ import (
 
 	"github.com/shoal-p2p/shoal/internal/driver"
 	"github.com/shoal-p2p/shoal/internal/driver/webseed"
+	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/metainfo"
 	"github.com/shoal-p2p/shoal/storage"
 )
@@ -142,6 +143,14 @@ func (w *web) requests() []webseed.Request {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.list
+}
+
+// idle reports whether no request is under way.
+func (w *web) idle() bool {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.open == 0
 }
 
 // tidy fails the test if a request still goes on.
@@ -532,17 +541,74 @@ func TestAServerThatLies(t *testing.T) {
 	})
 }
 
-// What web seeds bring obeys the download limit.
-func TestWebSeedsObeyTheLimit(t *testing.T) {
+// An answer that lacks its last byte lacks a block: the server sent less than it said.
+func TestAnAnswerThatLacksAByte(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		tor, data := content(t, false, 1<<20)
+		tor, data := content(t, false, 300_000)
 		w := &web{tor: tor, data: data}
-		began := time.Now()
-		f := start(t, w, files("http://192.0.2.1/")...)
-		f.SetLimits(0, 64<<10)
-		f.complete(t, w, time.Minute)
-		if d := time.Since(began); d < 14*time.Second || d > 20*time.Second {
-			t.Errorf("1 MiB at 64 KiB/s took %v", d)
+		w.answer = func(_ context.Context, r webseed.Request) (a webseed.Answer, err error, ok bool) {
+			a = w.good(r)
+			a.Body.(*body).Reader = bytes.NewReader(data[r.First : r.First+r.Count-1])
+			return a, nil, true
 		}
+		f := start(t, w, files("http://192.0.2.1/")...)
+		f.ended(t)
+		if s := f.group.Status()[0]; !s.GivenUp || !strings.Contains(s.Err.Error(), "less than") {
+			t.Errorf("%+v", s)
+		}
+		w.tidy(t)
 	})
+}
+
+// What is not wanted any more is not fetched on, and the server stays for what may be
+// wanted again.
+func TestARequestThatIsNotWantedEnds(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		tor, data := content(t, false, 300_000)
+		w := &web{tor: tor, data: data}
+		silent := true
+		w.answer = func(ctx context.Context, r webseed.Request) (a webseed.Answer, err error, ok bool) {
+			if !silent {
+				return a, nil, false
+			}
+			a = w.good(r)
+			a.Body.(*body).Reader = &drip{ctx: ctx}
+			return a, nil, true
+		}
+		f := start(t, w, files("http://192.0.2.1/")...)
+		time.Sleep(time.Second)
+		if w.idle() {
+			t.Fatal("no request is under way")
+		}
+		none := bits.New(tor.Info.NumPieces())
+		f.Want(&none)
+		time.Sleep(time.Second)
+		if !w.idle() {
+			t.Error("a request goes on that nobody wants")
+		}
+		silent = false
+		f.Want(nil)
+		time.Sleep(time.Second) // Have says so already
+		f.complete(t, w, time.Minute)
+	})
+}
+
+// What web seeds bring obeys the download limit, a low one and one that is hardly any.
+func TestWebSeedsObeyTheLimit(t *testing.T) {
+	for _, c := range []struct {
+		rate        int64
+		least, most time.Duration
+	}{{64 << 10, 14 * time.Second, 20 * time.Second}, {1 << 30, 0, time.Second}} {
+		inBubble(t, func(t *testing.T) {
+			tor, data := content(t, false, 1<<20)
+			w := &web{tor: tor, data: data}
+			began := time.Now()
+			f := start(t, w, files("http://192.0.2.1/")...)
+			f.SetLimits(0, c.rate)
+			f.complete(t, w, time.Minute)
+			if d := time.Since(began); d < c.least || d > c.most {
+				t.Errorf("1 MiB at %d bytes a second took %v", c.rate, d)
+			}
+		})
+	}
 }
