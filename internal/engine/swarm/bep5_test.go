@@ -43,9 +43,9 @@ func TestBEP5_PortNamesANode(t *testing.T) {
 // BEP 10: who has not set the bit of extensions is sent none, a greeting neither.
 func TestBEP10_NoGreetingWithoutTheBit(t *testing.T) {
 	r := start(t, nil)
-	r.nextKey++
-	r.step(swarm.PeerJoined{Peer: r.nextKey, ID: [20]byte{1}, Fast: true})
-	for _, m := range r.sent[r.nextKey] {
+	r.Last++
+	r.Step(swarm.PeerJoined{Peer: r.Last, ID: [20]byte{1}, Fast: true})
+	for _, m := range r.Sent[r.Last] {
 		if m.ID == wire.Extended && !m.KeepAlive {
 			t.Error("it is sent an extension message")
 		}

@@ -15,7 +15,7 @@ func TestALateBlockOfAReaderIsAskedForTwiceAtMost(t *testing.T) {
 	slow := r.seed()
 	var queue []wire.Message
 	r.stream(slow, &queue, time.Second, 20*time.Second)
-	r.step(torrent.ReaderMoved{Reader: 1, First: 90, Last: 90, Spacing: time.Second, Jump: true})
+	r.Step(torrent.ReaderMoved{Reader: 1, First: 90, Last: 90, Spacing: time.Second, Jump: true})
 	type block struct{ index, begin uint32 }
 	asked := map[block]int{}
 	count := func(key torrent.PeerKey) {
@@ -27,7 +27,7 @@ func TestALateBlockOfAReaderIsAskedForTwiceAtMost(t *testing.T) {
 	}
 	count(slow)
 	for range 5 {
-		r.wait(8 * time.Second) // none of them answers
+		r.Wait(8 * time.Second) // none of them answers
 		count(r.seed())
 	}
 	most := 0
