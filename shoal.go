@@ -118,7 +118,8 @@ type Config struct {
 	// together; each may have two pieces in any case. 0 means 64 MiB.
 	BufferBytes int64
 	// StateDir is a folder for what the next run is better off with: whom the DHT
-	// knows. It is made where it is missing. "" keeps nothing.
+	// knows, and for Goals how much of each torrent was given and taken. It is made
+	// where it is missing. "" keeps nothing.
 	StateDir string
 	// Transport carries peers in place of TCP, for example through a proxy. nil
 	// means TCP. With it, PeerListen and NoTCP have no meaning.

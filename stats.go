@@ -24,6 +24,7 @@ type Stats struct {
 	Downloaded, Uploaded int64
 	// Ratio is Uploaded by Downloaded, or by the torrent's size where it was complete
 	// from the start. Seeded is how long it has been seeded, up to five seconds ago.
+	// Both count earlier runs too where Config.StateDir keeps them.
 	Ratio  float64
 	Seeded time.Duration
 	// DownRate and UpRate are bytes a second, averaged over the last five seconds,

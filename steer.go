@@ -20,7 +20,8 @@ var (
 )
 
 // Goals end the seeding of a complete torrent; the first that is reached counts. The
-// zero value has none: a torrent is seeded until it is paused or closed.
+// zero value has none: a torrent is seeded until it is paused or closed. With
+// Config.StateDir they count on from one run of the program to the next.
 type Goals struct {
 	// Ratio is bytes of content sent by bytes received since the torrent was added,
 	// or by its size where it was complete then. 0 is no such goal.

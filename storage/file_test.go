@@ -368,6 +368,8 @@ func TestOpenSources(t *testing.T) {
 	folder.save(t, dir)
 	several := makeSample(t, true, true, "one.txt:5000", "sample/x/y:30000", "sample/z:10")
 	several.files["sample/x/y"] = several.files["sample/x/y"]
+	inside := makeSample(t, true, true, "one.txt/in:5000", "sample/z:10")
+	outside := makeSample(t, true, true, "one.txt:5000", "sample:10")
 	other := t.TempDir()
 	for path, b := range several.files {
 		writeFile(t, filepath.Join(other, path), b)
@@ -403,6 +405,8 @@ func TestOpenSources(t *testing.T) {
 		{"none", single, nil, ErrMissing},
 		{"no such path", single, []string{filepath.Join(dir, "gone")}, ErrMissing},
 		{"one missing", several, []string{filepath.Join(dir, "one.txt"), t.TempDir()}, ErrMissing},
+		{"a file in place of a folder", inside, []string{filepath.Join(dir, "one.txt"), filepath.Join(other, "sample")}, ErrMissing},
+		{"a folder in place of a file", outside, []string{filepath.Join(dir, "one.txt"), filepath.Join(other, "sample")}, ErrMissing},
 		{"same name twice", several, []string{filepath.Join(dir, "one.txt"), filepath.Join(other, "one.txt")}, ErrName},
 		{"a disk", several, []string{"/", dir}, ErrName},
 	} {

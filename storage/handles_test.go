@@ -99,3 +99,21 @@ func TestAFolderIsNotReplacedMeanwhile(t *testing.T) {
 		t.Errorf("it was written to %v", entries)
 	}
 }
+
+// Open says how many descriptors are held, for who has to get by with few.
+func TestOpenHandlesAreCounted(t *testing.T) {
+	s := mixed(t, true, true)
+	h := NewHandles(3)
+	f, err := OpenFiles(t.TempDir(), s.Info, FileOptions{Handles: h})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.fill(t, f)
+	if n := h.Open(); n < 1 || n > 3 {
+		t.Errorf("%d are open, 3 may be", n)
+	}
+	f.Close()
+	if n := h.Open(); n != 0 {
+		t.Errorf("%d are open after Close", n)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"hash/crc32"
 	"strings"
 	"syscall/js"
 	"testing"
@@ -217,6 +218,38 @@ func TestOPFSNotesPiecesWithoutBeingAsked(t *testing.T) {
 	o.Close()
 }
 
+// Nothing is read or written that is not the torrent's, and nothing before it is known.
+func TestOPFSBounds(t *testing.T) {
+	useFake(t)
+	s := mixed(t, true, true)
+	o, err := OpenOPFS(s.Info.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer o.Delete()
+	for _, op := range []func([]byte, int64) (int, error){o.ReadAt, o.WriteAt} {
+		if n, err := op(make([]byte, 1), 0); n != 0 || !errors.Is(err, ErrRange) {
+			t.Errorf("of nobody knows what: %d, %v", n, err)
+		}
+	}
+	if err := o.SetInfo(s.Info); err != nil {
+		t.Fatal(err)
+	}
+	s.fill(t, o)
+	end := s.Info.Length
+	for _, op := range []func([]byte, int64) (int, error){o.ReadAt, o.WriteAt} {
+		for _, c := range []struct {
+			n  int
+			at int64
+			ok bool
+		}{{1, -1, false}, {0, -1, false}, {1, end, false}, {2, end - 1, false}, {0, end + 1, false}, {1, end - 1, true}, {0, end, true}} {
+			if n, err := op(make([]byte, c.n), c.at); c.ok != (err == nil) || !c.ok && (n != 0 || !errors.Is(err, ErrRange)) {
+				t.Errorf("%d bytes at %d: %d, %v", c.n, c.at, n, err)
+			}
+		}
+	}
+}
+
 func TestOPFSInAnotherTab(t *testing.T) {
 	useFake(t)
 	s := mixed(t, true, true)
@@ -326,6 +359,19 @@ func TestOPFSThatWasTamperedWith(t *testing.T) {
 		t.Errorf("%d pieces claimed, there is room for two", got)
 	}
 	o.Close()
+	// An index of another version, or of another key of the same torrent, is none of ours
+	// though it is whole.
+	head := opfsHeadLen + len(s.Info.Bytes)
+	for _, at := range []int{11, len(opfsMagic), len(opfsMagic) + 19} {
+		b := flipped(goIndex, at)
+		copy(b[head:], appendU32(nil, crc32.Checksum(b[:head], castagnoli)))
+		put(indexName, b)
+		o, err := OpenOPFS(s.Info.Key())
+		if err != nil || o.Info() != nil {
+			t.Errorf("whole, but for a change at %d: %v", at, err)
+		}
+		o.Close()
+	}
 	// Another torrent's index under this name.
 	put(indexName, goIndex)
 	other := metainfo.Hash{1}

@@ -113,7 +113,8 @@ func (r *Resume) load(key metainfo.Hash) error {
 	}
 	if log.end == 0 {
 		head := appendResumeHeader(nil, key)
-		if err := file.Truncate(0); err == nil {
+		err := file.Truncate(0)
+		if err == nil {
 			_, err = file.WriteAt(head, 0)
 		}
 		if err != nil {

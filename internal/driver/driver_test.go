@@ -55,17 +55,28 @@ func dial(ctx context.Context, a netip.AddrPort) (transport.Conn, error) { retur
 
 func newSession(t testing.TB) (*driver.Session, netip.AddrPort) {
 	t.Helper()
-	return newSessionThat(t, dial)
+	return newSessionOf(t, driver.Config{Dial: dial})
 }
 
-func newSessionThat(t testing.TB, dials func(context.Context, netip.AddrPort) (transport.Conn, error)) (*driver.Session, netip.AddrPort) {
+// newSessionOf is newSession with a configuration.
+func newSessionOf(t testing.TB, cfg driver.Config) (*driver.Session, netip.AddrPort) {
 	t.Helper()
-	s := driver.NewSession(driver.Config{Dial: dials})
+	s := driver.NewSession(cfg)
+	addr := addrOf(t, s)
+	t.Cleanup(s.Close) // before its listener
+	return s, addr
+}
+
+// addrOf is a listener of its own for a session.
+func addrOf(t testing.TB, s *driver.Session) netip.AddrPort {
+	t.Helper()
 	l, err := tcp.Listen(netip.MustParseAddrPort("127.0.0.1:0"), tcp.ListenConfig{})
 	if err != nil {
 		t.Fatal(err)
 	}
+	over := make(chan struct{})
 	go func() {
+		defer close(over)
 		for {
 			c, err := l.Accept()
 			if err != nil {
@@ -74,8 +85,8 @@ func newSessionThat(t testing.TB, dials func(context.Context, netip.AddrPort) (t
 			s.Accept(c)
 		}
 	}()
-	t.Cleanup(func() { l.Close(); s.Close() })
-	return s, l.Addr()
+	t.Cleanup(func() { l.Close(); <-over })
+	return l.Addr()
 }
 
 func memory(tor *metainfo.Torrent, data []byte) func(context.Context, *metainfo.Info) (driver.Content, error) {
@@ -180,13 +191,13 @@ func TestHalfABlockDoesNotHoldUpThePiece(t *testing.T) {
 		seeds[i] = addr
 	}
 	const stop = 5<<14 + 9000 // in a block, wherever the first one began
-	leech, _ := newSessionThat(t, func(ctx context.Context, a netip.AddrPort) (transport.Conn, error) {
+	leech, _ := newSessionOf(t, driver.Config{Dial: func(ctx context.Context, a netip.AddrPort) (transport.Conn, error) {
 		c, err := tcp.Dial(ctx, a)
 		if err != nil || a != seeds[0] {
 			return c, err
 		}
 		return &stalled{Conn: c, left: stop, ended: make(chan struct{})}, nil
-	})
+	}})
 	got, err := leech.Add(driver.Options{Info: tor.Info, Open: memory(tor, nil)})
 	if err != nil {
 		t.Fatal(err)

@@ -15,33 +15,9 @@ import (
 	"github.com/shoal-p2p/shoal/internal/driver"
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
-	"github.com/shoal-p2p/shoal/internal/transport/tcp"
 	"github.com/shoal-p2p/shoal/metainfo"
 	"github.com/shoal-p2p/shoal/storage"
 )
-
-// newSessionOf is newSession with a configuration.
-func newSessionOf(t testing.TB, cfg driver.Config) (*driver.Session, netip.AddrPort) {
-	t.Helper()
-	s := driver.NewSession(cfg)
-	l, err := tcp.Listen(netip.MustParseAddrPort("127.0.0.1:0"), tcp.ListenConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			s.Accept(c)
-		}
-	}()
-	t.Cleanup(func() { l.Close(); s.Close(); <-over })
-	return s, l.Addr()
-}
 
 // impatient parks at once what has nothing to do.
 var impatient = driver.Config{Dial: dial, Quiet: time.Millisecond}

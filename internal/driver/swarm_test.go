@@ -12,7 +12,6 @@ import (
 	"github.com/shoal-p2p/shoal/internal/driver"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/transport"
-	"github.com/shoal-p2p/shoal/internal/transport/tcp"
 	"github.com/shoal-p2p/shoal/internal/wire"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
@@ -36,28 +35,6 @@ func joins(t testing.TB, c transport.Conn, key metainfo.Hash) bool {
 type readerOf struct{ c transport.Conn }
 
 func (r readerOf) Read(p []byte) (int, error) { return r.c.Read(p) }
-
-// addrOf is a listener of its own for a session.
-func addrOf(t testing.TB, s *driver.Session) netip.AddrPort {
-	t.Helper()
-	l, err := tcp.Listen(netip.MustParseAddrPort("127.0.0.1:0"), tcp.ListenConfig{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	over := make(chan struct{})
-	go func() {
-		defer close(over)
-		for {
-			c, err := l.Accept()
-			if err != nil {
-				return
-			}
-			s.Accept(c)
-		}
-	}()
-	t.Cleanup(func() { l.Close(); <-over })
-	return l.Addr()
-}
 
 // A peer finds a hybrid torrent by either of its hashes, also where only a magnet link
 // was known at first.

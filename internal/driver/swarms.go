@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
@@ -24,10 +25,11 @@ const meetTimeout = 20 * time.Second
 // swarmsExtension is registered for every torrent.
 var swarmsExtension = swarm.Extension{Name: wire.ExtSwarms, MaxSize: wire.MaxSwarmsSize, Rate: 128}
 
-// An acquaintance is a peer on a transport.Link. One of its streams, the first, carries
-// the talk about swarms. What changes is guarded by the session's mu.
+// An acquaintance is a peer on a transport.Link. The first of its streams carries what we
+// say about swarms; what it says is heard on any, as its order may be another. What
+// changes is guarded by the session's mu.
 type acquaintance struct {
-	c       *conn
+	streams []*conn // those that speak wire.ExtSwarms, one at least
 	link    transport.Link
 	salt    wire.Salt
 	said    wire.Swarms            // last; a swarm of ours may be added later
@@ -62,16 +64,20 @@ func (s *Session) greeted(t *Torrent, key torrent.PeerKey) {
 	s.mu.Lock()
 	a := s.links[l]
 	if a == nil {
-		a = &acquaintance{c: c, link: l, salt: newSalt(), meeting: map[metainfo.Hash]bool{}}
+		a = &acquaintance{link: l, salt: newSalt(), meeting: map[metainfo.Hash]bool{}}
 		s.links[l] = a
 	}
+	if !slices.Contains(a.streams, c) {
+		a.streams = append(a.streams, c)
+	}
+	first := a.streams[0] == c
 	s.mu.Unlock()
-	if a.c == c {
+	if first {
 		s.tell(a)
 	}
 }
 
-// left forgets a stream that carried the talk.
+// left forgets a stream. Where it carried the talk the next one does.
 func (s *Session) left(c *conn) {
 	l := linkOf(c.c)
 	if l == nil {
@@ -79,7 +85,11 @@ func (s *Session) left(c *conn) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if a := s.links[l]; a != nil && a.c == c {
+	a := s.links[l]
+	if a == nil {
+		return
+	}
+	if a.streams = slices.DeleteFunc(a.streams, func(x *conn) bool { return x == c }); len(a.streams) == 0 {
 		delete(s.links, l)
 	}
 }
@@ -110,14 +120,18 @@ func (s *Session) added() {
 func (s *Session) tell(a *acquaintance) {
 	var keys [][20]byte
 	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(a.streams) == 0 || s.closed {
+		return
+	}
 	for k, t := range s.torrents {
 		if len(keys) < wire.MaxSwarms && t.isPublic() {
 			keys = append(keys, k)
 		}
 	}
-	s.mu.Unlock()
-	ev := swarm.SendExt{Peer: a.c.key, Name: wire.ExtSwarms, Payload: wire.AppendSwarms(nil, a.salt, keys)}
-	s.wg.Go(func() { a.c.t.post(ev) }) // its loop may be the one that calls
+	c := a.streams[0]
+	ev := swarm.SendExt{Peer: c.key, Name: wire.ExtSwarms, Payload: wire.AppendSwarms(nil, a.salt, keys)}
+	s.wg.Go(func() { c.t.post(ev) }) // its loop may be the one that calls
 }
 
 // told notes in which swarms a peer is. The loop of the torrent calls it.
@@ -129,30 +143,35 @@ func (s *Session) told(t *Torrent, key torrent.PeerKey, payload []byte) {
 	}
 	s.mu.Lock()
 	a := s.links[linkOf(c.c)]
-	if a == nil || a.c != c {
-		s.mu.Unlock()
-		return
+	if a != nil {
+		a.said = said
 	}
-	a.said = said
 	s.mu.Unlock()
-	s.meetShared(a)
+	if a != nil {
+		s.meetShared(a)
+	}
 }
 
 // meetShared opens a stream for each swarm that a peer is in too and that it is not met
 // in. The side with the greater peer id does, so that it is opened once.
 func (s *Session) meetShared(a *acquaintance) {
-	if bytes.Compare(s.cfg.PeerID[:], a.c.id[:]) <= 0 {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if len(a.streams) == 0 || s.closed {
+		return
+	}
+	id := a.streams[0].id
+	if bytes.Compare(s.cfg.PeerID[:], id[:]) <= 0 {
+		return
+	}
 	for k, t := range s.torrents {
-		if t == a.c.t || k != t.key || a.meeting[k] || !t.isPublic() || !a.said.Has(k) {
+		met := slices.ContainsFunc(a.streams, func(c *conn) bool { return c.t == t })
+		if met || k != t.key || a.meeting[k] || !t.isPublic() || !a.said.Has(k) {
 			continue
 		}
 		a.meeting[k] = true
 		s.wg.Go(func() {
-			s.Meet(s.ctx, a.link, a.c.id, k)
+			s.Meet(s.ctx, a.link, id, k)
 			s.mu.Lock()
 			delete(a.meeting, k)
 			s.mu.Unlock()

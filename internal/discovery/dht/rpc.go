@@ -1,10 +1,11 @@
 package dht
 
 import (
-	"container/heap"
 	"encoding/binary"
 	"net/netip"
 	"time"
+
+	"github.com/shoal-p2p/shoal/internal/heap"
 )
 
 const (
@@ -73,7 +74,7 @@ func (e *estimator) lost() time.Duration { return min(max(4*e.late(), lostMin), 
 // rpc matches replies with queries.
 type rpc struct {
 	pending map[uint32]*query
-	byTime  queryHeap
+	byTime  heap.Heap[*query]
 	rtt     [families]estimator
 }
 
@@ -92,31 +93,16 @@ func (r *rpc) take(tid []byte, from netip.AddrPort) *query {
 
 func (r *rpc) drop(q *query) {
 	delete(r.pending, q.tid)
-	heap.Remove(&r.byTime, q.heapIndex)
+	r.byTime.Remove(q)
 }
 
-type queryHeap []*query
-
-func (h queryHeap) Len() int { return len(h) }
-func (h queryHeap) Less(i, j int) bool {
-	if a, b := h[i].due(), h[j].due(); !a.Equal(b) {
+// Before implements heap.Item: what is due first comes first.
+func (q *query) Before(other *query) bool {
+	if a, b := q.due(), other.due(); !a.Equal(b) {
 		return a.Before(b)
 	}
-	return h[i].tid < h[j].tid
+	return q.tid < other.tid
 }
-func (h queryHeap) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].heapIndex, h[j].heapIndex = i, j
-}
-func (h *queryHeap) Push(x any) {
-	q := x.(*query)
-	q.heapIndex = len(*h)
-	*h = append(*h, q)
-}
-func (h *queryHeap) Pop() any {
-	old := *h
-	q := old[len(old)-1]
-	old[len(old)-1] = nil
-	*h = old[:len(old)-1]
-	return q
-}
+
+// Place implements heap.Item.
+func (q *query) Place() *int { return &q.heapIndex }

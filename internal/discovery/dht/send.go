@@ -1,7 +1,6 @@
 package dht
 
 import (
-	"container/heap"
 	"encoding/binary"
 	"net/netip"
 	"time"
@@ -39,7 +38,7 @@ func (m *Machine) ask(now time.Time, s *side, to netip.AddrPort, id ID, msg *Mes
 		late: now.Add(est.late()), lost: now.Add(est.lost()),
 	}
 	m.rpc.pending[tid] = q
-	heap.Push(&m.rpc.byTime, q)
+	m.rpc.byTime.Push(q)
 	msg.Kind, msg.ID, msg.ReadOnly = Query, s.id, m.cfg.ReadOnly
 	msg.TID = binary.BigEndian.AppendUint32(nil, tid)
 	if !id.IsZero() {
@@ -200,7 +199,7 @@ func (m *Machine) expire(now time.Time) {
 		s := m.fams[familyOf(q.to.Addr())]
 		if !q.isLate {
 			q.isLate = true
-			heap.Fix(&m.rpc.byTime, 0)
+			m.rpc.byTime.Fix(q)
 			m.late(q)
 			continue
 		}

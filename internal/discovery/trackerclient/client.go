@@ -10,6 +10,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/shoal-p2p/shoal/internal/heap"
 	"github.com/shoal-p2p/shoal/internal/transport"
 	"github.com/shoal-p2p/shoal/internal/transport/webrtc"
 	"github.com/shoal-p2p/shoal/metainfo"
@@ -141,7 +142,7 @@ type Client struct {
 	wg  sync.WaitGroup // of the loop and of announces by HTTP and UDP
 
 	// Owned by the loop.
-	due  agenda
+	due  heap.Heap[*torrent]
 	line line
 	rng  *rand.Rand
 

@@ -1,7 +1,6 @@
 package trackerclient
 
 import (
-	"container/heap"
 	"time"
 )
 
@@ -104,7 +103,7 @@ func (c *Client) deliver(now time.Time) {
 		l.f(l.t, now)
 		if l.t != nil && l.t.at >= 0 {
 			l.t.next = now
-			heap.Fix(&c.due, l.t.at)
+			c.due.Fix(l.t)
 		}
 	}
 }
@@ -115,31 +114,11 @@ func (c *Client) plan(now time.Time, t *torrent) {
 		return // it was abandoned
 	}
 	t.next = t.deadline(now)
-	heap.Fix(&c.due, t.at)
+	c.due.Fix(t)
 }
 
-// agenda is a heap of torrents, the one that is due first on top.
-type agenda []*torrent
+// Before implements heap.Item: the torrent that is due first comes first.
+func (t *torrent) Before(other *torrent) bool { return t.next.Before(other.next) }
 
-func (a agenda) Len() int           { return len(a) }
-func (a agenda) Less(i, k int) bool { return a[i].next.Before(a[k].next) }
-
-func (a agenda) Swap(i, k int) {
-	a[i], a[k] = a[k], a[i]
-	a[i].at, a[k].at = i, k
-}
-
-func (a *agenda) Push(x any) {
-	t := x.(*torrent)
-	t.at = len(*a)
-	*a = append(*a, t)
-}
-
-func (a *agenda) Pop() any {
-	old := *a
-	t := old[len(old)-1]
-	old[len(old)-1] = nil
-	*a = old[:len(old)-1]
-	t.at = -1
-	return t
-}
+// Place implements heap.Item.
+func (t *torrent) Place() *int { return &t.at }

@@ -1,7 +1,6 @@
 package trackerclient
 
 import (
-	"container/heap"
 	"context"
 	"strings"
 	"sync"
@@ -53,7 +52,7 @@ func newTorrent(c *Client, a Announcement) *torrent {
 // begin is the first that the loop does for a torrent.
 func (t *torrent) begin(now time.Time) {
 	t.next = now
-	heap.Push(&t.c.due, t)
+	t.c.due.Push(t)
 	var ws []string
 	var tiers [][]string
 	for _, tier := range t.a.Trackers {
@@ -197,7 +196,7 @@ func (t *torrent) abandon() {
 		return
 	}
 	if t.at >= 0 {
-		heap.Remove(&t.c.due, t.at)
+		t.c.due.Remove(t)
 	}
 	t.stopping = true
 	if t.quit != nil {

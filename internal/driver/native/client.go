@@ -49,7 +49,8 @@ type Config struct {
 	// Goals end the seeding of torrents that have none of their own.
 	Goals Goals
 	// StateDir is the folder that keeps what the next run is better off with: the
-	// DHT's table. "" keeps nothing.
+	// DHT's table, and for the goals how much of each torrent was given. "" keeps
+	// nothing.
 	StateDir string
 	// Bootstrap are the nodes that the DHT asks first, as "host:port"; nil means
 	// public ones.
@@ -68,6 +69,7 @@ type Client struct {
 	dht      *node.Node
 	near     *neighbourhood
 	seeds    *webSeeds
+	totals   *totals
 	ctx      context.Context
 	cancel   context.CancelFunc
 	wg       sync.WaitGroup
@@ -122,6 +124,7 @@ func New(cfg Config) (*Client, error) {
 		kicked: make(chan struct{}, 1), searches: make(chan struct{}, maxSearches),
 	}
 	c.seeds = newWebSeeds(cfg.Local)
+	c.totals = loadTotals(cfg.StateDir)
 	m := &cfg.Session.Machine
 	if m.MaxPeers == 0 {
 		// A share is often opened by a whole audience at once.
@@ -277,6 +280,7 @@ func (c *Client) Close() {
 	}
 	close(work)
 	wg.Wait()
+	c.totals.save()
 	if c.listener != nil {
 		c.listener.Close()
 	}

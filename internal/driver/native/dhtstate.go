@@ -4,8 +4,6 @@ package native
 
 import (
 	"net/netip"
-	"os"
-	"path/filepath"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/bencode"
@@ -75,27 +73,8 @@ func parseDHTState(b []byte) (s dhtState) {
 }
 
 // loadDHT reads the state of the last run, as far as there is any.
-func (c *Client) loadDHT() (s dhtState) {
-	if c.cfg.StateDir == "" {
-		return s
-	}
-	f, err := os.Open(filepath.Join(c.cfg.StateDir, dhtStateName))
-	if err != nil {
-		return s
-	}
-	defer f.Close()
-	b := make([]byte, maxDHTState+1)
-	n := 0
-	for n < len(b) {
-		k, err := f.Read(b[n:])
-		if n += k; err != nil {
-			break
-		}
-	}
-	if n > maxDHTState {
-		return s
-	}
-	return parseDHTState(b[:n])
+func (c *Client) loadDHT() dhtState {
+	return parseDHTState(readState(c.cfg.StateDir, dhtStateName, maxDHTState))
 }
 
 // saveDHT keeps the DHT's table for the next run. A table of nobody does not replace
@@ -113,23 +92,5 @@ func (c *Client) saveDHT() error {
 	if s.id.IsZero() {
 		s.id = st.IPv6.ID
 	}
-	if err := os.MkdirAll(c.cfg.StateDir, 0o700); err != nil {
-		return err
-	}
-	// A whole file or none, whenever we are killed.
-	f, err := os.CreateTemp(c.cfg.StateDir, dhtStateName+".*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(s.marshal())
-	if err2 := f.Close(); err == nil {
-		err = err2
-	}
-	if err == nil {
-		err = os.Rename(f.Name(), filepath.Join(c.cfg.StateDir, dhtStateName))
-	}
-	if err != nil {
-		os.Remove(f.Name())
-	}
-	return err
+	return writeState(c.cfg.StateDir, dhtStateName, s.marshal())
 }

@@ -36,7 +36,7 @@ const (
 func (c *Client) keep() {
 	timer := time.NewTimer(keepEvery)
 	defer timer.Stop()
-	saved := time.Now()
+	saved, noted := time.Now(), time.Now()
 	for {
 		select {
 		case <-c.ctx.Done():
@@ -52,6 +52,10 @@ func (c *Client) keep() {
 		if time.Since(saved) >= dhtStateEvery {
 			saved = time.Now()
 			c.saveDHT() // the next time may go better
+		}
+		if now := time.Now(); now.Sub(noted) >= totalsEvery {
+			noted = now
+			c.noteTotals(now)
 		}
 		timer.Reset(keepEvery)
 	}

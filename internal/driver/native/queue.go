@@ -25,7 +25,8 @@ func (l *Limits) fill() {
 }
 
 // Goals end the seeding of a torrent; the first that is reached counts. The zero
-// value has none. What counts is what passed since the torrent was added.
+// value has none. What counts is what passed since the torrent was added, for the first
+// time where Config.StateDir keeps it.
 type Goals struct {
 	// Ratio is bytes sent by bytes received, or by the torrent's size where it was
 	// complete from the start. 0 means no such goal.

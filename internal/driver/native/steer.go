@@ -68,18 +68,20 @@ func (t *Torrent) Goals() Goals {
 	return t.goals
 }
 
-// Ratio is bytes sent by bytes received since the torrent was added, or by its size
-// where it was complete from the start. It never blocks.
+// Ratio is bytes sent by bytes received, in earlier runs too where Config.StateDir
+// keeps them, or by the torrent's size where it was complete from the start. It never
+// blocks.
 func (t *Torrent) Ratio() float64 {
 	info := t.Info()
 	if info == nil {
 		return 0
 	}
 	down, up, _ := t.Totals()
-	return ratio(up, down, info.TotalSize())
+	return ratio(t.past.up+up, t.past.down+down, info.TotalSize())
 }
 
-// Seeded is how long the torrent has been seeded, up to five seconds ago.
+// Seeded is how long the torrent has been seeded, up to five seconds ago, in earlier
+// runs too where Config.StateDir keeps it.
 func (t *Torrent) Seeded() time.Duration {
 	t.mu.Lock()
 	defer t.mu.Unlock()

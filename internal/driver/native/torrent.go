@@ -52,6 +52,7 @@ type Torrent struct {
 	seeds   *webseed.Group // nil where there are none
 	tiers   [][]string
 	hashV2  *metainfo.Hash256 // that a link named, or nil
+	past    total             // of earlier runs
 	ctx     context.Context   // ends with Close
 	cancel  context.CancelFunc
 
@@ -64,7 +65,7 @@ type Torrent struct {
 	will     will
 	goals    Goals
 	closed   bool
-	seeded   time.Duration      // as of the last look
+	seeded   time.Duration      // in all runs, as of the last look
 	asking   context.CancelFunc // ends the asking of web seeds; nil while none are asked
 
 	// Owned by the keeper.
@@ -126,6 +127,8 @@ func (c *Client) Add(ctx context.Context, opt Options) (*Torrent, error) {
 	if list := opt.seeds(); len(list) > 0 {
 		t.seeds = webseed.NewGroup(t.Torrent, list, c.seeds.fetch)
 	}
+	t.past = c.totals.of(t.Key())
+	t.seeded = t.past.seeded
 	close(queued)
 	c.mu.Lock()
 	c.torrents[t.Key()] = t
@@ -256,6 +259,7 @@ func (t *Torrent) close(ctx context.Context) {
 	// for whoever wants the rest.
 	complete := t.whole()
 	t.Torrent.Close()
+	t.c.totals.note(t.Key(), t.total(time.Now()))
 	stop(ctx, handles)
 	t.content.close(complete)
 	t.c.kick()

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
@@ -15,20 +16,20 @@ import (
 // greet is an extension handshake in which names have numbers.
 func greet(m ...wire.Extension) wire.Message {
 	h := wire.ExtHandshake{M: m}
-	return extended(wire.ExtHandshakeID, h.Append(nil))
+	return enginetest.Extended(wire.ExtHandshakeID, h.Append(nil))
 }
 
 // chat sends a message of an extension of the application, and returns under which numbers the peer
 // gets it.
 func (r *rig) chat(key swarm.PeerKey) (ids []uint8) {
-	r.t.Helper()
-	r.step(swarm.SendExt{Peer: key, Name: "sh_chat", Payload: []byte("hello")})
-	for _, m := range r.sent[key] {
+	r.T.Helper()
+	r.Step(swarm.SendExt{Peer: key, Name: "sh_chat", Payload: []byte("hello")})
+	for _, m := range r.Sent[key] {
 		if m.ID == wire.Extended && string(m.Payload) == "hello" {
 			ids = append(ids, m.ExtID)
 		}
 	}
-	r.sent[key] = nil
+	r.Sent[key] = nil
 	return ids
 }
 
@@ -37,11 +38,11 @@ func (r *rig) chat(key swarm.PeerKey) (ids []uint8) {
 func TestBEP10HandshakeIsTheFirstMessage(t *testing.T) {
 	r := start(t, func(c *swarm.Config, _ *idle) { c.DHTPort = 6881 })
 	key := r.join(joined{silent: true, dht: true, addr: "192.0.2.1:6881"})
-	if m := r.sent[key][0]; m.ID != wire.Extended || m.ExtID != wire.ExtHandshakeID {
+	if m := r.Sent[key][0]; m.ID != wire.Extended || m.ExtID != wire.ExtHandshakeID {
 		t.Fatalf("begins with %+v", m)
 	}
-	r.step(swarm.PeerJoined{Peer: 77, ID: [20]byte{7}})
-	if got := r.sent[77]; len(got) != 0 {
+	r.Step(swarm.PeerJoined{Peer: 77, ID: [20]byte{7}})
+	if got := r.Sent[77]; len(got) != 0 {
 		t.Fatalf("says %v to who does not speak it", got)
 	}
 }
@@ -82,9 +83,9 @@ func TestBEP10HandshakeMayHoldAnything(t *testing.T) {
 	} {
 		r := start(t, chats)
 		key := r.join(joined{silent: true})
-		r.recv(key, extended(wire.ExtHandshakeID, []byte(tt.payload)))
+		r.recv(key, enginetest.Extended(wire.ExtHandshakeID, []byte(tt.payload)))
 		if got := r.chat(key); len(got) == 1 != tt.chats || r.gone(key) {
-			t.Errorf("%s: speaks under %v; closed: %v", name, got, r.closed[key].Err)
+			t.Errorf("%s: speaks under %v; closed: %v", name, got, r.Closed[key].Err)
 		}
 	}
 }
@@ -127,7 +128,7 @@ func TestBEP10LaterHandshakesAreAdditive(t *testing.T) {
 		{[]wire.Extension{{Name: "sh_chat", ID: 43}}, "\x2b"},
 	} {
 		if r.recv(key, greet(tt.m...)); r.gone(key) {
-			t.Fatalf("handshake %d: closed: %v", n, r.closed[key].Err)
+			t.Fatalf("handshake %d: closed: %v", n, r.Closed[key].Err)
 		}
 		if got := r.chat(key); string(got) != tt.want {
 			t.Fatalf("after handshake %d it is spoken to under %v", n, got)
@@ -140,8 +141,8 @@ func TestBEP10LaterHandshakesAreAdditive(t *testing.T) {
 func TestBEP10UnknownMessagesAreIgnored(t *testing.T) {
 	r := start(t, chats)
 	key := r.join(joined{})
-	if r.recv(key, extended(200, []byte("what is this")), extended(99, nil)); r.gone(key) || len(did[swarm.GotExt](r)) != 0 {
-		t.Fatalf("closed: %v", r.closed[key].Err)
+	if r.recv(key, enginetest.Extended(200, []byte("what is this")), enginetest.Extended(99, nil)); r.gone(key) || len(did[swarm.GotExt](r)) != 0 {
+		t.Fatalf("closed: %v", r.Closed[key].Err)
 	}
 }
 
@@ -153,7 +154,7 @@ func TestBEP10Version(t *testing.T) {
 		t.Errorf("is %q", v)
 	}
 	h := wire.ExtHandshake{V: "µTorrent 1.2"}
-	if r.recv(key, extended(wire.ExtHandshakeID, h.Append(nil))); r.m.Peer(key).Client != "µTorrent 1.2" {
+	if r.recv(key, enginetest.Extended(wire.ExtHandshakeID, h.Append(nil))); r.m.Peer(key).Client != "µTorrent 1.2" {
 		t.Errorf("the peer is %q", r.m.Peer(key).Client)
 	}
 }

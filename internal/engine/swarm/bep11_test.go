@@ -10,20 +10,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 )
 
 // hears returns what a peer is told in a minute, in one message at most.
 func (r *rig) hears(key swarm.PeerKey) (added, dropped []netip.AddrPort) {
-	r.t.Helper()
+	r.T.Helper()
 	r.waitAlive(time.Minute)
 	list := r.told(key)
 	if len(list) > 1 {
-		r.t.Fatalf("%d messages in a minute", len(list))
+		r.T.Fatalf("%d messages in a minute", len(list))
 	}
 	for _, msg := range list {
 		if len(msg.Added)+len(msg.Dropped) == 0 {
-			r.t.Fatal("says nothing")
+			r.T.Fatal("says nothing")
 		}
 		for _, a := range msg.Added {
 			added = append(added, a.Addr)
@@ -69,11 +70,11 @@ func TestBEP11OnlyPeersThatAreConnected(t *testing.T) {
 		t.Fatalf("told of %v and %v, who are being dialled", added, dropped)
 	}
 	key := r.join(joined{addr: "10.0.0.1:6881"})
-	r.step(swarm.DialFailed{Addr: addr("10.0.0.2:6881")})
+	r.Step(swarm.DialFailed{Addr: addr("10.0.0.2:6881")})
 	if added, dropped := r.hears(listener); !isOnly(added, "10.0.0.1:6881") || len(dropped) != 0 {
 		t.Fatalf("told of %v and %v", added, dropped)
 	}
-	r.step(swarm.PeerLeft{Peer: key})
+	r.Step(swarm.PeerLeft{Peer: key})
 	if added, dropped := r.hears(listener); len(added) != 0 || !isOnly(dropped, "10.0.0.1:6881") {
 		t.Fatalf("told of %v and %v", added, dropped)
 	}
@@ -90,14 +91,14 @@ func TestBEP11OneMessageAMinute(t *testing.T) {
 		if second%5 == 0 && second < 500 {
 			r.join(joined{addr: crowd[second/5].String()})
 		}
-		if r.wait(time.Second); second%60 == 0 {
+		if r.Wait(time.Second); second%60 == 0 {
 			r.alive()
 		}
 		for _, msg := range r.told(listener) {
-			if !last.IsZero() && r.now.Sub(last) < 59*time.Second {
-				t.Fatalf("two messages within %v", r.now.Sub(last))
+			if !last.IsZero() && r.Now.Sub(last) < 59*time.Second {
+				t.Fatalf("two messages within %v", r.Now.Sub(last))
 			}
-			if last = r.now; len(msg.Added)+len(msg.Dropped) == 0 {
+			if last = r.Now; len(msg.Added)+len(msg.Dropped) == 0 {
 				t.Fatal("an empty message")
 			}
 		}
@@ -117,7 +118,7 @@ func TestBEP11NoDuplicates(t *testing.T) {
 	if added, _ := r.hears(listener); !isOnly(added, "10.0.0.1:6881") {
 		t.Fatalf("told of %v", added)
 	}
-	r.step(swarm.PeerLeft{Peer: one}, swarm.PeerLeft{Peer: two})
+	r.Step(swarm.PeerLeft{Peer: one}, swarm.PeerLeft{Peer: two})
 	if _, dropped := r.hears(listener); !isOnly(dropped, "10.0.0.1:6881") {
 		t.Fatalf("told that %v went", dropped)
 	}
@@ -131,12 +132,12 @@ func TestBEP11WhoGoesAndComesBack(t *testing.T) {
 	key := r.join(joined{addr: "10.0.0.1:6881"})
 	r.hears(listener)
 	passing := r.join(joined{addr: "10.0.0.2:6881"})
-	r.step(swarm.PeerLeft{Peer: passing}, swarm.PeerLeft{Peer: key})
+	r.Step(swarm.PeerLeft{Peer: passing}, swarm.PeerLeft{Peer: key})
 	key = r.join(joined{addr: "10.0.0.1:6881"})
 	if added, dropped := r.hears(listener); len(added)+len(dropped) != 0 {
 		t.Fatalf("told of %v and %v: one passed by, the other is here as before", added, dropped)
 	}
-	r.step(swarm.PeerLeft{Peer: key})
+	r.Step(swarm.PeerLeft{Peer: key})
 	if added, dropped := r.hears(listener); len(added) != 0 || !isOnly(dropped, "10.0.0.1:6881") {
 		t.Fatalf("told of %v and %v", added, dropped)
 	}
@@ -161,7 +162,7 @@ func TestBEP11FiftyEntries(t *testing.T) {
 		}
 	}
 	for _, key := range keys {
-		r.step(swarm.PeerLeft{Peer: key})
+		r.Step(swarm.PeerLeft{Peer: key})
 	}
 	for range 4 {
 		_, dropped := r.hears(listener)
@@ -187,8 +188,8 @@ func TestBEP11FloodOfMessagesEnds(t *testing.T) {
 			t.Fatal("listens without end")
 		}
 	}
-	if !isBreach(r.closed[key].Err) {
-		t.Fatalf("closed: %v", r.closed[key].Err)
+	if !enginetest.IsBreach(r.Closed[key].Err) {
+		t.Fatalf("closed: %v", r.Closed[key].Err)
 	}
 }
 
@@ -208,7 +209,7 @@ func TestBEP11HearsayKeepsNobodyOut(t *testing.T) {
 	}
 	under := r.dials()
 	r.found(swarm.Tracker, addr("10.200.0.1:6881"))
-	r.step(swarm.DialFailed{Addr: under[len(under)-1]})
+	r.Step(swarm.DialFailed{Addr: under[len(under)-1]})
 	if got := r.dials(); !isOnly(got, "10.200.0.1:6881") {
 		t.Fatalf("dials %v next", got)
 	}
@@ -225,7 +226,7 @@ func TestBEP11OneAddressIsNotFlooded(t *testing.T) {
 		victim = append(victim, addrPort("192.0.2.1", 1000+port))
 	}
 	r.recv(key, pexOf(0, victim...))
-	r.wait(5 * time.Second)
+	r.Wait(5 * time.Second)
 	if got := r.dials(); len(got) > 2 {
 		t.Fatalf("dials one address %d times at once", len(got))
 	}

@@ -33,7 +33,7 @@ func TestBEP27OnlyTheTrackersPeersAreDialled(t *testing.T) {
 	} {
 		r := start(t, private)
 		r.found(tt.source, addr("10.0.0.1:6881"))
-		r.wait(time.Minute)
+		r.Wait(time.Minute)
 		if got := len(r.dials()); got == 1 != tt.dials {
 			t.Errorf("%s: %d dials", name, got)
 		}
@@ -53,13 +53,13 @@ func TestBEP27NoPeersAreExchanged(t *testing.T) {
 		r.join(joined{addr: a.String()})
 	}
 	intruder := r.join(joined{addr: "10.9.0.1:50000", incoming: true, port: 6881, dht: true})
-	said := r.sent[intruder]
+	said := r.Sent[intruder]
 	if id, ok := r.greeting(intruder).ID(wire.ExtPEX); ok {
 		t.Fatalf("offers peer exchange as %d", id)
 	}
 	r.recv(intruder, pexOf(0, crowdOf(50, 2)...), wire.Message{ID: wire.Port, Port: 7001})
 	r.waitAlive(5 * time.Minute)
-	for _, m := range append(said, r.sent[intruder]...) {
+	for _, m := range append(said, r.Sent[intruder]...) {
 		if !m.KeepAlive && (m.ID == wire.Port || m.ID == wire.Extended && m.ExtID == 12) {
 			t.Fatalf("says %+v", m)
 		}

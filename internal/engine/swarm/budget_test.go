@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
@@ -14,12 +15,12 @@ func TestMessagesOfNoUseHaveAnEnd(t *testing.T) {
 		"keep-alives":           {KeepAlive: true},
 		"unknown messages":      {ID: 99},
 		"large unknown ones":    {ID: 99, Payload: make([]byte, 1<<20)},
-		"unknown extensions":    extended(77, make([]byte, 100)),
-		"extension handshakes":  extended(0, []byte("de")),
+		"unknown extensions":    enginetest.Extended(77, make([]byte, 100)),
+		"extension handshakes":  enginetest.Extended(0, []byte("de")),
 		"peer exchange":         pexOf(0),
 		"DHT ports":             {ID: wire.Port, Port: 1},
-		"an extension's flood":  extended(16, []byte("hello")),
-		"an extension's volume": extended(16, make([]byte, 1000)),
+		"an extension's flood":  enginetest.Extended(16, []byte("hello")),
+		"an extension's volume": enginetest.Extended(16, make([]byte, 1000)),
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, func(c *swarm.Config, _ *idle) {
@@ -30,12 +31,12 @@ func TestMessagesOfNoUseHaveAnEnd(t *testing.T) {
 			n := 0
 			for ; n < 10_000 && !r.gone(enemy); n++ {
 				r.recv(enemy, m)
-				r.now = r.now.Add(time.Millisecond)
+				r.Now = r.Now.Add(time.Millisecond)
 			}
-			if c := r.closed[enemy]; !isBreach(c.Err) || c.Ban {
+			if c := r.Closed[enemy]; !enginetest.IsBreach(c.Err) || c.Ban {
 				t.Fatalf("%d messages: closed with %v", n, c.Err)
 			}
-			if len(r.closed) != 1 || r.m.Peer(friend) == nil {
+			if len(r.Closed) != 1 || r.m.Peer(friend) == nil {
 				t.Fatal("others are closed")
 			}
 		})
@@ -50,11 +51,11 @@ func TestModestPeerStays(t *testing.T) {
 	key := r.join(joined{addr: "10.0.0.1:6881"})
 	for range 24 * 60 {
 		r.recv(key, wire.Message{KeepAlive: true}, wire.Message{ID: 99, Payload: make([]byte, 1000)},
-			extended(16, make([]byte, 1000)), pexOf(0, crowdOf(50, 3)...))
-		r.wait(time.Minute)
-		r.effects, r.sent = nil, map[swarm.PeerKey][]wire.Message{}
+			enginetest.Extended(16, make([]byte, 1000)), pexOf(0, crowdOf(50, 3)...))
+		r.Wait(time.Minute)
+		r.Effects, r.Sent = nil, map[swarm.PeerKey][]wire.Message{}
 	}
-	if c, gone := r.closed[key]; gone {
+	if c, gone := r.Closed[key]; gone {
 		t.Fatalf("closed: %v", c.Err)
 	}
 }
@@ -62,17 +63,17 @@ func TestModestPeerStays(t *testing.T) {
 func TestSilenceIsKeptAliveAndEnds(t *testing.T) {
 	r := start(t, nil)
 	key := r.join(joined{})
-	r.sent[key] = nil
-	r.wait(100 * time.Second)
-	if got := r.sent[key]; len(got) != 1 || !got[0].KeepAlive {
+	r.Sent[key] = nil
+	r.Wait(100 * time.Second)
+	if got := r.Sent[key]; len(got) != 1 || !got[0].KeepAlive {
 		t.Fatalf("sent %v in 100 s: BEP 3 has a keep-alive within two minutes", got)
 	}
-	r.wait(70 * time.Second)
+	r.Wait(70 * time.Second)
 	if r.gone(key) {
 		t.Fatal("closed before three minutes")
 	}
-	r.wait(21 * time.Second)
-	if r.closed[key].Err != swarm.ErrIdle {
-		t.Fatalf("closed %v", r.closed)
+	r.Wait(21 * time.Second)
+	if r.Closed[key].Err != swarm.ErrIdle {
+		t.Fatalf("closed %v", r.Closed)
 	}
 }

@@ -43,63 +43,21 @@ func (c *candidate) rank() int {
 	return 0
 }
 
-// waiting is a heap of candidates, the one that may be tried first on top.
-type waiting []*candidate
-
-func (h waiting) Len() int { return len(h) }
-func (h waiting) Less(i, j int) bool {
-	if a, b := h[i].notUntil, h[j].notUntil; !a.Equal(b) {
+// Before implements heap.Item, for the heap of those that are ready, the best first, and
+// for that of those that wait, the one that may be tried first.
+func (c *candidate) Before(other *candidate) bool {
+	if c.state == isReady {
+		if a, b := c.rank(), other.rank(); a != b {
+			return a > b
+		}
+	} else if a, b := c.notUntil, other.notUntil; !a.Equal(b) {
 		return a.Before(b)
 	}
-	return h[i].number < h[j].number
-}
-func (h waiting) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].at, h[j].at = i, j
+	return c.number < other.number
 }
 
-// Push implements heap.Interface.
-func (h *waiting) Push(x any) {
-	c := x.(*candidate)
-	c.at = len(*h)
-	*h = append(*h, c)
-}
-
-// Pop implements heap.Interface.
-func (h *waiting) Pop() any { return pop((*[]*candidate)(h)) }
-
-// ready is a heap of candidates, the best on top.
-type ready []*candidate
-
-func (h ready) Len() int { return len(h) }
-func (h ready) Less(i, j int) bool {
-	if a, b := h[i].rank(), h[j].rank(); a != b {
-		return a > b
-	}
-	return h[i].number < h[j].number
-}
-func (h ready) Swap(i, j int) {
-	h[i], h[j] = h[j], h[i]
-	h[i].at, h[j].at = i, j
-}
-
-// Push implements heap.Interface.
-func (h *ready) Push(x any) {
-	c := x.(*candidate)
-	c.at = len(*h)
-	*h = append(*h, c)
-}
-
-// Pop implements heap.Interface.
-func (h *ready) Pop() any { return pop((*[]*candidate)(h)) }
-
-func pop(h *[]*candidate) *candidate {
-	n := len(*h) - 1
-	c := (*h)[n]
-	(*h)[n] = nil
-	*h = (*h)[:n]
-	return c
-}
+// Place implements heap.Item.
+func (c *candidate) Place() *int { return &c.at }
 
 // byNumber sorts candidates in the order they came.
 type byNumber []*candidate

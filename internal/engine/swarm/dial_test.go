@@ -22,7 +22,7 @@ func TestSeedDialsWithoutHaste(t *testing.T) {
 	if n := len(r.dials()); n != 1 {
 		t.Fatalf("%d dials at once", n)
 	}
-	r.wait(20 * time.Second)
+	r.Wait(20 * time.Second)
 	if n := len(r.dials()); n != 3 {
 		t.Fatalf("%d more dials while those go on: want four half-open at most", n)
 	}
@@ -35,7 +35,7 @@ func TestSeedDialsWithoutHaste(t *testing.T) {
 			r.join(joined{addr: a.String()})
 		}
 		r.alive()
-		r.wait(time.Second)
+		r.Wait(time.Second)
 	}
 	if n != 40 {
 		t.Fatalf("fills %d of 80 places by itself, want half of them", n)
@@ -47,18 +47,18 @@ func TestSeedDialsNoSeeds(t *testing.T) {
 	r := start(t, wants(swarm.Leechers))
 	teller := r.join(joined{})
 	r.recv(teller, pexOf(wire.PEXUploadOnly, flagged))
-	r.wait(10 * time.Second)
+	r.Wait(10 * time.Second)
 	if got := r.dials(); len(got) != 0 {
 		t.Fatalf("dials %v, which peer exchange calls a seed", got)
 	}
 	r.found(swarm.Tracker, met)
-	r.wait(3 * time.Second)
+	r.Wait(3 * time.Second)
 	if got := r.dials(); len(got) != 1 || got[0] != met {
 		t.Fatalf("dials %v", got)
 	}
 	key := r.join(joined{addr: met.String(), seed: true})
-	r.step(swarm.PeerLeft{Peer: key})
-	r.wait(time.Hour)
+	r.Step(swarm.PeerLeft{Peer: key})
+	r.Wait(time.Hour)
 	if got := r.dials(); len(got) != 0 {
 		t.Fatalf("dials %v, whom it knows as a seed", got)
 	}
@@ -66,9 +66,9 @@ func TestSeedDialsNoSeeds(t *testing.T) {
 	if got := r.dials(); len(got) != 1 || got[0] != leecher {
 		t.Fatalf("dials %v", got)
 	}
-	r.step(swarm.DialFailed{Addr: leecher})
+	r.Step(swarm.DialFailed{Addr: leecher})
 	r.c.wants = swarm.Anybody // something is missing again
-	r.step()
+	r.Step()
 	if got := r.dials(); len(got) != 2 {
 		t.Fatalf("dials %v, now that seeds are wanted", got)
 	}
@@ -77,7 +77,7 @@ func TestSeedDialsNoSeeds(t *testing.T) {
 func TestNobodyIsDialledWhilePaused(t *testing.T) {
 	r := start(t, wants(swarm.Nobody))
 	r.found(swarm.User, addr("10.0.0.1:6881"))
-	r.wait(time.Hour)
+	r.Wait(time.Hour)
 	if n := len(r.dials()); n != 0 {
 		t.Fatalf("%d dials", n)
 	}
@@ -109,7 +109,7 @@ func TestFewDialsGoToOneAddress(t *testing.T) {
 			r.join(joined{addr: a.String()})
 		}
 		r.alive()
-		r.wait(31 * time.Second)
+		r.Wait(31 * time.Second)
 		first = r.dials()
 	}
 	if n := r.m.Stats().Peers; n != 4 {
@@ -128,13 +128,13 @@ func TestBannedPeerIsRefusedAndNotDialled(t *testing.T) {
 	r.found(swarm.Tracker, a)
 	r.dials()
 	key := r.join(joined{addr: a.String(), id: "-XX0001-aaaaaaaaaaaa"})
-	r.step(within(func() { r.m.Close(r.m.Peer(key), swarm.Breach("forged"), true) }))
-	if !r.closed[key].Ban {
+	r.Step(within(func() { r.m.Close(r.m.Peer(key), swarm.Breach("forged"), true) }))
+	if !r.Closed[key].Ban {
 		t.Fatal("the driver is not told")
 	}
 	again := r.join(joined{addr: "10.0.0.1:50000", incoming: true, id: "-XX0001-aaaaaaaaaaaa", silent: true})
-	if r.closed[again].Err != swarm.ErrBanned {
-		t.Fatalf("closed with %v", r.closed[again].Err)
+	if r.Closed[again].Err != swarm.ErrBanned {
+		t.Fatalf("closed with %v", r.Closed[again].Err)
 	}
 	neighbour := r.join(joined{addr: "10.0.0.1:50001", incoming: true})
 	if r.gone(neighbour) {
@@ -159,14 +159,14 @@ func TestSeedIsDialledAgainAsSoonAsSomethingIsMissing(t *testing.T) {
 	a := addr("10.0.0.1:6881")
 	for name, end := range map[string]func(r *rig, key swarm.PeerKey){
 		"it left while we were complete": func(r *rig, key swarm.PeerKey) {
-			r.step(swarm.PeerLeft{Peer: key})
+			r.Step(swarm.PeerLeft{Peer: key})
 			r.c.wants = swarm.Anybody
-			r.step()
+			r.Step()
 		},
 		"it was on its way out when the wish changed": func(r *rig, key swarm.PeerKey) {
 			r.c.wants = swarm.Anybody
-			r.step()
-			r.step(swarm.PeerLeft{Peer: key})
+			r.Step()
+			r.Step(swarm.PeerLeft{Peer: key})
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -175,15 +175,15 @@ func TestSeedIsDialledAgainAsSoonAsSomethingIsMissing(t *testing.T) {
 			r.dials()
 			key := r.join(joined{addr: a.String(), seed: true})
 			r.c.wants = swarm.Leechers
-			r.wait(5 * time.Second)
+			r.Wait(5 * time.Second)
 			end(r, key)
 			if got := r.dials(); len(got) != 1 || got[0] != a {
 				t.Fatalf("dials %v", got)
 			}
 			// One that hangs up all the same is paused.
-			r.wait(time.Second)
-			r.step(swarm.PeerLeft{Peer: r.join(joined{addr: a.String(), seed: true})})
-			r.wait(10 * time.Second)
+			r.Wait(time.Second)
+			r.Step(swarm.PeerLeft{Peer: r.join(joined{addr: a.String(), seed: true})})
+			r.Wait(10 * time.Second)
 			if got := r.dials(); len(got) != 0 {
 				t.Fatalf("dials %v, which has just hung up", got)
 			}

@@ -3,10 +3,11 @@
 package swarm
 
 import (
-	"container/heap"
 	"net/netip"
 	"sort"
 	"time"
+
+	"github.com/shoal-p2p/shoal/internal/heap"
 )
 
 const (
@@ -31,10 +32,10 @@ const (
 // at that is not due.
 type dialer struct {
 	known    map[netip.AddrPort]*candidate
-	waiting  waiting      // not before a time
-	ready    ready        // to be dialled, best first
-	parked   []*candidate // seeds, while we want leechers only
-	hearsay  []*candidate // those known from other peers alone
+	waiting  heap.Heap[*candidate] // not before a time
+	ready    heap.Heap[*candidate] // to be dialled, best first
+	parked   []*candidate          // seeds, while we want leechers only
+	hearsay  []*candidate          // those known from other peers alone
 	half     int
 	halfAt   map[netip.Addr]int
 	number   uint64
@@ -96,7 +97,7 @@ func (d *dialer) hear(c *candidate, said candidate) {
 	d.number++
 	c.number = d.number
 	if c.state == isReady {
-		heap.Fix(&d.ready, c.at)
+		d.ready.Fix(c)
 	}
 }
 
@@ -135,9 +136,9 @@ func (d *dialer) noHearsay(c *candidate) {
 func (d *dialer) take(c *candidate) {
 	switch c.state {
 	case isWaiting:
-		heap.Remove(&d.waiting, c.at)
+		d.waiting.Remove(c)
 	case isReady:
-		heap.Remove(&d.ready, c.at)
+		d.ready.Remove(c)
 	case isParked:
 		n := len(d.parked) - 1
 		last := d.parked[n]
@@ -158,9 +159,9 @@ func (d *dialer) put(c *candidate, s candidateState) {
 	c.state = s
 	switch s {
 	case isWaiting:
-		heap.Push(&d.waiting, c)
+		d.waiting.Push(c)
 	case isReady:
-		heap.Push(&d.ready, c)
+		d.ready.Push(c)
 	case isParked:
 		c.at = len(d.parked)
 		d.parked = append(d.parked, c)

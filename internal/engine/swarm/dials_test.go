@@ -8,20 +8,21 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
 
 func TestDialsHalfOpenAtMostAndTheUsersPeersFirst(t *testing.T) {
 	r := start(t, func(c *swarm.Config, _ *idle) { c.MaxHalfOpen = 3 })
-	r.step(swarm.PeersFound{Addrs: crowdOf(10, 1)})
+	r.Step(swarm.PeersFound{Addrs: crowdOf(10, 1)})
 	first := r.dials()
 	if len(first) != 3 {
 		t.Fatalf("%d dials at once", len(first))
 	}
 	mine := addr("192.0.2.1:7000")
-	r.step(swarm.PeersFound{Addrs: []netip.AddrPort{mine}, Source: swarm.User})
-	r.step(swarm.DialFailed{Addr: first[0]})
+	r.Step(swarm.PeersFound{Addrs: []netip.AddrPort{mine}, Source: swarm.User})
+	r.Step(swarm.DialFailed{Addr: first[0]})
 	if got := r.dials(); len(got) != 1 || got[0] != mine {
 		t.Fatalf("dials %v next", got)
 	}
@@ -30,15 +31,15 @@ func TestDialsHalfOpenAtMostAndTheUsersPeersFirst(t *testing.T) {
 func TestFailedDialsAreRepeatedLessAndLess(t *testing.T) {
 	r := start(t, nil)
 	a := addr("10.0.0.1:6881")
-	r.step(swarm.PeersFound{Addrs: []netip.AddrPort{a}})
+	r.Step(swarm.PeersFound{Addrs: []netip.AddrPort{a}})
 	var at []time.Duration
-	began := r.now
+	began := r.Now
 	for range 2000 {
 		for range r.dials() {
-			at = append(at, r.now.Sub(began))
-			r.step(swarm.DialFailed{Addr: a})
+			at = append(at, r.Now.Sub(began))
+			r.Step(swarm.DialFailed{Addr: a})
 		}
-		r.wait(time.Second)
+		r.Wait(time.Second)
 	}
 	if len(at) < 4 || len(at) > 8 {
 		t.Fatalf("%d dials in half an hour: %v", len(at), at)
@@ -57,18 +58,18 @@ func TestAddressThatTheUserNamesIsDialledAtOnce(t *testing.T) {
 	r.found(swarm.DHT, a)
 	for range 4 {
 		for range r.dials() {
-			r.step(swarm.DialFailed{Addr: a})
+			r.Step(swarm.DialFailed{Addr: a})
 		}
-		r.wait(time.Minute)
+		r.Wait(time.Minute)
 	}
 	r.dials()
-	r.step(swarm.DialFailed{Addr: a})
+	r.Step(swarm.DialFailed{Addr: a})
 	r.found(swarm.User, a)
 	if got := r.dials(); len(got) != 1 {
 		t.Fatalf("dials %v", got)
 	}
-	r.step(swarm.DialFailed{Addr: a})
-	r.wait(16 * time.Second)
+	r.Step(swarm.DialFailed{Addr: a})
+	r.Wait(16 * time.Second)
 	if got := r.dials(); len(got) != 1 {
 		t.Fatalf("dials %v: the back-off did not begin anew", got)
 	}
@@ -78,15 +79,15 @@ func TestAddressThatTheUserNamesIsDialledAtOnce(t *testing.T) {
 func TestPeerThatHangsUpIsPausedLikeAFailure(t *testing.T) {
 	r := start(t, nil)
 	a := addr("10.0.0.1:6881")
-	r.step(swarm.PeersFound{Addrs: []netip.AddrPort{a}})
+	r.Step(swarm.PeersFound{Addrs: []netip.AddrPort{a}})
 	n := 0
 	for range 1800 {
 		for range r.dials() {
 			n++
 			key := r.join(joined{addr: a.String()})
-			r.step(swarm.PeerLeft{Peer: key})
+			r.Step(swarm.PeerLeft{Peer: key})
 		}
-		r.wait(time.Second)
+		r.Wait(time.Second)
 	}
 	if n > 8 {
 		t.Fatalf("connected %d times in half an hour", n)
@@ -102,22 +103,22 @@ func TestAddressOfAConnectedPeerIsNotDialledInVain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, nil)
 			r.join(in)
-			r.wait(time.Minute)
+			r.Wait(time.Minute)
 			n := 0
-			r.step(swarm.PeersFound{Addrs: []netip.AddrPort{a}})
+			r.Step(swarm.PeersFound{Addrs: []netip.AddrPort{a}})
 			for range 1000 {
 				for range r.dials() {
 					n++
 					r.join(joined{addr: a.String(), id: in.id})
 				}
 				r.recv(1, wire.Message{KeepAlive: true})
-				r.wait(time.Second)
+				r.Wait(time.Second)
 			}
 			if n > 1 {
 				t.Fatalf("dialled %d times while connected", n)
 			}
-			r.step(swarm.PeerLeft{Peer: 1})
-			r.wait(time.Minute)
+			r.Step(swarm.PeerLeft{Peer: 1})
+			r.Wait(time.Minute)
 			if got := r.dials(); len(got) != 1 {
 				t.Fatalf("%d dials after it left", len(got))
 			}
@@ -130,15 +131,15 @@ func TestOurselvesAreDialledOnce(t *testing.T) {
 	a := addr("10.0.0.1:6881")
 	n := 0
 	for range 600 {
-		r.step(swarm.PeersFound{Addrs: []netip.AddrPort{a}})
+		r.Step(swarm.PeersFound{Addrs: []netip.AddrPort{a}})
 		for range r.dials() {
 			n++
 			key := r.join(joined{addr: a.String(), id: string(r.cfg.PeerID[:]), silent: true})
-			if r.closed[key].Err != swarm.ErrSelf {
-				t.Fatalf("closed with %v", r.closed[key].Err)
+			if r.Closed[key].Err != swarm.ErrSelf {
+				t.Fatalf("closed with %v", r.Closed[key].Err)
 			}
 		}
-		r.wait(time.Second)
+		r.Wait(time.Second)
 	}
 	if n != 1 {
 		t.Fatalf("dialled ourselves %d times", n)
@@ -154,17 +155,17 @@ func TestCrossingDialsKeepOneConnection(t *testing.T) {
 		r := start(t, func(c *swarm.Config, _ *idle) { copy(c.PeerID[:], own) })
 		dialled := joined{addr: "10.0.0.1:6881", id: other}
 		came := joined{addr: "10.0.0.1:50000", incoming: true, id: other}
-		r.step(swarm.PeersFound{Addrs: []netip.AddrPort{addr(dialled.addr)}})
+		r.Step(swarm.PeersFound{Addrs: []netip.AddrPort{addr(dialled.addr)}})
 		order := []joined{dialled, came}
 		if !ownFirst {
 			slices.Reverse(order)
 		}
 		for _, j := range order {
 			r.join(j)
-			r.wait(100 * time.Millisecond)
+			r.Wait(100 * time.Millisecond)
 		}
 		for key := swarm.PeerKey(1); key <= 2; key++ {
-			if _, gone := r.closed[key]; !gone {
+			if _, gone := r.Closed[key]; !gone {
 				if order[key-1].incoming {
 					keepsOther = true
 				} else {
@@ -191,9 +192,9 @@ func TestCrossingDialsKeepOneConnection(t *testing.T) {
 func TestSecondConnectionLaterIsRefused(t *testing.T) {
 	r := start(t, func(c *swarm.Config, _ *idle) { copy(c.PeerID[:], "-XX0001-zzzzzzzzzzzz") })
 	first := r.join(joined{addr: "10.0.0.1:6881", id: "-XX0001-000000000000"})
-	r.wait(30 * time.Second)
+	r.Wait(30 * time.Second)
 	second := r.join(joined{addr: "10.9.9.9:50000", incoming: true, id: "-XX0001-000000000000", silent: true})
-	if _, gone := r.closed[first]; gone || r.closed[second].Err != swarm.ErrDuplicate {
+	if _, gone := r.Closed[first]; gone || r.Closed[second].Err != swarm.ErrDuplicate {
 		t.Fatal("a peer id that is taken must not push out its owner")
 	}
 }
@@ -207,23 +208,23 @@ func TestHearsayDoesNotCrowdOutTheTracker(t *testing.T) {
 		for _, a := range crowdOf(wire.MaxPEXPeers, i) {
 			msg.Added = append(msg.Added, wire.PEXPeer{Addr: a})
 		}
-		r.recv(enemy, extended(pexID, msg.Append(nil)))
-		r.wait(31 * time.Second)
+		r.recv(enemy, enginetest.Extended(pexID, msg.Append(nil)))
+		r.Wait(31 * time.Second)
 		for _, a := range r.dials() {
-			r.step(swarm.DialFailed{Addr: a})
+			r.Step(swarm.DialFailed{Addr: a})
 		}
 	}
 	if n := r.m.Stats().Known; n > 1000 {
 		t.Fatalf("remembers %d addresses on the word of one peer", n)
 	}
 	real := addr("192.0.2.1:6881")
-	r.step(swarm.PeersFound{Addrs: []netip.AddrPort{real}})
+	r.Step(swarm.PeersFound{Addrs: []netip.AddrPort{real}})
 	for range 3 {
 		for _, a := range r.dials() {
 			if a == real {
 				return
 			}
-			r.step(swarm.DialFailed{Addr: a})
+			r.Step(swarm.DialFailed{Addr: a})
 		}
 	}
 	t.Fatal("the tracker's address waits behind the flood")
@@ -234,8 +235,8 @@ func TestConnectionLimitRefusesTheNext(t *testing.T) {
 	r.join(joined{})
 	r.join(joined{})
 	third := r.join(joined{silent: true})
-	if r.closed[third].Err != swarm.ErrFull || len(r.closed) != 1 {
-		t.Fatalf("closed %v", r.closed)
+	if r.Closed[third].Err != swarm.ErrFull || len(r.Closed) != 1 {
+		t.Fatalf("closed %v", r.Closed)
 	}
 }
 
@@ -251,8 +252,8 @@ func TestPrivateTorrentExchangesNoPeers(t *testing.T) {
 		}
 	}
 	msg := wire.PEX{Added: []wire.PEXPeer{{Addr: addr("192.0.2.1:6881")}}}
-	r.recv(a, extended(pexID, msg.Append(nil)))
-	r.wait(3 * time.Minute)
+	r.recv(a, enginetest.Extended(pexID, msg.Append(nil)))
+	r.Wait(3 * time.Minute)
 	if len(r.dials()) != 0 {
 		t.Fatal("dials what peer exchange said")
 	}
@@ -267,7 +268,7 @@ func TestPeerExchangeTellsWhoCameAndWent(t *testing.T) {
 	other := r.join(joined{addr: "10.0.0.1:50000", incoming: true, port: 7000})
 	r.join(joined{}) // over WebRTC: nobody could dial it
 	alive := func() {
-		for key := listener; key <= r.nextKey; key++ {
+		for key := listener; key <= r.Last; key++ {
 			if key != other {
 				r.recv(key, wire.Message{KeepAlive: true})
 			}
@@ -276,7 +277,7 @@ func TestPeerExchangeTellsWhoCameAndWent(t *testing.T) {
 	told := func() (p wire.PEX) {
 		t.Helper()
 		alive()
-		r.wait(61 * time.Second)
+		r.Wait(61 * time.Second)
 		got := r.ext(listener, 12)
 		if len(got) != 1 {
 			t.Fatalf("%d messages", len(got))
@@ -290,7 +291,7 @@ func TestPeerExchangeTellsWhoCameAndWent(t *testing.T) {
 	if p := told(); len(p.Added) != 1 || p.Added[0].Addr != addr("10.0.0.1:7000") || len(p.Dropped) != 0 {
 		t.Fatalf("told %+v", p)
 	}
-	r.step(swarm.PeerLeft{Peer: other})
+	r.Step(swarm.PeerLeft{Peer: other})
 	if p := told(); len(p.Added) != 0 || len(p.Dropped) != 1 {
 		t.Fatalf("told %+v", p)
 	}
@@ -301,10 +302,10 @@ func TestPeerThatTellsManyPortsKeepsNobodyBusy(t *testing.T) {
 	key := r.join(joined{addr: "10.0.0.1:50000", incoming: true})
 	for port := range 300 {
 		h := wire.ExtHandshake{Port: 1000 + port}
-		r.recv(key, extended(wire.ExtHandshakeID, h.Append(nil)))
-		r.step(swarm.PeersFound{Addrs: []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("10.0.0.1"), uint16(1000+port))}})
+		r.recv(key, enginetest.Extended(wire.ExtHandshakeID, h.Append(nil)))
+		r.Step(swarm.PeersFound{Addrs: []netip.AddrPort{netip.AddrPortFrom(netip.MustParseAddr("10.0.0.1"), uint16(1000+port))}})
 	}
-	r.wait(time.Minute)
+	r.Wait(time.Minute)
 	if n := len(r.dials()); n != 0 {
 		t.Fatalf("%d dials to a peer that is connected", n)
 	}
@@ -329,7 +330,7 @@ func TestTrackerTakesTheRoomOfHearsay(t *testing.T) {
 	mine := addr("192.0.2.3:6881")
 	r.found(swarm.User, mine) // is remembered at any rate
 	r.c.wants = swarm.Anybody
-	r.step()
+	r.Step()
 	if got := r.dials(); got[0] != mine || isOneOf(told, got) {
 		t.Fatalf("dials %v first", got)
 	}
@@ -343,11 +344,11 @@ func TestRefusedDialIsRepeated(t *testing.T) {
 	r.found(swarm.Tracker, a)
 	r.dials()
 	came := r.join(joined{})
-	if key := r.join(joined{addr: a.String(), silent: true}); r.closed[key].Err != swarm.ErrFull {
-		t.Fatalf("closed %v", r.closed)
+	if key := r.join(joined{addr: a.String(), silent: true}); r.Closed[key].Err != swarm.ErrFull {
+		t.Fatalf("closed %v", r.Closed)
 	}
-	r.step(swarm.PeerLeft{Peer: came})
-	r.wait(time.Minute)
+	r.Step(swarm.PeerLeft{Peer: came})
+	r.Wait(time.Minute)
 	if got := r.dials(); len(got) != 1 || got[0] != a {
 		t.Fatalf("dials %v", got)
 	}

@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
@@ -22,32 +23,32 @@ func TestExtensionOfTheApplication(t *testing.T) {
 	if id, _ := h.ID("sh_other"); id != 17 {
 		t.Fatalf("wants sh_other as %d", id)
 	}
-	r.step(swarm.SendExt{Peer: key, Name: "sh_chat", Payload: []byte("too early")})
+	r.Step(swarm.SendExt{Peer: key, Name: "sh_chat", Payload: []byte("too early")})
 	theirs := wire.ExtHandshake{M: []wire.Extension{{Name: "sh_chat", ID: 40}, {Name: "xx_unheard_of", ID: 41}}}
-	r.recv(key, extended(wire.ExtHandshakeID, theirs.Append(nil)))
+	r.recv(key, enginetest.Extended(wire.ExtHandshakeID, theirs.Append(nil)))
 	if got := did[swarm.Speaks](r); len(got) != 1 || got[0] != (swarm.Speaks{Peer: key, Name: "sh_chat"}) {
 		t.Fatalf("the application is told of %+v", got)
 	}
 	if p := r.m.Peer(key); !p.Speaks("sh_chat") || !p.Speaks("xx_unheard_of") || p.Speaks("sh_other") {
 		t.Fatal("what the peer speaks is not kept")
 	}
-	r.step(swarm.SendExt{Peer: key, Name: "sh_chat", Payload: []byte("hello")})
+	r.Step(swarm.SendExt{Peer: key, Name: "sh_chat", Payload: []byte("hello")})
 	if got := r.ext(key, 40); len(got) != 1 || string(got[0]) != "hello" {
 		t.Fatalf("sent %q", got)
 	}
-	r.recv(key, extended(16, []byte("hello yourself")))
+	r.recv(key, enginetest.Extended(16, []byte("hello yourself")))
 	if got := did[swarm.GotExt](r); len(got) != 1 || got[0].Peer != key || got[0].Name != "sh_chat" || string(got[0].Payload) != "hello yourself" {
 		t.Fatalf("%+v", got)
 	}
 	// BEP 10: "Setting this value to zero means that the extension is not supported or disabled."
 	off := wire.ExtHandshake{M: []wire.Extension{{Name: "sh_chat", ID: 0}}}
-	r.recv(key, extended(wire.ExtHandshakeID, off.Append(nil)))
-	r.step(swarm.SendExt{Peer: key, Name: "sh_chat", Payload: []byte("anybody there")})
+	r.recv(key, enginetest.Extended(wire.ExtHandshakeID, off.Append(nil)))
+	r.Step(swarm.SendExt{Peer: key, Name: "sh_chat", Payload: []byte("anybody there")})
 	if got := r.ext(key, 40); len(got) != 0 {
 		t.Fatalf("sent %q to who switched it off", got)
 	}
-	r.recv(key, extended(16, make([]byte, 101)))
-	if !isBreach(r.closed[key].Err) {
+	r.recv(key, enginetest.Extended(16, make([]byte, 101)))
+	if !enginetest.IsBreach(r.Closed[key].Err) {
 		t.Fatal("a message over its limit is let through")
 	}
 }
@@ -62,7 +63,7 @@ func TestNamesOfAPeerAreBounded(t *testing.T) {
 		for n := range 100 {
 			h.M = append(h.M, wire.Extension{Name: strings.Repeat(string(rune('a'+k)), 20) + string(rune('0'+n)), ID: 9})
 		}
-		r.recv(key, extended(wire.ExtHandshakeID, h.Append(nil)))
+		r.recv(key, enginetest.Extended(wire.ExtHandshakeID, h.Append(nil)))
 	}
 	n := 0
 	for k := range 20 {

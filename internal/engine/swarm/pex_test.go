@@ -7,17 +7,18 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
 
 // told are the peer exchange messages sent to a peer since the last look.
 func (r *rig) told(key swarm.PeerKey) (list []wire.PEX) {
-	r.t.Helper()
+	r.T.Helper()
 	for _, b := range r.ext(key, 12) {
 		p, err := wire.ParsePEX(b)
 		if err != nil {
-			r.t.Fatal(err)
+			r.T.Fatal(err)
 		}
 		list = append(list, p)
 	}
@@ -88,21 +89,21 @@ func TestPeerExchangeConvergesWhateverComesAndGoes(t *testing.T) {
 			a := crowd[round*25+k]
 			key := r.join(joined{addr: a.String()})
 			at[key], believes[key] = a, map[netip.AddrPort]bool{}
-			r.wait(time.Duration(k) * 100 * time.Millisecond)
+			r.Wait(time.Duration(k) * 100 * time.Millisecond)
 		}
 		for k := range 5 {
 			key := swarm.PeerKey(round*25 + 3*k + 1)
-			r.step(swarm.PeerLeft{Peer: key})
+			r.Step(swarm.PeerLeft{Peer: key})
 			delete(at, key)
 			delete(believes, key)
 		}
 		r.alive()
-		r.wait(45 * time.Second)
+		r.Wait(45 * time.Second)
 		hear()
 	}
 	for range 8 {
 		r.alive()
-		r.wait(time.Minute)
+		r.Wait(time.Minute)
 		hear()
 	}
 	for key, set := range believes {
@@ -120,12 +121,12 @@ func TestPeerExchangeIsSpreadOverTime(t *testing.T) {
 	}
 	r.alive()
 	most, steps := 0, 0
-	for end := r.now.Add(2 * time.Minute); r.now.Before(end); steps++ {
-		r.sent = map[swarm.PeerKey][]wire.Message{}
-		r.now = r.m.Deadline()
-		r.step()
+	for end := r.Now.Add(2 * time.Minute); r.Now.Before(end); steps++ {
+		r.Sent = map[swarm.PeerKey][]wire.Message{}
+		r.Now = r.m.Deadline()
+		r.Step()
 		n := 0
-		for key := range r.sent {
+		for key := range r.Sent {
 			n += len(r.told(key))
 		}
 		most = max(most, n)
@@ -138,8 +139,8 @@ func TestPeerExchangeIsSpreadOverTime(t *testing.T) {
 func TestRubbishInPeerExchangeClosesThePeer(t *testing.T) {
 	r := start(t, nil)
 	key := r.join(joined{})
-	r.recv(key, extended(pexID, []byte("d5:added5:12345e")))
-	if !isBreach(r.closed[key].Err) {
-		t.Fatalf("closed with %v", r.closed[key].Err)
+	r.recv(key, enginetest.Extended(pexID, []byte("d5:added5:12345e")))
+	if !enginetest.IsBreach(r.Closed[key].Err) {
+		t.Fatalf("closed with %v", r.Closed[key].Err)
 	}
 }

@@ -25,14 +25,14 @@ func TestOneAddressTakesFewPlaces(t *testing.T) {
 				j := tt.join
 				j.addr, j.incoming = tt.addr(k), true
 				key := r.join(j)
-				if r.gone(key) && r.closed[key].Err != swarm.ErrCrowd {
-					t.Fatalf("closed with %v", r.closed[key].Err)
+				if r.gone(key) && r.Closed[key].Err != swarm.ErrCrowd {
+					t.Fatalf("closed with %v", r.Closed[key].Err)
 				}
 			}
 			if n := r.m.Stats().Peers; n != tt.most {
 				t.Fatalf("%d connections", n)
 			}
-			r.step(swarm.PeerLeft{Peer: 1})
+			r.Step(swarm.PeerLeft{Peer: 1})
 			if r.gone(r.join(joined{addr: tt.addr(100), incoming: true})) {
 				t.Fatal("no place when one has left")
 			}
@@ -56,12 +56,12 @@ func TestNewcomerTakesThePlaceOfTheMostUseless(t *testing.T) {
 		t.Fatal("gone while there was room")
 	}
 	young := r.join(joined{silent: true})
-	if r.closed[young].Err != swarm.ErrFull || r.gone(2) {
+	if r.Closed[young].Err != swarm.ErrFull || r.gone(2) {
 		t.Fatal("a peer must have the time to become useful")
 	}
 	r.waitAlive(time.Minute)
-	if key := r.join(joined{}); r.gone(key) || r.closed[2].Err != swarm.ErrEvicted {
-		t.Fatalf("closed %v", r.closed)
+	if key := r.join(joined{}); r.gone(key) || r.Closed[2].Err != swarm.ErrEvicted {
+		t.Fatalf("closed %v", r.Closed)
 	}
 }
 
@@ -75,7 +75,7 @@ func TestSlowestGoesNowAndThen(t *testing.T) {
 	r.c.worth[7] = 10
 	r.waitAlive(2 * time.Minute)
 	for k := range 60 {
-		r.wait(time.Second)
+		r.Wait(time.Second)
 		key := r.join(joined{})
 		if k == 0 && (r.gone(key) || !r.gone(7)) {
 			t.Fatal("the slowest stays")
@@ -94,9 +94,9 @@ func TestSlowestGoesNowAndThen(t *testing.T) {
 
 func TestWebSeedTakesNoPlaceAndHearsNothing(t *testing.T) {
 	r := start(t, full(1))
-	r.nextKey++
-	server := r.nextKey
-	r.step(swarm.PeerJoined{Peer: server, WebSeed: true, URL: "https://example.org/film"})
+	r.Last++
+	server := r.Last
+	r.Step(swarm.PeerJoined{Peer: server, WebSeed: true, URL: "https://example.org/film"})
 	if r.gone(server) || r.gone(r.join(joined{})) {
 		t.Fatal("refused")
 	}
@@ -104,13 +104,13 @@ func TestWebSeedTakesNoPlaceAndHearsNothing(t *testing.T) {
 		t.Fatalf("%+v", s)
 	}
 	r.waitAlive(10 * time.Minute)
-	if len(r.sent[server]) != 0 {
-		t.Fatalf("sent %v", r.sent[server])
+	if len(r.Sent[server]) != 0 {
+		t.Fatalf("sent %v", r.Sent[server])
 	}
 	if r.m.Peer(server) == nil {
 		t.Fatal("dropped for its silence")
 	}
-	r.step(swarm.PeerLeft{Peer: server})
+	r.Step(swarm.PeerLeft{Peer: server})
 	if r.m.Stats().WebSeeds != 0 || r.c.left != 1 {
 		t.Fatal("still there")
 	}
@@ -127,6 +127,6 @@ func TestUselessAndSlowestGoOneAfterTheOther(t *testing.T) {
 	r.join(joined{})
 	r.join(joined{})
 	if !r.gone(1) || !r.gone(2) || r.gone(3) {
-		t.Fatalf("closed %v", r.closed)
+		t.Fatalf("closed %v", r.Closed)
 	}
 }

@@ -32,13 +32,13 @@ func TestTorrentThatTurnsOutPrivate(t *testing.T) {
 		t.Fatal("peer exchange is not offered")
 	}
 
-	r.step(within(r.m.SetPrivate))
-	r.step(within(r.m.SetPrivate))
+	r.Step(within(r.m.SetPrivate))
+	r.Step(within(r.m.SetPrivate))
 	if n := len(did[swarm.Private](r)); n != 1 {
 		t.Fatalf("the driver is told %d times", n)
 	}
-	if len(r.closed) != 1 || r.closed[keyDHT].Err != swarm.ErrPrivate {
-		t.Fatalf("closed %v", r.closed)
+	if len(r.Closed) != 1 || r.Closed[keyDHT].Err != swarm.ErrPrivate {
+		t.Fatalf("closed %v", r.Closed)
 	}
 	for _, key := range []swarm.PeerKey{keyTold, keyBoth, came} {
 		if id, ok := r.greeting(key).ID(wire.ExtPEX); !ok || id != 0 {
@@ -49,7 +49,7 @@ func TestTorrentThatTurnsOutPrivate(t *testing.T) {
 		t.Fatalf("remembers %d addresses", k)
 	}
 	late := r.join(joined{addr: under[0].String(), silent: true})
-	if r.closed[late].Err != swarm.ErrPrivate {
+	if r.Closed[late].Err != swarm.ErrPrivate {
 		t.Fatal("keeps whom it was dialling on hearsay")
 	}
 	r.found(swarm.DHT, crowdOf(3, 7)...)
@@ -71,7 +71,7 @@ func TestPortIsToldToWhoHasANode(t *testing.T) {
 	port := func(private, dht bool) int {
 		r := start(t, func(c *swarm.Config, _ *idle) { c.DHTPort, c.Private = 7001, private })
 		key := r.join(joined{addr: "10.0.0.1:50000", incoming: true, dht: dht})
-		for _, m := range r.sent[key] {
+		for _, m := range r.Sent[key] {
 			if m.ID == wire.Port && !m.KeepAlive {
 				return int(m.Port)
 			}

@@ -1,14 +1,13 @@
 package swarm_test
 
 import (
-	"encoding/binary"
-	"errors"
 	"fmt"
 	"net/netip"
 	"slices"
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
@@ -44,23 +43,16 @@ func (within) Event() {}
 
 // rig is a machine with hand-made peers, on a clock that a test moves.
 type rig struct {
-	t   testing.TB
+	*enginetest.Rig
 	m   *swarm.Machine
 	c   *idle
 	cfg swarm.Config
-	now time.Time
-
-	sent    map[swarm.PeerKey][]wire.Message // since the last look
-	closed  map[swarm.PeerKey]swarm.Close
-	effects []swarm.Effect // all, since the last look, without Send
-	nextKey swarm.PeerKey
 }
 
 func start(t testing.TB, change func(*swarm.Config, *idle)) *rig {
 	t.Helper()
 	r := &rig{
-		t: t, now: time.Unix(1_000_000, 0), c: &idle{wants: swarm.Anybody, worth: map[swarm.PeerKey]float64{}},
-		sent: map[swarm.PeerKey][]wire.Message{}, closed: map[swarm.PeerKey]swarm.Close{},
+		Rig: enginetest.New(t), c: &idle{wants: swarm.Anybody, worth: map[swarm.PeerKey]float64{}},
 		cfg: swarm.Config{ListenPort: 6881},
 	}
 	copy(r.cfg.PeerID[:], "-SH0001-ourselves000")
@@ -71,49 +63,8 @@ func start(t testing.TB, change func(*swarm.Config, *idle)) *rig {
 	if r.m, err = swarm.New(r.cfg, r.c); err != nil {
 		t.Fatal(err)
 	}
+	r.Drive(r.m, nil)
 	return r
-}
-
-// step gives events to the machine and sorts what it wants.
-func (r *rig) step(evs ...swarm.Event) {
-	r.t.Helper()
-	for _, e := range r.m.Step(r.now, evs...) {
-		switch e := e.(type) {
-		case *swarm.Send:
-			if _, gone := r.closed[e.Peer]; gone {
-				r.t.Fatalf("sends to peer %d after closing it", e.Peer)
-			}
-			r.sent[e.Peer] = append(r.sent[e.Peer], e.Messages...)
-			continue
-		case swarm.Close:
-			if was, twice := r.closed[e.Peer]; twice {
-				r.t.Fatalf("closes peer %d twice: %v, %v", e.Peer, was.Err, e.Err)
-			}
-			r.closed[e.Peer] = e
-		}
-		r.effects = append(r.effects, e)
-	}
-}
-
-// wait lets time pass, with the steps the machine asks for.
-func (r *rig) wait(d time.Duration) {
-	r.t.Helper()
-	end := r.now.Add(d)
-	for n := 0; ; n++ {
-		at := r.m.Deadline()
-		if at.IsZero() || at.After(end) {
-			break
-		}
-		if n > 10_000 {
-			r.t.Fatal("the machine keeps itself busy")
-		}
-		if at.After(r.now) {
-			r.now = at
-		}
-		r.step()
-	}
-	r.now = end
-	r.step()
 }
 
 type joined struct {
@@ -130,41 +81,36 @@ type joined struct {
 
 // join connects a peer and lets it send its extension handshake.
 func (r *rig) join(j joined) swarm.PeerKey {
-	r.t.Helper()
-	r.nextKey++
+	r.T.Helper()
 	ev := swarm.PeerJoined{
-		Peer: r.nextKey, Outgoing: !j.incoming, Fast: true, Extended: true,
+		Outgoing: !j.incoming, Fast: true, Extended: true,
 		Relayed: j.relayed, DHT: j.dht, Used: j.used,
 	}
 	if j.addr != "" {
 		ev.Addr = netip.MustParseAddrPort(j.addr)
 	}
-	if j.id == "" {
-		j.id = "-XX0001-" + string(binary.BigEndian.AppendUint32([]byte("00000000"), uint32(ev.Peer)))
-	}
-	copy(ev.ID[:], j.id)
-	r.step(ev)
-	if _, gone := r.closed[ev.Peer]; !j.silent && !gone {
+	key := r.Join(ev, j.id)
+	if !j.silent && !r.gone(key) {
 		h := wire.ExtHandshake{
 			M: []wire.Extension{{Name: wire.ExtPEX, ID: 12}}, Port: j.port, UploadOnly: j.seed,
 		}
-		r.recv(ev.Peer, extended(wire.ExtHandshakeID, h.Append(nil)))
+		r.recv(key, enginetest.Extended(wire.ExtHandshakeID, h.Append(nil)))
 	}
-	return ev.Peer
+	return key
 }
 
 func (r *rig) recv(key swarm.PeerKey, msgs ...wire.Message) {
-	r.t.Helper()
+	r.T.Helper()
 	items := make([]swarm.Item, len(msgs))
 	for i, m := range msgs {
 		items[i].Message = m
 	}
-	r.step(swarm.Received{Peer: key, Items: items})
+	r.Step(swarm.Received{Peer: key, Items: items})
 }
 
 // alive keeps all peers from being dropped for their silence.
 func (r *rig) alive() {
-	for key := swarm.PeerKey(1); key <= r.nextKey; key++ {
+	for key := swarm.PeerKey(1); key <= r.Last; key++ {
 		if r.m.Peer(key) != nil {
 			r.recv(key, wire.Message{KeepAlive: true})
 		}
@@ -173,48 +119,40 @@ func (r *rig) alive() {
 
 // waitAlive is wait, with peers that are not silent.
 func (r *rig) waitAlive(d time.Duration) {
-	r.t.Helper()
+	r.T.Helper()
 	for ; d > 0; d -= min(d, time.Minute) {
 		r.alive()
-		r.wait(min(d, time.Minute))
+		r.Wait(min(d, time.Minute))
 	}
 }
 
 // ext returns the payloads sent to a peer under its number for an extension.
 func (r *rig) ext(key swarm.PeerKey, id uint8) (list [][]byte) {
-	for _, m := range r.sent[key] {
+	for _, m := range r.Sent[key] {
 		if m.ID == wire.Extended && !m.KeepAlive && m.ExtID == id {
 			list = append(list, m.Payload)
 		}
 	}
-	r.sent[key] = nil
+	r.Sent[key] = nil
 	return list
 }
 
 // greeting is the last extension handshake sent to a peer.
 func (r *rig) greeting(key swarm.PeerKey) *wire.ExtHandshake {
-	r.t.Helper()
+	r.T.Helper()
 	list := r.ext(key, wire.ExtHandshakeID)
 	if len(list) == 0 {
-		r.t.Fatal("no extension handshake")
+		r.T.Fatal("no extension handshake")
 	}
 	h, err := wire.ParseExtHandshake(list[len(list)-1])
 	if err != nil {
-		r.t.Fatal(err)
+		r.T.Fatal(err)
 	}
 	return h
 }
 
 // did returns the effects of one type since the last look, and forgets all.
-func did[E swarm.Effect](r *rig) (list []E) {
-	for _, e := range r.effects {
-		if e, ok := e.(E); ok {
-			list = append(list, e)
-		}
-	}
-	r.effects = nil
-	return list
-}
+func did[E swarm.Effect](r *rig) []E { return enginetest.Did[E](r.Rig) }
 
 func (r *rig) dials() (list []netip.AddrPort) {
 	for _, d := range did[swarm.Dial](r) {
@@ -224,12 +162,12 @@ func (r *rig) dials() (list []netip.AddrPort) {
 }
 
 func (r *rig) found(src swarm.Source, addrs ...netip.AddrPort) {
-	r.t.Helper()
-	r.step(swarm.PeersFound{Addrs: addrs, Source: src})
+	r.T.Helper()
+	r.Step(swarm.PeersFound{Addrs: addrs, Source: src})
 }
 
 func (r *rig) gone(key swarm.PeerKey) bool {
-	_, gone := r.closed[key]
+	_, gone := r.Closed[key]
 	return gone
 }
 
@@ -246,10 +184,6 @@ func crowdOf(n, net int) (list []netip.AddrPort) {
 	return list
 }
 
-func extended(id uint8, payload []byte) wire.Message {
-	return wire.Message{ID: wire.Extended, ExtID: id, Payload: payload}
-}
-
 // pexID is the number under which the machine wants ut_pex.
 const pexID = 1
 
@@ -258,13 +192,7 @@ func pexOf(flags byte, addrs ...netip.AddrPort) wire.Message {
 	for _, a := range addrs {
 		msg.Added = append(msg.Added, wire.PEXPeer{Addr: a, Flags: flags})
 	}
-	return extended(pexID, msg.Append(nil))
-}
-
-// isBreach reports whether an error says that the peer broke the protocol.
-func isBreach(err error) bool {
-	var e *wire.ProtocolError
-	return errors.As(err, &e)
+	return enginetest.Extended(pexID, msg.Append(nil))
 }
 
 func isOneOf(a netip.AddrPort, list []netip.AddrPort) bool { return slices.Contains(list, a) }

@@ -6,6 +6,7 @@ package torrent_test
 import (
 	"testing"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
@@ -15,19 +16,19 @@ import (
 func (r *rig) onlyFirst() {
 	levels := make([]torrent.Priority, numPieces)
 	levels[0] = torrent.Normal
-	r.step(torrent.Priorities{Levels: levels})
+	r.Step(torrent.Priorities{Levels: levels})
 }
 
 // uploadOnly is what our last extension handshake to a peer says.
 func (r *rig) uploadOnly(key torrent.PeerKey) bool {
-	r.t.Helper()
+	r.T.Helper()
 	list := r.ext(key, wire.ExtHandshakeID)
 	if len(list) == 0 {
-		r.t.Fatal("no extension handshake")
+		r.T.Fatal("no extension handshake")
 	}
 	h, err := wire.ParseExtHandshake(list[len(list)-1])
 	if err != nil {
-		r.t.Fatal(err)
+		r.T.Fatal(err)
 	}
 	return h.UploadOnly
 }
@@ -55,7 +56,7 @@ func TestBEP21PartialSeedSaysSo(t *testing.T) {
 // "Setting the value of this key to 1 indicates that this peer is not interested in downloading anything."
 // Two such peers have nothing to say to each other.
 func TestBEP21UploadOnlyPeers(t *testing.T) {
-	says := func(payload string) wire.Message { return extended(wire.ExtHandshakeID, []byte(payload)) }
+	says := func(payload string) wire.Message { return enginetest.Extended(wire.ExtHandshakeID, []byte(payload)) }
 	for name, tt := range map[string]struct {
 		change func(*torrent.Config)
 		says   string
@@ -70,7 +71,7 @@ func TestBEP21UploadOnlyPeers(t *testing.T) {
 		r := start(t, testTorrent(t, true, false), tt.change)
 		key := r.join(joined{silent: true})
 		r.recv(key, says(tt.says))
-		c, gone := r.closed[key]
+		c, gone := r.Closed[key]
 		if gone == tt.stays || gone && c.Err != swarm.ErrUseless {
 			t.Errorf("%s: closed with %v", name, c.Err)
 		}
@@ -88,7 +89,7 @@ func TestBEP21PartialSeedsAreSources(t *testing.T) {
 	}
 	r = start(t, testTorrent(t, true, false), nil)
 	key = r.join(joined{silent: true})
-	r.recv(key, extended(wire.ExtHandshakeID, []byte("d11:upload_onlyi1ee")),
+	r.recv(key, enginetest.Extended(wire.ExtHandshakeID, []byte("d11:upload_onlyi1ee")),
 		wire.Message{ID: wire.Bitfield, Payload: []byte{0x80, 0}}, wire.Message{ID: wire.Unchoke})
 	if got := r.take(key, wire.Request); len(got) != 2 || got[0].Index != 0 {
 		t.Errorf("of one we ask for %v", got)
@@ -100,18 +101,18 @@ func TestBEP21PartialSeedsAreSources(t *testing.T) {
 func TestBEP21ChangeIsTold(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), has(0))
 	key := r.join(joined{})
-	r.sent[key] = nil
+	r.Sent[key] = nil
 	r.onlyFirst()
 	if got := r.ext(key, 14); len(got) != 1 || string(got[0]) != "\x01" {
 		t.Fatalf("told %q", got)
 	}
-	r.step(torrent.Priorities{})
+	r.Step(torrent.Priorities{})
 	if got := r.ext(key, 14); len(got) != 1 || string(got[0]) != "\x00" {
 		t.Fatalf("told %q, other pieces are wanted", got)
 	}
 	r.onlyFirst()
-	r.sent[key] = nil
-	r.step(torrent.ReadFailed{Peer: key, Index: 0, Length: torrent.BlockSize})
+	r.Sent[key] = nil
+	r.Step(torrent.ReadFailed{Peer: key, Index: 0, Length: torrent.BlockSize})
 	if got := r.ext(key, 14); len(got) != 1 || string(got[0]) != "\x00" {
 		t.Fatalf("told %q, the piece is lost", got)
 	}

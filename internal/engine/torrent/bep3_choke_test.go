@@ -62,7 +62,7 @@ func TestBEP3ThoseWhoGiveAreUnchoked(t *testing.T) {
 				queue[key] = q[1:]
 			}
 		}
-		r.wait(time.Second)
+		r.Wait(time.Second)
 	}
 	if len(who) != 4 || !who[keys[5]] || !who[keys[6]] || !who[keys[7]] {
 		t.Fatalf("unchoked: %v", who)
@@ -91,7 +91,7 @@ func TestBEP3GiverThatBecomesInterestedGetsASlot(t *testing.T) {
 		t.Fatalf("%d peers unchoked", len(who))
 	}
 	r.recv(giver, wire.Message{ID: wire.Interested})
-	r.wait(10 * time.Second)
+	r.Wait(10 * time.Second)
 	if len(r.take(giver, wire.Unchoke)) != 1 {
 		t.Fatal("the giver has no slot")
 	}
@@ -106,7 +106,7 @@ func TestBEP3GiverThatBecomesInterestedGetsASlot(t *testing.T) {
 // 30 seconds."
 func TestBEP3SlotsOfASeed(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { seeded(c); fourSlots(c) })
-	began := r.now
+	began := r.Now
 	var keys []torrent.PeerKey
 	for range 10 {
 		keys = append(keys, r.reader(joined{}))
@@ -119,31 +119,31 @@ func TestBEP3SlotsOfASeed(t *testing.T) {
 	for range 600 {
 		for _, key := range takers {
 			r.recv(key, block(wire.Request, 0, 0, torrent.BlockSize))
-			r.step(torrent.Sent{Peer: key, Bytes: torrent.BlockSize, Blocks: 1})
+			r.Step(torrent.Sent{Peer: key, Bytes: torrent.BlockSize, Blocks: 1})
 		}
 		for _, key := range keys[3:] {
 			r.recv(key, wire.Message{KeepAlive: true})
 		}
-		r.wait(time.Second)
+		r.Wait(time.Second)
 		choked, unchoked := who.update(r, keys)
 		if len(choked) == 0 && len(unchoked) == 0 {
 			continue
 		}
-		if since := r.now.Sub(began); since%(10*time.Second) != 0 {
+		if since := r.Now.Sub(began); since%(10*time.Second) != 0 {
 			t.Fatalf("chokes %v after %v", choked, since)
 		}
-		if r.now.Sub(began) < time.Minute {
+		if r.Now.Sub(began) < time.Minute {
 			continue // rates and the first turn begin
 		}
 		for _, key := range takers {
 			if !who[key] {
-				t.Fatalf("after %v one that takes is choked", r.now.Sub(began))
+				t.Fatalf("after %v one that takes is choked", r.Now.Sub(began))
 			}
 		}
-		if !changed.IsZero() && r.now.Sub(changed) != 30*time.Second {
-			t.Fatalf("the optimistic slot moves after %v", r.now.Sub(changed))
+		if !changed.IsZero() && r.Now.Sub(changed) != 30*time.Second {
+			t.Fatalf("the optimistic slot moves after %v", r.Now.Sub(changed))
 		}
-		changed = r.now
+		changed = r.Now
 		turns[unchoked[0]] = true
 	}
 	if len(turns) < 5 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
@@ -27,7 +28,7 @@ func has(pieces ...int) func(*torrent.Config) {
 
 // complete lets a peer deliver one block after the other until a piece is to be verified.
 func (r *rig) complete(key torrent.PeerKey) (index int) {
-	r.t.Helper()
+	r.T.Helper()
 	var queue []wire.Message
 	for range 100 {
 		if queue = append(queue, r.take(key, wire.Request)...); len(queue) == 0 {
@@ -39,7 +40,7 @@ func (r *rig) complete(key torrent.PeerKey) (index int) {
 			return v[0].Index
 		}
 	}
-	r.t.Fatal("no piece becomes complete")
+	r.T.Fatal("no piece becomes complete")
 	return 0
 }
 
@@ -70,7 +71,7 @@ func TestBEP3CheckedPieceIsAnnounced(t *testing.T) {
 			t.Fatal("announced before its hash was checked")
 		}
 	}
-	r.step(torrent.PieceStored{Index: i})
+	r.Step(torrent.PieceStored{Index: i})
 	for _, key := range lacking {
 		if got := r.take(key, wire.Have); len(got) != 1 || int(got[0].Index) != i {
 			t.Fatalf("piece %d announced as %v", i, got)
@@ -116,7 +117,7 @@ func TestBEP3TransferNeedsInterestAndNoChoke(t *testing.T) {
 		if tt.unchokes {
 			r.recv(key, wire.Message{ID: wire.Unchoke})
 		}
-		r.wait(20 * time.Second)
+		r.Wait(20 * time.Second)
 		if asks := len(r.take(key, wire.Request)) > 0; asks != (tt.has && tt.unchokes) {
 			t.Errorf("%s: asks %v", name, asks)
 		}
@@ -138,7 +139,7 @@ func TestBEP3InterestIsUpToDateThoughChoked(t *testing.T) {
 	if got := r.take(choking, wire.Interested); len(got) != 1 {
 		t.Fatalf("says %v about a piece we lack", got)
 	}
-	r.step(torrent.PieceStored{Index: i})
+	r.Step(torrent.PieceStored{Index: i})
 	if got := r.take(choking, wire.Interested, wire.NotInterested); len(got) != 1 || got[0].ID != wire.NotInterested {
 		t.Fatalf("says %v, the piece is here", got)
 	}
@@ -148,7 +149,7 @@ func TestBEP3InterestIsUpToDateThoughChoked(t *testing.T) {
 func TestBEP3ConnectionsStartChokedAndNotInterested(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), has(0, 1, 2))
 	key := r.join(joined{})
-	r.wait(25 * time.Second) // two decisions of the choker
+	r.Wait(25 * time.Second) // two decisions of the choker
 	if got := r.take(key, wire.Choke, wire.Unchoke, wire.Interested, wire.NotInterested, wire.Request); len(got) != 0 {
 		t.Fatalf("says %v to who has said nothing", got)
 	}
@@ -178,8 +179,8 @@ func TestBEP3ChokeThrowsOutWhatIsQueued(t *testing.T) {
 	if n := len(did[*torrent.Upload](r)); n != 1 {
 		t.Fatalf("%d blocks in the network's buffer", n)
 	}
-	r.step(torrent.DownloadOnly{On: true})
-	r.step(torrent.Sent{Peer: key, Bytes: torrent.BlockSize, Blocks: 1})
+	r.Step(torrent.DownloadOnly{On: true})
+	r.Step(torrent.Sent{Peer: key, Bytes: torrent.BlockSize, Blocks: 1})
 	if len(r.take(key, wire.Choke)) != 1 || len(did[*torrent.Upload](r)) != 0 {
 		t.Fatal("serves on after the choke")
 	}
@@ -190,10 +191,10 @@ func TestBEP3KeepalivesAreIgnored(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), has(0))
 	key := r.join(joined{})
 	r.take(key)
-	r.effects = nil
+	r.Effects = nil
 	r.recv(key, times(5, wire.Message{KeepAlive: true})...)
-	if len(r.sent[key])+len(r.effects) != 0 {
-		t.Fatalf("answers %v, %v", r.sent[key], r.effects)
+	if len(r.Sent[key])+len(r.Effects) != 0 {
+		t.Fatalf("answers %v, %v", r.Sent[key], r.Effects)
 	}
 }
 
@@ -202,12 +203,12 @@ func TestBEP3KeepalivesAreSent(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), has(0))
 	key := r.join(joined{})
 	for minute := range 10 {
-		r.sent[key] = nil
+		r.Sent[key] = nil
 		for range 2 {
 			r.recv(key, wire.Message{KeepAlive: true})
-			r.wait(time.Minute)
+			r.Wait(time.Minute)
 		}
-		if n := len(r.sent[key]); n < 1 || n > 2 {
+		if n := len(r.Sent[key]); n < 1 || n > 2 {
 			t.Fatalf("%d messages in two minutes, from minute %d", n, 2*minute)
 		}
 	}
@@ -221,8 +222,8 @@ func TestBEP3BitfieldIsTheFirstMessage(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), has(0, 3, 9))
 	key := r.join(joined{noFast: true, noExt: true})
 	r.recv(key, wire.Message{ID: wire.Bitfield, Payload: []byte{0xff, 0xc0}}, wire.Message{ID: wire.Interested})
-	r.wait(time.Minute)
-	said := r.sent[key]
+	r.Wait(time.Minute)
+	said := r.Sent[key]
 	if said[0].ID != wire.Bitfield || string(said[0].Payload) != "\x90\x40" {
 		t.Fatalf("begins with %+v", said[0])
 	}
@@ -234,7 +235,7 @@ func TestBEP3BitfieldIsTheFirstMessage(t *testing.T) {
 // "Downloaders which don't have anything yet may skip the 'bitfield' message."
 func TestBEP3NoBitfieldWithoutPieces(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), nil)
-	if got := r.sent[r.join(joined{noFast: true, noExt: true})]; len(got) != 0 {
+	if got := r.Sent[r.join(joined{noFast: true, noExt: true})]; len(got) != 0 {
 		t.Fatalf("says %v", got)
 	}
 	silent := r.join(joined{noFast: true})
@@ -263,7 +264,7 @@ func TestBEP3RequestsAreOf16KiB(t *testing.T) {
 			r.answer(key, q)
 		}
 		for _, v := range did[torrent.Verify](r) {
-			r.step(torrent.PieceStored{Index: v.Index})
+			r.Step(torrent.PieceStored{Index: v.Index})
 		}
 	}
 	if seen != 2*numPieces {
@@ -279,8 +280,8 @@ func TestBEP3GreaterRequests(t *testing.T) {
 		r := start(t, testTorrent(t, true, false), seeded)
 		key := r.reader(joined{})
 		r.recv(key, block(wire.Request, 0, 0, length))
-		if up := len(did[*torrent.Upload](r)) == 1; up != served || isBreach(r.closed[key].Err) == served {
-			t.Errorf("%d bytes: served %v, closed with %v", length, up, r.closed[key].Err)
+		if up := len(did[*torrent.Upload](r)) == 1; up != served || enginetest.IsBreach(r.Closed[key].Err) == served {
+			t.Errorf("%d bytes: served %v, closed with %v", length, up, r.Closed[key].Err)
 		}
 	}
 }
@@ -301,7 +302,7 @@ func TestBEP3EndGame(t *testing.T) {
 	if len(r.take(quick, wire.Request))+len(r.take(other, wire.Request)) != 0 {
 		t.Fatal("asks for what is not late yet")
 	}
-	r.wait(time.Minute)
+	r.Wait(time.Minute)
 	key := quick
 	again := r.take(quick, wire.Request)
 	if len(again) == 0 {
@@ -326,12 +327,12 @@ func TestBEP3UnexpectedPieceAfterAChoke(t *testing.T) {
 		asked := r.take(key, wire.Request)
 		r.recv(key, wire.Message{ID: wire.Choke})
 		for _, q := range asked { // the driver knows no place for them any more
-			r.step(swarm.Received{Peer: key, Items: []torrent.Item{{Message: block(wire.Piece, q.Index, q.Begin, q.Length)}}})
+			r.Step(swarm.Received{Peer: key, Items: []torrent.Item{{Message: block(wire.Piece, q.Index, q.Begin, q.Length)}}})
 		}
 		r.recv(key, wire.Message{ID: wire.Unchoke})
-		r.wait(time.Second)
+		r.Wait(time.Second)
 	}
-	if c, gone := r.closed[key]; gone {
+	if c, gone := r.Closed[key]; gone {
 		t.Fatalf("closed: %v", c.Err)
 	}
 }

@@ -64,7 +64,7 @@ func TestBEP52RequestsEndWithTheFile(t *testing.T) {
 			r.answer(key, q)
 		}
 		for _, v := range did[torrent.Verify](r) {
-			r.step(torrent.PieceStored{Index: v.Index})
+			r.Step(torrent.PieceStored{Index: v.Index})
 		}
 	}
 	if len(want) != 0 {
@@ -139,7 +139,7 @@ func TestBEP52EveryHashRequestIsAnswered(t *testing.T) {
 		key := r.join(joined{v2: true})
 		r.recv(key, tt.asks)
 		got := r.take(key, wire.Hashes, wire.HashReject)
-		if len(got) != 1 || got[0].ID != tt.want || got[0].Hash != tt.asks.Hash || len(r.closed) != 0 {
+		if len(got) != 1 || got[0].ID != tt.want || got[0].Hash != tt.asks.Hash || len(r.Closed) != 0 {
 			t.Errorf("%s: answers %+v", name, got)
 		}
 	}
@@ -218,7 +218,7 @@ func TestBEP52BlockHashesFollowTheirBlock(t *testing.T) {
 	if len(read) != 1 || read[0].First != 3 || read[0].End != 4 {
 		t.Fatalf("reads %v", read)
 	}
-	r.step(torrent.Leaves{Peer: key, Request: read[0].Request, Leaves: leavesOf(3, 4)})
+	r.Step(torrent.Leaves{Peer: key, Request: read[0].Request, Leaves: leavesOf(3, 4)})
 	if len(r.take(key, wire.Hashes)) != 1 {
 		t.Fatal("no answer")
 	}
@@ -240,10 +240,10 @@ func TestBEP52HashRequestsAndChoking(t *testing.T) {
 	gone := r.join(joined{v2: true})
 	r.recv(gone, wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.Unchoke})
 	r.fetchPiece(gone)
-	r.step(swarm.PeerLeft{Peer: gone})
+	r.Step(swarm.PeerLeft{Peer: gone})
 	choking := r.join(joined{v2: true})
 	r.recv(choking, wire.Message{ID: wire.HaveAll})
-	r.wait(3 * time.Second)
+	r.Wait(3 * time.Second)
 	if len(r.take(choking, wire.HashRequest)) != 1 {
 		t.Fatal("a peer that chokes us is not asked for hashes")
 	}
@@ -267,14 +267,14 @@ func TestBEP52HashesAreAskedOfWhoHasThePiece(t *testing.T) {
 func TestBEP52HashesAreAskedOfPeersThatKnowV2(t *testing.T) {
 	r := start(t, testTorrent(t, true, true), nil)
 	old := r.seed()
-	r.step(torrent.ReaderMoved{Reader: 1}) // what a reader waits for is checked block by block
-	r.wait(3 * time.Second)
+	r.Step(torrent.ReaderMoved{Reader: 1}) // what a reader waits for is checked block by block
+	r.Wait(3 * time.Second)
 	if n := len(r.take(old, wire.HashRequest)); n != 0 {
 		t.Fatalf("%d hash requests to who may not know them", n)
 	}
 	young := r.join(joined{v2: true})
 	r.recv(young, wire.Message{ID: wire.HaveAll})
-	r.wait(3 * time.Second)
+	r.Wait(3 * time.Second)
 	if len(r.take(young, wire.HashRequest)) == 0 {
 		t.Fatal("asks nobody")
 	}

@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
@@ -32,7 +33,7 @@ func TestBEP6IsNotSpokenWithoutTheBit(t *testing.T) {
 			}
 			r.recv(key, wire.Message{ID: wire.NotInterested})
 		}
-		r.wait(time.Minute)
+		r.Wait(time.Minute)
 		if got := r.take(key, wire.HaveAll, wire.HaveNone, wire.Suggest, wire.Reject, wire.AllowedFast); len(got) != 0 {
 			t.Errorf("%s: says %v", name, got)
 		}
@@ -57,11 +58,11 @@ func TestBEP6EveryRequestHasOneResponse(t *testing.T) {
 		"cancelled":          {does: func(r *rig, key torrent.PeerKey) { r.recv(key, cancel(1)) }, pieces: 2},
 		"cancelled twice":    {does: func(r *rig, key torrent.PeerKey) { r.recv(key, cancel(1), cancel(1)) }, pieces: 2},
 		"cancelled too late": {does: func(r *rig, key torrent.PeerKey) { r.recv(key, cancel(0)) }, pieces: 3},
-		"then choked":        {does: func(r *rig, key torrent.PeerKey) { r.step(torrent.DownloadOnly{On: true}) }, pieces: 1},
-		"paused":             {does: func(r *rig, key torrent.PeerKey) { r.step(torrent.Paused{On: true}) }, pieces: 1},
+		"then choked":        {does: func(r *rig, key torrent.PeerKey) { r.Step(torrent.DownloadOnly{On: true}) }, pieces: 1},
+		"paused":             {does: func(r *rig, key torrent.PeerKey) { r.Step(torrent.Paused{On: true}) }, pieces: 1},
 		"unreadable": {does: func(r *rig, key torrent.PeerKey) {
 			did[*torrent.Upload](r)
-			r.step(torrent.ReadFailed{Peer: key, Index: 0, Length: torrent.BlockSize})
+			r.Step(torrent.ReadFailed{Peer: key, Index: 0, Length: torrent.BlockSize})
 		}, pieces: 2},
 		"no longer interested": {does: func(r *rig, key torrent.PeerKey) { r.recv(key, wire.Message{ID: wire.NotInterested}) }, pieces: 1},
 	} {
@@ -87,7 +88,7 @@ func TestBEP6EveryRequestHasOneResponse(t *testing.T) {
 				for _, u := range up {
 					answers[u.Index]++
 					pieces++
-					r.step(torrent.Sent{Peer: key, Bytes: torrent.BlockSize, Blocks: 1})
+					r.Step(torrent.Sent{Peer: key, Bytes: torrent.BlockSize, Blocks: 1})
 				}
 			}
 			for _, m := range r.take(key, wire.Reject) {
@@ -117,7 +118,7 @@ func TestBEP6ChokeDoesNotVoidRequests(t *testing.T) {
 	}
 	r.recv(key, wire.Message{ID: wire.Choke})
 	r.answer(key, asked...)
-	if down, _, _ := r.m.Totals(); down != int64(len(asked)*torrent.BlockSize) || len(r.closed) != 0 {
+	if down, _, _ := r.m.Totals(); down != int64(len(asked)*torrent.BlockSize) || len(r.Closed) != 0 {
 		t.Fatalf("takes %d bytes of %d blocks that were under way", down, len(asked))
 	}
 }
@@ -131,8 +132,8 @@ func TestBEP6UnrequestedPiecesCloseTheConnection(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), nil)
 	key := r.join(joined{})
 	for n := 0; ; n++ {
-		if c, gone := r.closed[key]; gone {
-			if n < 10 || !isBreach(c.Err) {
+		if c, gone := r.Closed[key]; gone {
+			if n < 10 || !enginetest.IsBreach(c.Err) {
 				t.Fatalf("closed after %d blocks: %v", n, c.Err)
 			}
 			break
@@ -166,11 +167,11 @@ func TestBEP6OneOfHaveAllNoneOrBitfield(t *testing.T) {
 			}
 		})
 		key := r.join(joined{silent: true, dht: true, addr: "192.0.2.1:6881"})
-		said := r.sent[key]
+		said := r.Sent[key]
 		if said[0].ID != wire.Extended || said[1].ID != tt.want {
 			t.Errorf("%s: begins with %v and %v", name, said[0].ID, said[1].ID)
 		}
-		r.wait(time.Minute)
+		r.Wait(time.Minute)
 		if n := len(r.take(key, opening...)); n != 1 {
 			t.Errorf("%s: %d of them", name, n)
 		}
@@ -187,8 +188,8 @@ func TestBEP6MessagesWithoutTheBitCloseTheConnection(t *testing.T) {
 		old, young := r.join(joined{noFast: true}), r.join(joined{})
 		r.recv(old, m)
 		r.recv(young, m)
-		if _, gone := r.closed[young]; !isBreach(r.closed[old].Err) || gone {
-			t.Errorf("message %d closes %v", m.ID, r.closed)
+		if _, gone := r.Closed[young]; !enginetest.IsBreach(r.Closed[old].Err) || gone {
+			t.Errorf("message %d closes %v", m.ID, r.Closed)
 		}
 	}
 }
@@ -204,7 +205,7 @@ func TestBEP6SuggestionsAreHarmless(t *testing.T) {
 		r.recv(key, wire.Message{ID: wire.Suggest, Index: i})
 	}
 	r.recv(key, wire.Message{ID: wire.Unchoke})
-	if len(r.closed) != 0 || len(r.take(key, wire.Interested, wire.Request)) != 0 {
+	if len(r.Closed) != 0 || len(r.take(key, wire.Interested, wire.Request)) != 0 {
 		t.Fatal("a suggestion is taken for a have")
 	}
 }
@@ -236,10 +237,10 @@ func TestBEP6RejectOfWhatWasNotRequested(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), nil)
 	key := r.join(joined{})
 	stray := block(wire.Reject, 1, 0, torrent.BlockSize)
-	if r.recv(key, stray); len(r.closed) != 0 {
+	if r.recv(key, stray); len(r.Closed) != 0 {
 		t.Fatal("closed for one")
 	}
-	for n := 0; len(r.closed) == 0; n++ {
+	for n := 0; len(r.Closed) == 0; n++ {
 		if r.recv(key, times(100, stray)...); n > 100 {
 			t.Fatal("ten thousand are let through")
 		}
@@ -254,7 +255,7 @@ func TestBEP6ChokeComesBeforeItsRejects(t *testing.T) {
 	key := r.reader(joined{})
 	r.recv(key, oneBlockOf(0), oneBlockOf(1), oneBlockOf(2))
 	r.take(key)
-	r.step(torrent.DownloadOnly{On: true})
+	r.Step(torrent.DownloadOnly{On: true})
 	said := r.take(key, wire.Choke, wire.Reject)
 	if len(said) != 3 || said[0].ID != wire.Choke || said[1].Index != 1 || said[2].Index != 2 {
 		t.Fatalf("says %v; the first block is under way", said)
@@ -270,11 +271,11 @@ func TestBEP6RequestsWhileChoked(t *testing.T) {
 	key := r.join(joined{})
 	const underWay = 500 // a long queue that crosses our choke
 	r.recv(key, times(underWay, oneBlockOf(1))...)
-	if n := len(r.take(key, wire.Reject)); n != underWay || len(r.closed) != 0 {
-		t.Fatalf("%d rejects; closed %v", n, r.closed)
+	if n := len(r.take(key, wire.Reject)); n != underWay || len(r.Closed) != 0 {
+		t.Fatalf("%d rejects; closed %v", n, r.Closed)
 	}
 	r.recv(key, times(20*underWay, oneBlockOf(1))...)
-	if !isBreach(r.closed[key].Err) {
+	if !enginetest.IsBreach(r.Closed[key].Err) {
 		t.Fatal("ten thousand are answered")
 	}
 }
@@ -302,7 +303,7 @@ func TestBEP6AllowedFastIsNoHave(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), nil)
 	key := r.join(joined{})
 	r.recv(key, wire.Message{ID: wire.HaveNone}, wire.Message{ID: wire.AllowedFast, Index: 6}, wire.Message{ID: wire.Unchoke})
-	if got := r.take(key, wire.Request, wire.Interested); len(got) != 0 || len(r.closed) != 0 {
+	if got := r.take(key, wire.Request, wire.Interested); len(got) != 0 || len(r.Closed) != 0 {
 		t.Fatalf("says %v", got)
 	}
 }
@@ -318,5 +319,26 @@ func TestBEP6NewcomerIsUnchokedAtOnceInstead(t *testing.T) {
 	r.recv(key, wire.Message{ID: wire.HaveNone}, wire.Message{ID: wire.Interested})
 	if got := r.take(key, wire.AllowedFast, wire.Unchoke); len(got) != 1 || got[0].ID != wire.Unchoke {
 		t.Fatalf("says %v", got)
+	}
+}
+
+// "Have All" and "Have None" take the place of the bitfield at the start: neither may
+// follow the other, itself or a bitfield. (A bitfield that comes late is borne.)
+func TestBEP6_WhatAPeerHasIsSaidOnce(t *testing.T) {
+	all, none := wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.HaveNone}
+	set := wire.Message{ID: wire.Bitfield, Payload: []byte{0xff, 0xc0}}
+	for _, first := range []wire.Message{all, none, set} {
+		for _, second := range []wire.Message{all, none} {
+			r := start(t, testTorrent(t, true, false), nil)
+			key := r.join(joined{})
+			r.recv(key, first)
+			if _, gone := r.Closed[key]; gone {
+				t.Fatalf("%v alone ends the connection", first.ID)
+			}
+			r.recv(key, second)
+			if c := r.Closed[key]; !enginetest.IsBreach(c.Err) {
+				t.Errorf("%v after %v is taken", second.ID, first.ID)
+			}
+		}
 	}
 }

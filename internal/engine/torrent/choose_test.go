@@ -63,7 +63,7 @@ func TestABlockIsNotAskedOfEverybody(t *testing.T) {
 	}{{"in the end-game", false, 2}, {"for a reader", true, 3}} {
 		r := start(t, testTorrent(t, true, false), nil)
 		if v.reader {
-			r.step(torrent.ReaderMoved{Reader: 1, First: 0, Last: numPieces - 1})
+			r.Step(torrent.ReaderMoved{Reader: 1, First: 0, Last: numPieces - 1})
 		}
 		slow := r.seed()
 		type block struct{ index, begin uint32 }
@@ -82,7 +82,7 @@ func TestABlockIsNotAskedOfEverybody(t *testing.T) {
 		queues := map[torrent.PeerKey][]wire.Message{}
 		most := 0
 		for range 300 {
-			r.wait(10 * time.Millisecond)
+			r.Wait(10 * time.Millisecond)
 			for _, key := range quick {
 				for _, q := range r.take(key, wire.Request) {
 					b := block{q.Index, q.Begin}
@@ -99,7 +99,7 @@ func TestABlockIsNotAskedOfEverybody(t *testing.T) {
 				}
 			}
 			for _, verify := range did[torrent.Verify](r) {
-				r.step(torrent.PieceStored{Index: verify.Index})
+				r.Step(torrent.PieceStored{Index: verify.Index})
 			}
 		}
 		if most < 2 {

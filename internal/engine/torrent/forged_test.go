@@ -4,9 +4,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
+	"github.com/shoal-p2p/shoal/metainfo"
 )
 
 // One piece of four blocks, so that two peers can have a part in it.
@@ -18,11 +20,11 @@ func TestForgedPieceOfOnePeerBansIt(t *testing.T) {
 		r.answer(key, r.take(key, wire.Request)...)
 		v = did[torrent.Verify](r)
 	}
-	r.step(torrent.PieceForged{Index: v[0].Index, Sums: sums(1, 2)})
-	if c := r.closed[key]; !isBreach(c.Err) || !c.Ban {
-		t.Fatalf("closed %v", r.closed)
+	r.Step(torrent.PieceForged{Index: v[0].Index, Sums: sums(1, 2)})
+	if c := r.Closed[key]; !enginetest.IsBreach(c.Err) || !c.Ban {
+		t.Fatalf("closed %v", r.Closed)
 	}
-	if r.m.Stats(r.now).Have != 0 {
+	if r.m.Stats(r.Now).Have != 0 {
 		t.Fatal("counts a forged piece")
 	}
 }
@@ -37,24 +39,24 @@ func sums(kinds ...byte) (list [][20]byte) {
 
 // shared makes two peers deliver one block each of the same piece.
 func shared(r *rig) (index int, first, second torrent.PeerKey) {
-	r.t.Helper()
+	r.T.Helper()
 	has := wire.Message{ID: wire.Have, Index: 4} // both have this piece alone
 	first, second = r.join(joined{noFast: true}), r.join(joined{noFast: true})
 	r.recv(first, has, wire.Message{ID: wire.Unchoke})
 	reqs := r.take(first, wire.Request)
 	if len(reqs) != 2 {
-		r.t.Fatalf("%d requests", len(reqs))
+		r.T.Fatalf("%d requests", len(reqs))
 	}
 	r.answer(first, reqs[0])
 	r.recv(first, wire.Message{ID: wire.Choke}) // the other block is free again
 	r.recv(second, has, wire.Message{ID: wire.Unchoke})
 	reqs = r.take(second, wire.Request)
 	if len(reqs) != 1 {
-		r.t.Fatalf("%d requests to the second", len(reqs))
+		r.T.Fatalf("%d requests to the second", len(reqs))
 	}
 	r.answer(second, reqs[0])
 	if v := did[torrent.Verify](r); len(v) != 1 {
-		r.t.Fatalf("%d pieces to verify", len(v))
+		r.T.Fatalf("%d pieces to verify", len(v))
 	}
 	return 4, first, second
 }
@@ -62,8 +64,8 @@ func shared(r *rig) (index int, first, second torrent.PeerKey) {
 func TestForgedPieceOfTwoPeersIsSettledByAThird(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), nil)
 	index, first, second := shared(r)
-	r.step(torrent.PieceForged{Index: index, Sums: sums(1, 2)})
-	if len(r.closed) != 0 {
+	r.Step(torrent.PieceForged{Index: index, Sums: sums(1, 2)})
+	if len(r.Closed) != 0 {
 		t.Fatal("punished without proof")
 	}
 	// Fetched again, but from one peer alone.
@@ -80,26 +82,26 @@ func TestForgedPieceOfTwoPeersIsSettledByAThird(t *testing.T) {
 	if len(v) != 1 || !v[0].Sums {
 		t.Fatalf("verify %+v must ask for the sums to compare", v)
 	}
-	r.step(torrent.PieceStored{Index: index, Sums: sums(9, 2)})
-	if c := r.closed[first]; !isBreach(c.Err) || !c.Ban || len(r.closed) != 1 {
-		t.Fatalf("closed %v, want the first alone", r.closed)
+	r.Step(torrent.PieceStored{Index: index, Sums: sums(9, 2)})
+	if c := r.Closed[first]; !enginetest.IsBreach(c.Err) || !c.Ban || len(r.Closed) != 1 {
+		t.Fatalf("closed %v, want the first alone", r.Closed)
 	}
 }
 
 func TestLonePieceMovesOnWhenItsPeerFallsSilentOrLeaves(t *testing.T) {
 	for name, end := range map[string]func(r *rig, key torrent.PeerKey){
-		"leaves":  func(r *rig, key torrent.PeerKey) { r.step(swarm.PeerLeft{Peer: key}) },
+		"leaves":  func(r *rig, key torrent.PeerKey) { r.Step(swarm.PeerLeft{Peer: key}) },
 		"chokes":  func(r *rig, key torrent.PeerKey) { r.recv(key, wire.Message{ID: wire.Choke}) },
-		"silent":  func(r *rig, key torrent.PeerKey) { r.wait(16 * time.Second) },
-		"forgets": func(r *rig, key torrent.PeerKey) { r.recv(key, extended(dontHaveID, []byte{0, 0, 0, 4})) },
+		"silent":  func(r *rig, key torrent.PeerKey) { r.Wait(16 * time.Second) },
+		"forgets": func(r *rig, key torrent.PeerKey) { r.recv(key, enginetest.Extended(dontHaveID, []byte{0, 0, 0, 4})) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := start(t, testTorrent(t, true, false), nil)
 			index, first, second := shared(r)
 			r.recv(first, wire.Message{ID: wire.Unchoke})
-			r.step(torrent.PieceForged{Index: index, Sums: sums(1, 2)})
+			r.Step(torrent.PieceForged{Index: index, Sums: sums(1, 2)})
 			owner, other := first, second
-			if len(r.sent[second]) > 0 && len(r.take(second, wire.Request)) > 0 {
+			if len(r.Sent[second]) > 0 && len(r.take(second, wire.Request)) > 0 {
 				owner, other = second, first
 			}
 			r.take(owner)
@@ -109,5 +111,34 @@ func TestLonePieceMovesOnWhenItsPeerFallsSilentOrLeaves(t *testing.T) {
 				t.Fatalf("%d requests to the other peer, want the whole piece", n)
 			}
 		})
+	}
+}
+
+// A piece of a single block has a single sender.
+func TestForgedPieceOfOneBlockBansItsSender(t *testing.T) {
+	b, err := metainfo.NewBuilder(metainfo.BuildOptions{
+		Name: "small", PieceLength: torrent.BlockSize, V1: true,
+		Files: []metainfo.BuildFile{{Path: []string{"small"}, Length: 4 * torrent.BlockSize}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 4 {
+		b.SetPiece(i, metainfo.PieceHashes{V1: metainfo.Hash{byte(i)}})
+	}
+	tor, err := b.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := start(t, tor, nil)
+	key := r.seed()
+	r.answer(key, r.take(key, wire.Request)[0])
+	v := did[torrent.Verify](r)
+	if len(v) != 1 {
+		t.Fatalf("%d pieces to verify", len(v))
+	}
+	r.Step(torrent.PieceForged{Index: v[0].Index, Sums: sums(1)})
+	if c := r.Closed[key]; !enginetest.IsBreach(c.Err) || !c.Ban {
+		t.Fatalf("closed %v", r.Closed)
 	}
 }

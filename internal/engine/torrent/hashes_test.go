@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
@@ -17,7 +18,7 @@ func bare(c *torrent.Config) { c.Layers = nil }
 // fetchPiece lets a peer deliver the blocks it is asked for until a piece is
 // complete, and returns the hash requests made to it.
 func (r *rig) fetchPiece(key torrent.PeerKey) (index uint32, hashes []wire.Message) {
-	r.t.Helper()
+	r.T.Helper()
 	count := map[uint32]int{}
 	for {
 		msgs := r.take(key, wire.Request, wire.HashRequest)
@@ -44,13 +45,13 @@ func (r *rig) fetchPiece(key torrent.PeerKey) (index uint32, hashes []wire.Messa
 
 // hashesFor is the true answer to a hash request.
 func (r *rig) hashesFor(m wire.Message) wire.Message {
-	r.t.Helper()
+	r.T.Helper()
 	h := m.Hash
-	b, err := layersOf(r.t, r.torrent).Answer(metainfo.HashRequest{
+	b, err := layersOf(r.T, r.torrent).Answer(metainfo.HashRequest{
 		Root: h.Root, Base: h.BaseLayer, Index: h.Index, Length: h.Length, ProofLayers: h.ProofLayers,
 	}, nil)
 	if err != nil {
-		r.t.Fatal(err)
+		r.T.Fatal(err)
 	}
 	return wire.Message{ID: wire.Hashes, Hash: h, Payload: b}
 }
@@ -86,8 +87,8 @@ func TestForgedHashesCloseThePeerAndAnotherIsAsked(t *testing.T) {
 	bad := r.hashesFor(asked[0])
 	bad.Payload[5] ^= 1
 	r.recv(enemy, bad)
-	if c := r.closed[enemy]; !isBreach(c.Err) || len(r.closed) != 1 {
-		t.Fatalf("closed %v", r.closed)
+	if c := r.Closed[enemy]; !enginetest.IsBreach(c.Err) || len(r.Closed) != 1 {
+		t.Fatalf("closed %v", r.Closed)
 	}
 	if len(r.take(friend, wire.HashRequest)) != 1 {
 		t.Fatal("nobody else was asked")
@@ -105,13 +106,13 @@ func TestRefusedHashRequestIsNotRepeatedAtOnce(t *testing.T) {
 			n++
 			r.recv(key, wire.Message{ID: wire.HashReject, Hash: m.Hash})
 		}
-		r.wait(100 * time.Millisecond)
+		r.Wait(100 * time.Millisecond)
 		asked = r.take(key, wire.HashRequest)
 	}
 	if n > 3 {
 		t.Fatalf("asked %d times in ten seconds", n)
 	}
-	r.wait(30 * time.Second)
+	r.Wait(30 * time.Second)
 	if len(r.take(key, wire.HashRequest)) == 0 {
 		t.Fatal("never asked again")
 	}
@@ -122,10 +123,10 @@ func TestPieceWithoutHashIsVerifiedWhenASourceTurnsUp(t *testing.T) {
 	first := r.join(joined{v2: true})
 	r.recv(first, wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.Unchoke})
 	r.fetchPiece(first)
-	r.step(swarm.PeerLeft{Peer: first})
+	r.Step(swarm.PeerLeft{Peer: first})
 	second := r.join(joined{v2: true})
 	r.recv(second, wire.Message{ID: wire.HaveAll})
-	r.wait(3 * time.Second)
+	r.Wait(3 * time.Second)
 	asked := r.take(second, wire.HashRequest)
 	if len(asked) != 1 {
 		t.Fatalf("%d hash requests to the new peer", len(asked))
@@ -151,7 +152,7 @@ func TestHashRequestsOfPeersAreServed(t *testing.T) {
 	if n := len(r.take(key, wire.Hashes)); n != 1 {
 		t.Fatalf("%d answers", n)
 	}
-	if len(r.closed) != 0 {
+	if len(r.Closed) != 0 {
 		t.Fatal("a request that makes no sense is refused, not punished: real clients send some")
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
 )
@@ -121,28 +122,28 @@ func TestBreachesCloseOneConnectionAndNothingElse(t *testing.T) {
 			id := r.ourID(wire.ExtDontHave)
 			var list []wire.Message
 			for range 10000 {
-				list = append(list, wire.Message{ID: wire.Have, Index: 3}, extended(id, wire.AppendDontHave(nil, 3)))
+				list = append(list, wire.Message{ID: wire.Have, Index: 3}, enginetest.Extended(id, wire.AppendDontHave(nil, 3)))
 			}
 			return list
 		}},
 		{name: "lt_donthave: piece out of range", msgs: func(r *rig) []wire.Message {
-			return []wire.Message{extended(r.ourID(wire.ExtDontHave), wire.AppendDontHave(nil, numPieces))}
+			return []wire.Message{enginetest.Extended(r.ourID(wire.ExtDontHave), wire.AppendDontHave(nil, numPieces))}
 		}},
 		{name: "lt_donthave: wrong length", msgs: func(r *rig) []wire.Message {
-			return []wire.Message{extended(r.ourID(wire.ExtDontHave), []byte{1})}
+			return []wire.Message{enginetest.Extended(r.ourID(wire.ExtDontHave), []byte{1})}
 		}},
 		{name: "extended: without the extension bit", join: joined{noExt: true}, msgs: func(*rig) []wire.Message {
-			return []wire.Message{extended(wire.ExtHandshakeID, []byte("de"))}
+			return []wire.Message{enginetest.Extended(wire.ExtHandshakeID, []byte("de"))}
 		}},
 		{name: "extended: handshake is rubbish", msgs: func(*rig) []wire.Message {
-			return []wire.Message{extended(wire.ExtHandshakeID, []byte("d1:m"))}
+			return []wire.Message{enginetest.Extended(wire.ExtHandshakeID, []byte("d1:m"))}
 		}},
 		{name: "ut_metadata: rubbish", msgs: func(r *rig) []wire.Message {
-			return []wire.Message{extended(r.ourID(wire.ExtMetadata), []byte("i1e"))}
+			return []wire.Message{enginetest.Extended(r.ourID(wire.ExtMetadata), []byte("i1e"))}
 		}},
 		{name: "ut_metadata: flood of requests", msgs: func(r *rig) []wire.Message {
 			req := wire.MetadataMessage{Type: wire.MetadataRequest}
-			return times(10000, extended(r.ourID(wire.ExtMetadata), req.Append(nil)))
+			return times(10000, enginetest.Extended(r.ourID(wire.ExtMetadata), req.Append(nil)))
 		}},
 		{name: "hash request: before the info dictionary", magnet: true, msgs: func(*rig) []wire.Message {
 			return []wire.Message{{ID: wire.HashRequest, Hash: wire.HashRange{Root: root, BaseLayer: 1, Length: 2}}}
@@ -178,14 +179,14 @@ func TestBreachesCloseOneConnectionAndNothingElse(t *testing.T) {
 			return times(10000, wire.Message{ID: wire.Bitfield, Payload: []byte{0xf0, 0}})
 		}},
 		{name: "upload_only: flood", msgs: func(r *rig) []wire.Message {
-			return times(10000, extended(r.ourID(wire.ExtUploadOnly), []byte{0}))
+			return times(10000, enginetest.Extended(r.ourID(wire.ExtUploadOnly), []byte{0}))
 		}},
 		{name: "lt_donthave: flood before the info dictionary", magnet: true, msgs: func(r *rig) []wire.Message {
-			return times(10000, extended(r.ourID(wire.ExtDontHave), wire.AppendDontHave(nil, 1)))
+			return times(10000, enginetest.Extended(r.ourID(wire.ExtDontHave), wire.AppendDontHave(nil, 1)))
 		}},
 		{name: "ut_metadata: flood of what nobody asked for", msgs: func(r *rig) []wire.Message {
 			data := wire.MetadataMessage{Type: wire.MetadataData, TotalSize: 100, Data: make([]byte, 100)}
-			return times(10000, extended(r.ourID(wire.ExtMetadata), data.Append(nil)))
+			return times(10000, enginetest.Extended(r.ourID(wire.ExtMetadata), data.Append(nil)))
 		}},
 		{name: "hashes: flood of what nobody asked for", msgs: func(*rig) []wire.Message {
 			return times(10000, wire.Message{ID: wire.Hashes, Hash: wire.HashRange{Root: root, BaseLayer: 1, Length: 2}, Payload: make([]byte, 64)})
@@ -215,13 +216,13 @@ func TestBreachesCloseOneConnectionAndNothingElse(t *testing.T) {
 			if len(msgs) > 1 {
 				r.recv(enemy, msgs[1:]...)
 			}
-			if c, ok := r.closed[enemy]; !ok || !isBreach(c.Err) {
+			if c, ok := r.Closed[enemy]; !ok || !enginetest.IsBreach(c.Err) {
 				t.Errorf("the connection was not closed as a breach: %v %v", ok, c.Err)
 			}
-			if len(r.closed) > 1 {
-				t.Errorf("%d connections closed", len(r.closed))
+			if len(r.Closed) > 1 {
+				t.Errorf("%d connections closed", len(r.Closed))
 			}
-			r.wait(5 * time.Second)
+			r.Wait(5 * time.Second)
 			if tt.magnet {
 				return
 			}
@@ -243,26 +244,26 @@ func TestFloodsDoNotMakeLongAnswers(t *testing.T) {
 	id := r.ourID(wire.ExtMetadata)
 	metadata := wire.MetadataMessage{Type: wire.MetadataRequest}
 	for name, m := range map[string]wire.Message{
-		"metadata": extended(id, metadata.Append(nil)),
+		"metadata": enginetest.Extended(id, metadata.Append(nil)),
 		"hashes":   {ID: wire.HashRequest, Hash: wire.HashRange{Root: root, BaseLayer: 1, Length: 16, ProofLayers: 3}},
 		"requests": block(wire.Request, 0, 0, torrent.BlockSize),
 	} {
 		enemy := r.join(joined{})
 		size := 0
 		for range 100_000 {
-			if _, gone := r.closed[enemy]; gone {
+			if _, gone := r.Closed[enemy]; gone {
 				break
 			}
 			r.recv(enemy, m)
-			for _, m := range r.sent[enemy] {
+			for _, m := range r.Sent[enemy] {
 				size += len(m.Append(nil))
 			}
-			r.sent[enemy] = nil
+			r.Sent[enemy] = nil
 		}
 		if size > 8<<20 {
 			t.Errorf("%s: %d bytes of answers at one time", name, size)
 		}
-		if _, gone := r.closed[enemy]; !gone {
+		if _, gone := r.Closed[enemy]; !gone {
 			t.Errorf("%s: the flood has no end", name)
 		}
 	}
@@ -272,10 +273,10 @@ func TestOneStrayBlockIsForgiven(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), nil)
 	key := r.seed()
 	r.recv(key, block(wire.Piece, numPieces+7, 1<<31, torrent.BlockSize))
-	if len(r.closed) > 0 {
+	if len(r.Closed) > 0 {
 		t.Fatal("closed for one block that may have crossed a cancel")
 	}
-	if got := r.m.Stats(r.now); got.Have != 0 || got.Downloaded != 0 || got.Wasted != torrent.BlockSize {
+	if got := r.m.Stats(r.Now); got.Have != 0 || got.Downloaded != 0 || got.Wasted != torrent.BlockSize {
 		t.Fatalf("counted as %+v", got)
 	}
 }
@@ -287,7 +288,7 @@ func TestBlockMustBeExactlyWhatWasRequested(t *testing.T) {
 	reqs := r.take(key, wire.Request)
 	q := reqs[0]
 	r.recv(key, block(wire.Piece, q.Index, q.Begin, q.Length-1), block(wire.Piece, q.Index, q.Begin+1, q.Length-1))
-	if r.m.Stats(r.now).Downloaded != 0 {
+	if r.m.Stats(r.Now).Downloaded != 0 {
 		t.Fatal("took a block that was not asked for")
 	}
 }
@@ -301,7 +302,7 @@ func TestGarbageFrom200SeedsNeverPanics(t *testing.T) {
 		keys := []torrent.PeerKey{r.seed(), r.reader(joined{noFast: true}), r.join(joined{v2: true, metadataSize: len(tor.Info.Bytes)})}
 		for range 400 {
 			key := keys[rng.IntN(len(keys))]
-			if _, gone := r.closed[key]; gone {
+			if _, gone := r.Closed[key]; gone {
 				keys = append(keys[:0:0], r.seed(), r.join(joined{}), r.reader(joined{}))
 				continue
 			}
@@ -326,22 +327,22 @@ func TestGarbageFrom200SeedsNeverPanics(t *testing.T) {
 			r.recv(key, m)
 			switch rng.IntN(30) {
 			case 0:
-				r.wait(time.Duration(rng.IntN(20)) * time.Second)
+				r.Wait(time.Duration(rng.IntN(20)) * time.Second)
 			case 1:
-				r.step(torrent.Paused{On: rng.IntN(2) == 0})
+				r.Step(torrent.Paused{On: rng.IntN(2) == 0})
 			case 2:
-				r.step(torrent.ReaderMoved{Reader: 1, First: rng.IntN(numPieces), Last: rng.IntN(numPieces + 4), Jump: true})
+				r.Step(torrent.ReaderMoved{Reader: 1, First: rng.IntN(numPieces), Last: rng.IntN(numPieces + 4), Jump: true})
 			case 3:
-				r.step(torrent.ReadFailed{Peer: key, Index: uint32(rng.IntN(numPieces)), Length: torrent.BlockSize})
+				r.Step(torrent.ReadFailed{Peer: key, Index: uint32(rng.IntN(numPieces)), Length: torrent.BlockSize})
 			case 4:
 				for _, v := range did[torrent.Verify](r) {
 					switch rng.IntN(3) {
 					case 0:
-						r.step(torrent.PieceStored{Index: v.Index, Sums: make([][20]byte, 2)})
+						r.Step(torrent.PieceStored{Index: v.Index, Sums: make([][20]byte, 2)})
 					case 1:
-						r.step(torrent.PieceForged{Index: v.Index, Sums: make([][20]byte, 2)})
+						r.Step(torrent.PieceForged{Index: v.Index, Sums: make([][20]byte, 2)})
 					case 2:
-						r.step(torrent.StoreFailed{Index: v.Index})
+						r.Step(torrent.StoreFailed{Index: v.Index})
 					}
 				}
 			}

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
@@ -45,23 +46,23 @@ func leavesOf(first, end int) (list []metainfo.Hash256) {
 
 // blockHashes is the true answer to a request for the hashes of blocks.
 func (r *rig) blockHashes(m wire.Message) wire.Message {
-	r.t.Helper()
-	h, l := m.Hash, layersOf(r.t, r.torrent)
+	r.T.Helper()
+	h, l := m.Hash, layersOf(r.T, r.torrent)
 	req := metainfo.HashRequest{Root: h.Root, Base: h.BaseLayer, Index: h.Index, Length: h.Length, ProofLayers: h.ProofLayers}
 	first, end, err := l.Blocks(req)
 	if err != nil || first == end {
-		r.t.Fatalf("a request for blocks of pieces %d to %d: %v", first, end, err)
+		r.T.Fatalf("a request for blocks of pieces %d to %d: %v", first, end, err)
 	}
 	b, err := l.Answer(req, leavesOf(first, end))
 	if err != nil {
-		r.t.Fatal(err)
+		r.T.Fatal(err)
 	}
 	return wire.Message{ID: wire.Hashes, Hash: h, Payload: b}
 }
 
 // halves makes two peers deliver two blocks each of piece 4, which then fails.
 func halves(r *rig) (first, second torrent.PeerKey) {
-	r.t.Helper()
+	r.T.Helper()
 	has := wire.Message{ID: wire.Have, Index: 4}
 	first, second = r.join(joined{noFast: true, v2: true}), r.join(joined{noFast: true, v2: true})
 	r.recv(first, has, wire.Message{ID: wire.Unchoke})
@@ -70,21 +71,21 @@ func halves(r *rig) (first, second torrent.PeerKey) {
 	r.recv(second, has, wire.Message{ID: wire.Unchoke})
 	r.answer(second, r.take(second, wire.Request)...)
 	if v := did[torrent.Verify](r); len(v) != 1 {
-		r.t.Fatalf("%d pieces to verify", len(v))
+		r.T.Fatalf("%d pieces to verify", len(v))
 	}
-	r.step(torrent.PieceForged{Index: 4, Sums: sums(1, 2, 3, 4)})
+	r.Step(torrent.PieceForged{Index: 4, Sums: sums(1, 2, 3, 4)})
 	return first, second
 }
 
 // asked returns the hash request that somebody got.
 func (r *rig) asked(keys ...torrent.PeerKey) (torrent.PeerKey, wire.Message) {
-	r.t.Helper()
+	r.T.Helper()
 	for _, key := range keys {
 		if list := r.take(key, wire.HashRequest); len(list) == 1 {
 			return key, list[0]
 		}
 	}
-	r.t.Fatal("nobody is asked for the hashes of the blocks")
+	r.T.Fatal("nobody is asked for the hashes of the blocks")
 	return 0, wire.Message{}
 }
 
@@ -93,7 +94,7 @@ func (r *rig) asked(keys ...torrent.PeerKey) (torrent.PeerKey, wire.Message) {
 func TestForgedBlockOfAV2PieceBansItsSenderAtOnce(t *testing.T) {
 	r := start(t, leafyTorrent(t), nil)
 	first, second := halves(r)
-	if len(r.closed) != 0 {
+	if len(r.Closed) != 0 {
 		t.Fatal("punished without proof")
 	}
 	who, q := r.asked(first, second)
@@ -107,13 +108,13 @@ func TestForgedBlockOfAV2PieceBansItsSenderAtOnce(t *testing.T) {
 			t.Fatalf("block %d against another hash", v.Block)
 		}
 		if v.Block == 1 {
-			r.step(torrent.BlockForged{Index: 4, Block: 1, Buffer: v.Buffer})
+			r.Step(torrent.BlockForged{Index: 4, Block: 1, Buffer: v.Buffer})
 		} else {
-			r.step(torrent.BlockGenuine{Index: 4, Block: v.Block, Buffer: v.Buffer})
+			r.Step(torrent.BlockGenuine{Index: 4, Block: v.Block, Buffer: v.Buffer})
 		}
 	}
-	if c := r.closed[first]; !isBreach(c.Err) || !c.Ban || len(r.closed) != 1 {
-		t.Fatalf("closed %v, want the first alone", r.closed)
+	if c := r.Closed[first]; !enginetest.IsBreach(c.Err) || !c.Ban || len(r.Closed) != 1 {
+		t.Fatalf("closed %v, want the first alone", r.Closed)
 	}
 	if c := did[torrent.ClearBlock](r); len(c) != 1 || c[0] != (torrent.ClearBlock{Index: 4, Block: 1}) {
 		t.Fatalf("cleared %v", c)
@@ -127,7 +128,7 @@ func TestForgedBlockOfAV2PieceBansItsSenderAtOnce(t *testing.T) {
 	if len(v) != 1 {
 		t.Fatal("the new copy is not checked")
 	}
-	r.step(torrent.BlockGenuine{Index: 4, Block: 1, Buffer: v[0].Buffer})
+	r.Step(torrent.BlockGenuine{Index: 4, Block: 1, Buffer: v[0].Buffer})
 	if v := did[torrent.Verify](r); len(v) != 1 || v[0].Index != 4 {
 		t.Fatalf("verify %v", v)
 	}
@@ -136,14 +137,14 @@ func TestForgedBlockOfAV2PieceBansItsSenderAtOnce(t *testing.T) {
 // Without an answer, or anybody to ask, it is fetched again from one peer.
 func TestForgedPieceIsBegunAgainWithoutBlockHashes(t *testing.T) {
 	for name, end := range map[string]func(r *rig, who torrent.PeerKey, q wire.Message){
-		"silence": func(r *rig, _ torrent.PeerKey, _ wire.Message) { r.wait(12 * time.Second) },
+		"silence": func(r *rig, _ torrent.PeerKey, _ wire.Message) { r.Wait(12 * time.Second) },
 		"rejects": func(r *rig, who torrent.PeerKey, q wire.Message) {
 			r.recv(who, wire.Message{ID: wire.HashReject, Hash: q.Hash})
-			r.wait(12 * time.Second)
+			r.Wait(12 * time.Second)
 		},
 		"leaves": func(r *rig, who torrent.PeerKey, _ wire.Message) {
-			r.step(swarm.PeerLeft{Peer: who})
-			r.wait(12 * time.Second)
+			r.Step(swarm.PeerLeft{Peer: who})
+			r.Wait(12 * time.Second)
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -165,8 +166,8 @@ func TestForgedBlockHashesCloseThePeer(t *testing.T) {
 	bad := r.blockHashes(q)
 	bad.Payload[7] ^= 1
 	r.recv(who, bad)
-	if c := r.closed[who]; !isBreach(c.Err) || len(r.closed) != 1 {
-		t.Fatalf("closed %v", r.closed)
+	if c := r.Closed[who]; !enginetest.IsBreach(c.Err) || len(r.Closed) != 1 {
+		t.Fatalf("closed %v", r.Closed)
 	}
 	if n := len(did[torrent.VerifyBlock](r)); n != 0 {
 		t.Fatalf("%d blocks are held against forged hashes", n)
@@ -180,14 +181,14 @@ func TestBlocksOfAReadersPieceAreCheckedOneByOne(t *testing.T) {
 	key := r.join(joined{v2: true})
 	r.recv(key, wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.Unchoke})
 	reqs := r.take(key, wire.Request, wire.HashRequest)
-	r.wait(3 * time.Second)
+	r.Wait(3 * time.Second)
 	for _, q := range append(reqs, r.take(key, wire.HashRequest)...) {
 		if q.ID == wire.HashRequest {
 			t.Fatal("asks for hashes without need")
 		}
 	}
 	index := int(reqs[0].Index)
-	r.step(torrent.ReaderMoved{Reader: 1, First: index, Last: index})
+	r.Step(torrent.ReaderMoved{Reader: 1, First: index, Last: index})
 	_, q := r.asked(key)
 	r.answer(key, reqs[0])
 	r.recv(key, r.blockHashes(q))
@@ -218,7 +219,7 @@ func TestBlockHashesAreServed(t *testing.T) {
 	if n := len(r.take(key, wire.HashReject)); n != 1 || len(did[torrent.ReadLeaves](r)) != 0 {
 		t.Fatalf("%d rejects", n)
 	}
-	r.step(torrent.Leaves{Peer: key, Request: e[0].Request, Leaves: leavesOf(3, 4)})
+	r.Step(torrent.Leaves{Peer: key, Request: e[0].Request, Leaves: leavesOf(3, 4)})
 	a := r.take(key, wire.Hashes)
 	if len(a) != 1 || a[0].Hash != ask.Hash {
 		t.Fatalf("answers %v", a)
@@ -228,7 +229,7 @@ func TestBlockHashesAreServed(t *testing.T) {
 	}
 	r.recv(key, ask)
 	e = did[torrent.ReadLeaves](r)
-	r.step(torrent.Leaves{Peer: key, Request: e[0].Request})
+	r.Step(torrent.Leaves{Peer: key, Request: e[0].Request})
 	if len(r.take(key, wire.HashReject)) != 1 {
 		t.Fatal("a failed read is no reject")
 	}

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
 	"github.com/shoal-p2p/shoal/metainfo"
@@ -31,7 +32,7 @@ func livePieces(n int) []torrent.Piece {
 
 // source connects a peer that lets us download.
 func (r *rig) source(pieces ...int) torrent.PeerKey {
-	r.t.Helper()
+	r.T.Helper()
 	key := r.join(joined{})
 	r.recv(key, wire.Message{ID: wire.HaveNone}, wire.Message{ID: wire.Unchoke})
 	for _, i := range pieces {
@@ -48,7 +49,7 @@ func liveRig(t *testing.T, first int) *rig {
 func TestAGrownPieceIsCheckedAgainstItsOwnHash(t *testing.T) {
 	r := liveRig(t, 7)
 	v1, root := metainfo.Hash{1}, metainfo.Hash256{2}
-	r.step(torrent.Grown{Pieces: []torrent.Piece{{Size: 100, V1: &v1}, {Size: torrent.BlockSize + 1, V2: &root}}})
+	r.Step(torrent.Grown{Pieces: []torrent.Piece{{Size: 100, V1: &v1}, {Size: torrent.BlockSize + 1, V2: &root}}})
 	p := r.source(7, 8)
 	r.answer(p, r.take(p, wire.Request)...)
 	for _, v := range did[torrent.Verify](r) {
@@ -56,9 +57,9 @@ func TestAGrownPieceIsCheckedAgainstItsOwnHash(t *testing.T) {
 		case v.Index == 7 && (v.V2 != nil || v.V1 == nil || *v.V1 != v1), v.Index == 8 && (v.V1 != nil || v.V2 == nil || *v.V2 != root):
 			t.Errorf("piece %d is checked against %v and %v", v.Index, v.V1, v.V2)
 		}
-		r.step(torrent.PieceStored{Index: v.Index})
+		r.Step(torrent.PieceStored{Index: v.Index})
 	}
-	if s := r.m.Stats(r.now); s.Have != 2 || s.Missing != 0 || s.Downloaded != 100+torrent.BlockSize+1 {
+	if s := r.m.Stats(r.Now); s.Have != 2 || s.Missing != 0 || s.Downloaded != 100+torrent.BlockSize+1 {
 		t.Errorf("%+v", s)
 	}
 	if r.m.Complete() || len(did[torrent.Finished](r)) > 0 {
@@ -73,12 +74,12 @@ func TestAPeerMayBeAhead(t *testing.T) {
 	if reqs := r.take(p, wire.Request); len(reqs) > 0 {
 		t.Fatalf("asks for what nobody knows: %v", reqs)
 	}
-	r.step(torrent.Grown{Pieces: livePieces(4)})
+	r.Step(torrent.Grown{Pieces: livePieces(4)})
 	reqs := r.take(p, wire.Request)
 	if len(reqs) != 4 || slices.ContainsFunc(reqs, func(m wire.Message) bool { return m.Index != 0 && m.Index != 3 }) {
 		t.Fatalf("asks for %v", reqs)
 	}
-	if c, gone := r.closed[p]; gone {
+	if c, gone := r.Closed[p]; gone {
 		t.Fatalf("closed: %v", c.Err)
 	}
 }
@@ -91,9 +92,9 @@ func TestAPeerMayBeAheadAnywhere(t *testing.T) {
 	} {
 		r := liveRig(t, 0)
 		p := r.source()
-		r.step(evs...)
+		r.Step(evs...)
 		r.recv(p, wire.Message{ID: wire.Have, Index: 9000})
-		r.step(torrent.Grown{Pieces: livePieces(1)})
+		r.Step(torrent.Grown{Pieces: livePieces(1)})
 		if reqs := r.take(p, wire.Request); len(reqs) != 2 || reqs[0].Index != 9000 {
 			t.Errorf("%s: asks for %v", name, reqs)
 		}
@@ -104,18 +105,18 @@ func TestAPeerMayBeAheadAnywhere(t *testing.T) {
 func TestNobodyHasAllOfContentThatGrows(t *testing.T) {
 	for _, msg := range []wire.Message{{ID: wire.HaveAll}, {ID: wire.Bitfield, Payload: []byte{0xff}}} {
 		r := liveRig(t, 0)
-		r.step(torrent.Grown{Pieces: livePieces(8)})
+		r.Step(torrent.Grown{Pieces: livePieces(8)})
 		p := r.join(joined{})
 		r.recv(p, msg)
-		if c, gone := r.closed[p]; !gone || !isBreach(c.Err) {
+		if c, gone := r.Closed[p]; !gone || !enginetest.IsBreach(c.Err) {
 			t.Errorf("message %d is taken: %v", msg.ID, c.Err)
 		}
 	}
 	// Nor does having all of the window at a moment make it a seed, to be closed.
 	r := liveRig(t, 0)
-	r.step(torrent.Grown{Pieces: livePieces(2), Stored: true})
+	r.Step(torrent.Grown{Pieces: livePieces(2), Stored: true})
 	p := r.source(0, 1)
-	if c, gone := r.closed[p]; gone || r.m.Stats(r.now).Seeds > 0 {
+	if c, gone := r.Closed[p]; gone || r.m.Stats(r.Now).Seeds > 0 {
 		t.Errorf("a viewer that has everything so far counts as a seed: %v", c.Err)
 	}
 }
@@ -124,34 +125,34 @@ func TestNobodyHasAllOfContentThatGrows(t *testing.T) {
 // on.
 func TestExpiredPiecesAreAbandoned(t *testing.T) {
 	r := liveRig(t, 0)
-	r.step(torrent.Grown{Pieces: livePieces(3)}, torrent.ReaderMoved{Reader: 1, Last: 10, Urgent: time.Second, Spacing: time.Second})
+	r.Step(torrent.Grown{Pieces: livePieces(3)}, torrent.ReaderMoved{Reader: 1, Last: 10, Urgent: time.Second, Spacing: time.Second})
 	p := r.source(0, 1, 2)
 	reqs := r.take(p, wire.Request)
 	if len(reqs) != 6 {
 		t.Fatalf("asks for %v", reqs)
 	}
 	r.answer(p, reqs[0])
-	r.effects = nil
-	r.step(torrent.Expired{First: 2})
+	r.Effects = nil
+	r.Step(torrent.Expired{First: 2})
 	cancels := r.take(p, wire.Cancel)
 	if len(cancels) != 3 || slices.ContainsFunc(cancels, func(m wire.Message) bool { return m.Index >= 2 }) {
 		t.Errorf("cancels %v", cancels)
 	}
-	told := slices.Clone(r.effects)
+	told := slices.Clone(r.Effects)
 	if d := did[torrent.DropPiece](r); len(d) != 2 {
 		t.Errorf("drops %v", d)
 	}
 	if !slices.ContainsFunc(told, func(e torrent.Effect) bool { return e == torrent.ReaderExpired{Reader: 1, First: 2} }) {
 		t.Errorf("the reader is not told: %v", told)
 	}
-	if s := r.m.Stats(r.now); s.Missing != 1 || s.OpenPieces != 1 || s.Requested != 2 {
+	if s := r.m.Stats(r.Now); s.Missing != 1 || s.OpenPieces != 1 || s.Requested != 2 {
 		t.Errorf("%+v", s)
 	}
 	// Late blocks of it, and haves, do not count.
 	r.recv(p, wire.Message{ID: wire.Piece, Index: 1, Length: torrent.BlockSize}, wire.Message{ID: wire.Have, Index: 1})
 	r.answer(p, reqs[4:]...)
-	r.step(torrent.PieceStored{Index: 2})
-	if s := r.m.Stats(r.now); s.Have != 1 || s.Missing != 0 || r.m.PeerStats(r.now)[0].Interested {
+	r.Step(torrent.PieceStored{Index: 2})
+	if s := r.m.Stats(r.Now); s.Have != 1 || s.Missing != 0 || r.m.PeerStats(r.Now)[0].Interested {
 		t.Errorf("%+v", s)
 	}
 }
@@ -165,22 +166,22 @@ func TestAPieceMayExpireWhileItIsChecked(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := liveRig(t, 0)
-			r.step(torrent.Grown{Pieces: livePieces(1)})
+			r.Step(torrent.Grown{Pieces: livePieces(1)})
 			p, q := r.source(0), r.source()
 			r.answer(p, r.take(p, wire.Request)...)
-			r.effects = nil
-			r.step(torrent.Expired{First: 1})
+			r.Effects = nil
+			r.Step(torrent.Expired{First: 1})
 			if d := did[torrent.DropPiece](r); len(d) > 0 {
 				t.Fatal("the buffer was taken away while it was hashed")
 			}
-			r.step(result)
+			r.Step(result)
 			if d := did[torrent.DropPiece](r); len(d) != 1 {
 				t.Error("the buffer is kept")
 			}
-			if list := did[torrent.Have](r); len(list) > 0 || r.m.Stats(r.now).Have > 0 {
+			if list := did[torrent.Have](r); len(list) > 0 || r.m.Stats(r.Now).Have > 0 {
 				t.Errorf("it counts as stored: %v", list)
 			}
-			r.step(torrent.Grown{Pieces: livePieces(1)})
+			r.Step(torrent.Grown{Pieces: livePieces(1)})
 			r.recv(q, wire.Message{ID: wire.Have, Index: 1})
 			if reqs := r.take(q, wire.Request); len(reqs) != 2 {
 				t.Errorf("does not go on: asks for %v", reqs)
@@ -193,9 +194,9 @@ func TestAPieceMayExpireWhileItIsChecked(t *testing.T) {
 func TestExpiredPiecesAreRefused(t *testing.T) {
 	for _, fast := range []bool{true, false} {
 		r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { live(0)(c); c.UploadWindow = torrent.BlockSize })
-		r.step(torrent.Grown{Pieces: livePieces(2), Stored: true})
+		r.Step(torrent.Grown{Pieces: livePieces(2), Stored: true})
 		p := r.reader(joined{noFast: !fast})
-		r.wait(time.Second)
+		r.Wait(time.Second)
 		for b := range 2 {
 			r.recv(p, wire.Message{ID: wire.Request, Index: 0, Begin: uint32(b) * torrent.BlockSize, Length: torrent.BlockSize})
 		}
@@ -204,7 +205,7 @@ func TestExpiredPiecesAreRefused(t *testing.T) {
 			t.Fatalf("%d uploads", len(ups))
 		}
 		r.take(p)
-		r.step(torrent.Expired{First: 1})
+		r.Step(torrent.Expired{First: 1})
 		r.recv(p, wire.Message{ID: wire.Request, Index: 0, Length: torrent.BlockSize})
 		rejects := r.take(p, wire.Reject)
 		switch {
@@ -213,11 +214,11 @@ func TestExpiredPiecesAreRefused(t *testing.T) {
 		case !fast && len(rejects) > 0:
 			t.Errorf("rejects %v to a peer that knows no reject", rejects)
 		}
-		r.step(torrent.Sent{Peer: p, Bytes: torrent.BlockSize, Blocks: 1})
+		r.Step(torrent.Sent{Peer: p, Bytes: torrent.BlockSize, Blocks: 1})
 		if ups := did[*torrent.Upload](r); len(ups) != 1 || ups[0].Index != 1 {
 			t.Errorf("uploads %v", ups)
 		}
-		if c, gone := r.closed[p]; gone {
+		if c, gone := r.Closed[p]; gone {
 			t.Errorf("closed: %v", c.Err)
 		}
 	}
@@ -226,9 +227,9 @@ func TestExpiredPiecesAreRefused(t *testing.T) {
 // A reader's window may reach beyond the end: it is followed there.
 func TestAReaderFollowsTheEnd(t *testing.T) {
 	r := liveRig(t, 0)
-	r.step(torrent.ReaderMoved{Reader: 1, First: 1, Last: 1 << 40, Urgent: time.Second, Spacing: time.Second})
-	r.step(torrent.Grown{Pieces: livePieces(4)})
-	r.step(torrent.Grown{Pieces: livePieces(4)})
+	r.Step(torrent.ReaderMoved{Reader: 1, First: 1, Last: 1 << 40, Urgent: time.Second, Spacing: time.Second})
+	r.Step(torrent.Grown{Pieces: livePieces(4)})
+	r.Step(torrent.Grown{Pieces: livePieces(4)})
 	p := r.source()
 	var haves []wire.Message
 	for i := range uint32(8) {
@@ -249,8 +250,8 @@ func TestAReaderFollowsTheEnd(t *testing.T) {
 		t.Errorf("fetches in the order %v", order)
 	}
 	// One that is moved to where nothing is any more is told at once.
-	r.effects = nil
-	r.step(torrent.Expired{First: 6}, torrent.ReaderMoved{Reader: 2, First: 2, Last: 9})
+	r.Effects = nil
+	r.Step(torrent.Expired{First: 6}, torrent.ReaderMoved{Reader: 2, First: 2, Last: 9})
 	told := did[torrent.ReaderExpired](r)
 	if !slices.Equal(told, []torrent.ReaderExpired{{Reader: 1, First: 6}, {Reader: 2, First: 6}}) {
 		t.Errorf("readers are told %v", told)
@@ -261,7 +262,7 @@ func TestAReaderFollowsTheEnd(t *testing.T) {
 func TestAPieceKnownAheadIsCounted(t *testing.T) {
 	const more, rare = 40, 23
 	r := liveRig(t, 0)
-	r.step(torrent.Grown{Pieces: livePieces(8), Stored: true})
+	r.Step(torrent.Grown{Pieces: livePieces(8), Stored: true})
 	p, q := r.source(), r.join(joined{})
 	for i := range uint32(more) {
 		r.recv(p, wire.Message{ID: wire.Have, Index: 8 + i})
@@ -269,7 +270,7 @@ func TestAPieceKnownAheadIsCounted(t *testing.T) {
 			r.recv(q, wire.Message{ID: wire.Have, Index: 8 + i})
 		}
 	}
-	r.step(torrent.Grown{Pieces: livePieces(more)})
+	r.Step(torrent.Grown{Pieces: livePieces(more)})
 	if reqs := r.take(p, wire.Request); len(reqs) == 0 || reqs[0].Index != 8+rare {
 		t.Errorf("asks for %v", reqs)
 	}
@@ -278,7 +279,7 @@ func TestAPieceKnownAheadIsCounted(t *testing.T) {
 // A piece is due when it was, even if those before it in the window have expired.
 func TestExpiryMovesNoDeadline(t *testing.T) {
 	r := liveRig(t, 0)
-	r.step(
+	r.Step(
 		torrent.Grown{Pieces: livePieces(20)},
 		torrent.ReaderMoved{Reader: 1, Last: 6, Urgent: time.Second, Spacing: 10 * time.Second},
 		torrent.ReaderMoved{Reader: 2, First: 8, Last: 9, Urgent: 20 * time.Second, Spacing: time.Second},
@@ -296,7 +297,7 @@ func TestExpiryMovesNoDeadline(t *testing.T) {
 // who refused it, who may ask for it or asked for it.
 func TestNothingIsKeptOfExpiredPieces(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { live(0)(c); c.UploadWindow = 1 })
-	r.step(torrent.Grown{Pieces: livePieces(4)}, torrent.Grown{Pieces: livePieces(1), Stored: true})
+	r.Step(torrent.Grown{Pieces: livePieces(4)}, torrent.Grown{Pieces: livePieces(1), Stored: true})
 	p, q := r.source(), r.source()
 	if n := r.m.Limits().MaxBitfield; n != 1 {
 		t.Errorf("bitfields of %d bytes are welcome", n)
@@ -312,24 +313,24 @@ func TestNothingIsKeptOfExpiredPieces(t *testing.T) {
 		}
 	}
 	forge(0)
-	r.step(torrent.PieceForged{Index: 0, Sums: make([][20]byte, 2)})
+	r.Step(torrent.PieceForged{Index: 0, Sums: make([][20]byte, 2)})
 	forge(1)
 	r.recv(p, wire.Message{ID: wire.Have, Index: 2}, wire.Message{ID: wire.AllowedFast, Index: 3}, wire.Message{ID: wire.Interested})
 	r.recv(p, wire.Message{ID: wire.Reject, Index: 2, Length: torrent.BlockSize})
-	r.wait(time.Second)
+	r.Wait(time.Second)
 	for b := range uint32(2) {
 		r.recv(p, wire.Message{ID: wire.Request, Index: 4, Begin: b * torrent.BlockSize, Length: torrent.BlockSize})
 	}
 	if n := r.m.Kept(); n < 5+1+1+1+1 {
 		t.Fatalf("%d things are remembered before", n)
 	}
-	r.step(torrent.Expired{First: 5})
-	r.step(torrent.PieceForged{Index: 1, Sums: make([][20]byte, 2)})
+	r.Step(torrent.Expired{First: 5})
+	r.Step(torrent.PieceForged{Index: 1, Sums: make([][20]byte, 2)})
 	if n := r.m.Kept(); n > 0 {
 		t.Errorf("%d things are remembered", n)
 	}
 	for _, key := range []torrent.PeerKey{p, q} {
-		if c, gone := r.closed[key]; gone {
+		if c, gone := r.Closed[key]; gone {
 			t.Errorf("closed: %v", c.Err)
 		}
 	}
@@ -351,10 +352,10 @@ func TestInterestFollowsTheWindow(t *testing.T) {
 			switch rapid.IntRange(0, 5).Draw(rt, "op") {
 			case 0:
 				n := rapid.IntRange(1, 5).Draw(rt, "more")
-				r.step(torrent.Grown{Pieces: livePieces(n)})
+				r.Step(torrent.Grown{Pieces: livePieces(n)})
 				end += n
 			case 1:
-				r.step(torrent.Expired{First: i})
+				r.Step(torrent.Expired{First: i})
 				first, end = max(first, i), max(end, i)
 			case 2, 3:
 				r.recv(key, wire.Message{ID: wire.Have, Index: uint32(i)})
@@ -362,12 +363,12 @@ func TestInterestFollowsTheWindow(t *testing.T) {
 					peers[key][i] = true
 				}
 			case 4:
-				r.recv(key, extended(dontHaveID, wire.AppendDontHave(nil, uint32(i))))
+				r.recv(key, enginetest.Extended(dontHaveID, wire.AppendDontHave(nil, uint32(i))))
 				delete(peers[key], i)
 			case 5:
 				r.answer(key, r.take(key, wire.Request)...)
 				for _, v := range did[torrent.Verify](r) {
-					r.step(torrent.PieceStored{Index: v.Index})
+					r.Step(torrent.PieceStored{Index: v.Index})
 					have[v.Index] = true
 				}
 			}
@@ -377,10 +378,10 @@ func TestInterestFollowsTheWindow(t *testing.T) {
 					missing++
 				}
 			}
-			if s := r.m.Stats(r.now); s.Missing != missing || s.Have != end-first-missing || s.Pieces != end-first {
+			if s := r.m.Stats(r.Now); s.Missing != missing || s.Have != end-first-missing || s.Pieces != end-first {
 				rt.Fatalf("%d to %d: %+v, want %d missing", first, end, s, missing)
 			}
-			for _, p := range r.m.PeerStats(r.now) {
+			for _, p := range r.m.PeerStats(r.Now) {
 				want := false
 				for k := range peers[p.Peer] {
 					want = want || first <= k && k < end && !have[k]
@@ -389,7 +390,7 @@ func TestInterestFollowsTheWindow(t *testing.T) {
 					rt.Fatalf("%d to %d: interested in peer %d %v, want %v", first, end, p.Peer, p.Interested, want)
 				}
 			}
-			for key, c := range r.closed {
+			for key, c := range r.Closed {
 				rt.Fatalf("peer %d closed: %v", key, c.Err)
 			}
 		}
@@ -414,7 +415,7 @@ func TestAnEndlessStreamIsFollowed(t *testing.T) {
 			r.answer(p, reqs...)
 		}
 		for _, v := range did[torrent.Verify](r) {
-			r.step(torrent.PieceStored{Index: v.Index})
+			r.Step(torrent.PieceStored{Index: v.Index})
 			if v.Index < next {
 				early++
 			}
@@ -424,7 +425,7 @@ func TestAnEndlessStreamIsFollowed(t *testing.T) {
 	}
 	work, memory := [2]int{}, [2]float64{}
 	for i := range pieces {
-		r.step(
+		r.Step(
 			torrent.Grown{Pieces: livePieces(1)},
 			torrent.Expired{First: i + 1 - window},
 			torrent.ReaderMoved{Reader: 1, First: max(0, i-behind), Last: i + ahead, Urgent: time.Second, Spacing: time.Second},
@@ -439,8 +440,8 @@ func TestAnEndlessStreamIsFollowed(t *testing.T) {
 		}
 		for took() > 0 {
 		}
-		r.now = r.now.Add(time.Second)
-		s := r.m.Stats(r.now)
+		r.Now = r.Now.Add(time.Second)
+		s := r.m.Stats(r.Now)
 		if s.OpenPieces > window || s.Pieces > window {
 			t.Fatalf("piece %d: %+v", i, s)
 		}
@@ -456,7 +457,7 @@ func TestAnEndlessStreamIsFollowed(t *testing.T) {
 			work[1], memory[1] = r.m.Work()-work[1], heap()
 		}
 	}
-	s := r.m.Stats(r.now)
+	s := r.m.Stats(r.Now)
 	t.Logf("%d pieces, %d out of order, %d seconds of waiting; %d and %d looks for a thousand; %.1f and %.1f kB", s.Downloaded/pieceLength, early, late, work[0], work[1], memory[0], memory[1])
 	if s.Downloaded != pieces*pieceLength || s.Wasted > 0 || late > 0 || early > 0 {
 		t.Errorf("%d bytes of %d, %d wasted, %d out of order, %d late", s.Downloaded, pieces*pieceLength, s.Wasted, early, late)

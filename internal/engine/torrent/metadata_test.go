@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
@@ -37,11 +38,11 @@ func bigTorrent(t *testing.T) *metainfo.Torrent {
 
 // wantsMetadata returns the metadata pieces that a peer was asked for.
 func (r *rig) wantsMetadata(key torrent.PeerKey) (pieces []int) {
-	r.t.Helper()
+	r.T.Helper()
 	for _, b := range r.ext(key, 11) {
 		m, err := wire.ParseMetadata(b)
 		if err != nil {
-			r.t.Fatal(err)
+			r.T.Fatal(err)
 		}
 		if m.Type == wire.MetadataRequest {
 			pieces = append(pieces, m.Piece)
@@ -57,20 +58,20 @@ func (r *rig) metadataPiece(info []byte, piece int) wire.Message {
 		Type: wire.MetadataData, Piece: piece, TotalSize: len(info),
 		Data: info[from:min(len(info), from+wire.MetadataPieceSize)],
 	}
-	return extended(metadataID, m.Append(nil))
+	return enginetest.Extended(metadataID, m.Append(nil))
 }
 
 // serveMetadata answers what is asked of a peer until nothing more is, or it is
 // closed.
 func (r *rig) serveMetadata(key torrent.PeerKey, info []byte) {
-	r.t.Helper()
+	r.T.Helper()
 	for range 100 {
 		pieces := r.wantsMetadata(key)
 		if len(pieces) == 0 {
 			return
 		}
 		for _, k := range pieces {
-			if _, gone := r.closed[key]; !gone {
+			if _, gone := r.Closed[key]; !gone {
 				r.recv(key, r.metadataPiece(info, k))
 			}
 		}
@@ -80,9 +81,9 @@ func (r *rig) serveMetadata(key torrent.PeerKey, info []byte) {
 func (r *rig) learned() bool {
 	for _, e := range did[torrent.Learned](r) {
 		if string(e.Info.Bytes) != string(r.torrent.Info.Bytes) {
-			r.t.Fatal("learned something else")
+			r.T.Fatal("learned something else")
 		}
-		r.step(torrent.ContentReady{Info: e.Info})
+		r.Step(torrent.ContentReady{Info: e.Info})
 		return true
 	}
 	return false
@@ -127,7 +128,7 @@ func TestPeersMayFetchTheInfoDictionaryAsSoonAsWeHaveIt(t *testing.T) {
 		t.Fatal("a peer that was there before does not know that it can ask us now")
 	}
 	req := wire.MetadataMessage{Type: wire.MetadataRequest}
-	r.recv(early, extended(metadataID, req.Append(nil)))
+	r.recv(early, enginetest.Extended(metadataID, req.Append(nil)))
 	got := r.ext(early, 11)
 	if len(got) != 1 {
 		t.Fatalf("%d answers", len(got))
@@ -144,7 +145,7 @@ func TestForgedMetadataFromOnePeerClosesIt(t *testing.T) {
 	forged[len(forged)-3] ^= 1
 	enemy := r.join(joined{metadataSize: len(forged)})
 	r.serveMetadata(enemy, forged)
-	if c := r.closed[enemy]; !isBreach(c.Err) || !c.Ban {
+	if c := r.Closed[enemy]; !enginetest.IsBreach(c.Err) || !c.Ban {
 		t.Fatalf("closed with %v, ban %v", c.Err, c.Ban)
 	}
 	if r.learned() {
@@ -152,8 +153,8 @@ func TestForgedMetadataFromOnePeerClosesIt(t *testing.T) {
 	}
 	friend := r.join(joined{metadataSize: len(tor.Info.Bytes)})
 	r.serveMetadata(friend, tor.Info.Bytes)
-	if !r.learned() || len(r.closed) != 1 {
-		t.Fatalf("not learned from the next peer, %d closed", len(r.closed))
+	if !r.learned() || len(r.Closed) != 1 {
+		t.Fatalf("not learned from the next peer, %d closed", len(r.Closed))
 	}
 }
 
@@ -173,7 +174,7 @@ func TestForgerAmongOthersIsFoundAndTheOthersStay(t *testing.T) {
 			if key == enemy {
 				info = forged
 			}
-			if _, gone := r.closed[key]; !gone {
+			if _, gone := r.Closed[key]; !gone {
 				r.serveMetadata(key, info)
 			}
 		}
@@ -181,8 +182,8 @@ func TestForgerAmongOthersIsFoundAndTheOthersStay(t *testing.T) {
 	if !r.learned() {
 		t.Fatal("not learned")
 	}
-	if _, gone := r.closed[enemy]; !gone || len(r.closed) != 1 {
-		t.Fatalf("closed: %v", r.closed)
+	if _, gone := r.Closed[enemy]; !gone || len(r.Closed) != 1 {
+		t.Fatalf("closed: %v", r.Closed)
 	}
 }
 
@@ -190,11 +191,11 @@ func TestForgerAmongOthersIsFoundAndTheOthersStay(t *testing.T) {
 func TestLyingMetadataSizeDoesNotHoldUpAMagnet(t *testing.T) {
 	tor := testTorrent(t, true, false)
 	for name, then := range map[string]func(r *rig, enemy torrent.PeerKey){
-		"silent": func(r *rig, enemy torrent.PeerKey) { r.wait(10 * time.Second) },
-		"leaves": func(r *rig, enemy torrent.PeerKey) { r.step(swarm.PeerLeft{Peer: enemy}) },
+		"silent": func(r *rig, enemy torrent.PeerKey) { r.Wait(10 * time.Second) },
+		"leaves": func(r *rig, enemy torrent.PeerKey) { r.Step(swarm.PeerLeft{Peer: enemy}) },
 		"rejects": func(r *rig, enemy torrent.PeerKey) {
 			no := wire.MetadataMessage{Type: wire.MetadataReject}
-			r.recv(enemy, extended(metadataID, no.Append(nil)))
+			r.recv(enemy, enginetest.Extended(metadataID, no.Append(nil)))
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -216,7 +217,7 @@ func TestTruncatedMetadataClosesThePeer(t *testing.T) {
 	size := len(info)
 	piece := func(k, total int, data []byte) wire.Message {
 		m := wire.MetadataMessage{Type: wire.MetadataData, Piece: k, TotalSize: total, Data: data}
-		return extended(metadataID, m.Append(nil))
+		return enginetest.Extended(metadataID, m.Append(nil))
 	}
 	for name, m := range map[string]wire.Message{
 		"short piece":               piece(0, size, info[:wire.MetadataPieceSize-1]),
@@ -231,8 +232,8 @@ func TestTruncatedMetadataClosesThePeer(t *testing.T) {
 			enemy := r.join(joined{metadataSize: size})
 			friend := r.join(joined{})
 			r.recv(enemy, m)
-			if c := r.closed[enemy]; !isBreach(c.Err) || len(r.closed) != 1 {
-				t.Fatalf("closed %v", r.closed)
+			if c := r.Closed[enemy]; !enginetest.IsBreach(c.Err) || len(r.Closed) != 1 {
+				t.Fatalf("closed %v", r.Closed)
 			}
 			r.recv(friend, wire.Message{ID: wire.Interested})
 			if r.learned() {
@@ -249,7 +250,7 @@ func TestHugeMetadataSizeTakesNoMemory(t *testing.T) {
 	allocs := testing.Benchmark(func(b *testing.B) {
 		for b.Loop() {
 			key := r.join(joined{metadataSize: wire.MaxMetadataSize})
-			r.step(swarm.PeerLeft{Peer: key})
+			r.Step(swarm.PeerLeft{Peer: key})
 		}
 	})
 	if n := allocs.AllocedBytesPerOp(); n > 2<<20 {
@@ -278,8 +279,8 @@ func TestPieceMessagesBeforeTheInfoDictionaryAreCheckedLater(t *testing.T) {
 			if !r.learned() {
 				t.Fatal("not learned")
 			}
-			if c := r.closed[enemy]; !isBreach(c.Err) || len(r.closed) != 1 {
-				t.Fatalf("closed %v", r.closed)
+			if c := r.Closed[enemy]; !enginetest.IsBreach(c.Err) || len(r.Closed) != 1 {
+				t.Fatalf("closed %v", r.Closed)
 			}
 			if len(r.take(friend, wire.Request)) == 0 {
 				t.Fatal("does not download from the other peer")

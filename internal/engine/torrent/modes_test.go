@@ -12,9 +12,9 @@ import (
 // order lets a peer answer everything and returns the pieces in the order in which
 // they were stored.
 func (r *rig) order(key torrent.PeerKey, d time.Duration) (list []int) {
-	r.t.Helper()
+	r.T.Helper()
 	var queue []wire.Message
-	for end := r.now.Add(d); r.now.Before(end); r.wait(10 * time.Millisecond) {
+	for end := r.Now.Add(d); r.Now.Before(end); r.Wait(10 * time.Millisecond) {
 		queue = append(queue, r.take(key, wire.Request)...)
 		if len(queue) > 0 {
 			r.answer(key, queue[0])
@@ -22,7 +22,7 @@ func (r *rig) order(key torrent.PeerKey, d time.Duration) (list []int) {
 		}
 		for _, v := range did[torrent.Verify](r) {
 			list = append(list, v.Index)
-			r.step(torrent.PieceStored{Index: v.Index})
+			r.Step(torrent.PieceStored{Index: v.Index})
 		}
 	}
 	return list
@@ -37,7 +37,7 @@ func TestHigherPriorityIsFetchedFirst(t *testing.T) {
 			levels[i] = torrent.Skip
 		}
 	}
-	r.step(torrent.Priorities{Levels: levels})
+	r.Step(torrent.Priorities{Levels: levels})
 	got := r.order(r.seed(), 5*time.Second)
 	if len(got) != 30 || !r.m.Complete() {
 		t.Fatalf("%d pieces stored, 30 wanted", len(got))
@@ -47,7 +47,7 @@ func TestHigherPriorityIsFetchedFirst(t *testing.T) {
 			t.Fatalf("piece %d of priority %d comes as number %d", i, levels[i], k)
 		}
 	}
-	r.step(torrent.Priorities{})
+	r.Step(torrent.Priorities{})
 	if r.m.Complete() {
 		t.Fatal("says complete though all is wanted now")
 	}
@@ -58,7 +58,7 @@ func TestHigherPriorityIsFetchedFirst(t *testing.T) {
 
 func TestPrioritiesOfAnotherLengthAreIgnored(t *testing.T) {
 	r := start(t, longTorrent(t, 10), nil)
-	r.step(torrent.Priorities{Levels: make([]torrent.Priority, 9)})
+	r.Step(torrent.Priorities{Levels: make([]torrent.Priority, 9)})
 	if n := len(r.order(r.seed(), 3*time.Second)); n != 10 {
 		t.Fatalf("%d pieces stored", n)
 	}
@@ -66,7 +66,7 @@ func TestPrioritiesOfAnotherLengthAreIgnored(t *testing.T) {
 
 func TestSequentialModeFetchesInOrder(t *testing.T) {
 	r := start(t, longTorrent(t, 40), nil)
-	r.step(torrent.Sequential{On: true})
+	r.Step(torrent.Sequential{On: true})
 	got := r.order(r.seed(), 5*time.Second)
 	if len(got) != 40 || !slices.IsSorted(got) {
 		t.Fatalf("stored in the order %v", got)
@@ -79,16 +79,16 @@ func TestDownloadOnlyServesNobody(t *testing.T) {
 	if len(r.take(key, wire.Unchoke)) != 1 {
 		t.Fatal("not served before")
 	}
-	r.step(torrent.DownloadOnly{On: true})
+	r.Step(torrent.DownloadOnly{On: true})
 	if len(r.take(key, wire.Choke)) != 1 {
 		t.Fatal("not choked")
 	}
 	r.recv(key, block(wire.Request, 0, 0, torrent.BlockSize))
-	r.wait(time.Minute)
+	r.Wait(time.Minute)
 	if len(did[*torrent.Upload](r)) != 0 || len(r.take(key, wire.Unchoke)) != 0 {
 		t.Fatal("serves")
 	}
-	r.step(torrent.DownloadOnly{})
+	r.Step(torrent.DownloadOnly{})
 	if len(r.take(key, wire.Unchoke)) != 1 {
 		t.Fatal("not served afterwards")
 	}
@@ -98,7 +98,7 @@ func TestDownloadOnlyServesNobody(t *testing.T) {
 func (r *rig) haves(key torrent.PeerKey) (list []uint32) {
 	for _, m := range r.take(key, wire.Have, wire.HaveAll, wire.Bitfield) {
 		if m.ID != wire.Have {
-			r.t.Fatal("tells everything at once")
+			r.T.Fatal("tells everything at once")
 		}
 		list = append(list, m.Index)
 	}
@@ -107,7 +107,7 @@ func (r *rig) haves(key torrent.PeerKey) (list []uint32) {
 
 func TestSuperSeedTellsEachPeerOfOtherPieces(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), seeded)
-	r.step(torrent.SuperSeed{On: true})
+	r.Step(torrent.SuperSeed{On: true})
 	a, b := r.join(joined{}), r.join(joined{})
 	first, second := r.haves(a), r.haves(b)
 	if len(first) != 2 || len(second) != 2 {
@@ -137,7 +137,7 @@ func TestSuperSeedTellsEachPeerOfOtherPieces(t *testing.T) {
 // A lone peer cannot pass anything on, and gets all the same.
 func TestSuperSeedServesALonePeer(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), seeded)
-	r.step(torrent.SuperSeed{On: true})
+	r.Step(torrent.SuperSeed{On: true})
 	key := r.join(joined{})
 	told := map[uint32]bool{}
 	for range 20 {
@@ -145,7 +145,7 @@ func TestSuperSeedServesALonePeer(t *testing.T) {
 			told[i] = true
 			r.recv(key, wire.Message{ID: wire.Have, Index: i})
 		}
-		r.wait(10 * time.Second)
+		r.Wait(10 * time.Second)
 	}
 	if len(told) != numPieces {
 		t.Fatalf("told of %d pieces", len(told))
@@ -154,10 +154,10 @@ func TestSuperSeedServesALonePeer(t *testing.T) {
 
 func TestEndOfSuperSeedTellsTheRest(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), seeded)
-	r.step(torrent.SuperSeed{On: true})
+	r.Step(torrent.SuperSeed{On: true})
 	key := r.join(joined{})
 	n := len(r.haves(key))
-	r.step(torrent.SuperSeed{})
+	r.Step(torrent.SuperSeed{})
 	if n += len(r.haves(key)); n != numPieces {
 		t.Fatalf("told of %d pieces", n)
 	}
@@ -171,11 +171,11 @@ func TestBudgetGrowsAndShrinks(t *testing.T) {
 	if used, cramped := r.m.Buffers(); opened != 1 || used != size || !cramped {
 		t.Fatalf("%d pieces open, %d bytes, cramped: %v", opened, used, cramped)
 	}
-	r.step(torrent.Budget{Bytes: 4 * size})
+	r.Step(torrent.Budget{Bytes: 4 * size})
 	if n := len(did[torrent.OpenPiece](r)); n == 0 {
 		t.Fatal("no more pieces are open, with room for three")
 	}
-	r.step(torrent.Budget{Bytes: 2 * size})
+	r.Step(torrent.Budget{Bytes: 2 * size})
 	if stored := r.order(key, 500*time.Millisecond); len(stored) < 8 {
 		t.Fatalf("%d pieces are stored after half a second", len(stored))
 	}

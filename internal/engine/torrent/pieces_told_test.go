@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
 	"github.com/shoal-p2p/shoal/metainfo"
@@ -30,10 +31,10 @@ func TestLateBitfieldIsAsManyHaves(t *testing.T) {
 					t.Fatal("not learned")
 				}
 			}
-			if c, gone := r.closed[key]; gone {
+			if c, gone := r.Closed[key]; gone {
 				t.Fatalf("closed: %v", c.Err)
 			}
-			if s := r.m.PeerStats(r.now); s[0].Progress != 0.4 {
+			if s := r.m.PeerStats(r.Now); s[0].Progress != 0.4 {
 				t.Fatalf("has %v of the torrent", s[0].Progress)
 			}
 		})
@@ -74,10 +75,10 @@ func TestThousandsOfHavesBeforeTheInfoDictionary(t *testing.T) {
 	if !r.learned() {
 		t.Fatal("not learned")
 	}
-	if c, gone := r.closed[key]; gone {
+	if c, gone := r.Closed[key]; gone {
 		t.Fatalf("closed: %v", c.Err)
 	}
-	if s := r.m.Stats(r.now); s.Seeds != 1 {
+	if s := r.m.Stats(r.Now); s.Seeds != 1 {
 		t.Fatalf("%d seeds", s.Seeds)
 	}
 }
@@ -90,10 +91,10 @@ func TestPeerThatLosesPiecesForEverStays(t *testing.T) {
 	key := r.join(joined{})
 	for k := range 40_000 {
 		i := uint32(k % n)
-		r.recv(key, wire.Message{ID: wire.Have, Index: i}, extended(dontHaveID, wire.AppendDontHave(nil, i)))
-		r.now = r.now.Add(10 * time.Millisecond)
+		r.recv(key, wire.Message{ID: wire.Have, Index: i}, enginetest.Extended(dontHaveID, wire.AppendDontHave(nil, i)))
+		r.Now = r.Now.Add(10 * time.Millisecond)
 	}
-	if c, gone := r.closed[key]; gone {
+	if c, gone := r.Closed[key]; gone {
 		t.Fatalf("closed: %v", c.Err)
 	}
 }
@@ -103,7 +104,7 @@ func TestScatteredHavesBeforeTheInfoDictionaryEnd(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), magnet)
 	key := r.join(joined{})
 	for k := range uint32(32768) {
-		if _, gone := r.closed[key]; gone {
+		if _, gone := r.Closed[key]; gone {
 			return
 		}
 		r.recv(key, wire.Message{ID: wire.Have, Index: k * 512})

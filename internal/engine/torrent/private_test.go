@@ -38,28 +38,28 @@ func TestPrivateFlagOfAMagnetIsTakenOver(t *testing.T) {
 	tor := privateTorrent(t)
 	r := start(t, tor, magnet)
 	ask := func(src swarm.Source, a string) torrent.PeerKey {
-		r.step(swarm.PeersFound{Addrs: []netip.AddrPort{netip.MustParseAddrPort(a)}, Source: src})
+		r.Step(swarm.PeersFound{Addrs: []netip.AddrPort{netip.MustParseAddrPort(a)}, Source: src})
 		return r.join(joined{addr: a, metadataSize: len(tor.Info.Bytes)})
 	}
 	dht, told := ask(swarm.DHT, "10.0.0.1:6881"), ask(swarm.Tracker, "10.0.0.2:6881")
 	r.serveMetadata(dht, tor.Info.Bytes)
 	var private, learned bool
-	for _, e := range r.effects {
+	for _, e := range r.Effects {
 		switch e := e.(type) {
 		case swarm.Private:
 			private = true
 		case torrent.Learned:
 			learned = private // the driver hears of it no later
-			r.step(torrent.ContentReady{Info: e.Info})
+			r.Step(torrent.ContentReady{Info: e.Info})
 		}
 	}
 	if !private || !learned {
 		t.Fatalf("private %v, learned after it %v", private, learned)
 	}
-	if r.closed[dht].Err != swarm.ErrPrivate || len(r.closed) != 1 {
-		t.Fatalf("closed %v", r.closed)
+	if r.Closed[dht].Err != swarm.ErrPrivate || len(r.Closed) != 1 {
+		t.Fatalf("closed %v", r.Closed)
 	}
-	r.effects = nil
+	r.Effects = nil
 	off := false
 	for _, b := range r.ext(told, wire.ExtHandshakeID) {
 		if h, err := wire.ParseExtHandshake(b); err == nil {
@@ -70,7 +70,7 @@ func TestPrivateFlagOfAMagnetIsTakenOver(t *testing.T) {
 	if !off {
 		t.Fatal("still offers peer exchange")
 	}
-	r.step(swarm.PeersFound{Addrs: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.3:6881")}, Source: swarm.DHT})
+	r.Step(swarm.PeersFound{Addrs: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.3:6881")}, Source: swarm.DHT})
 	if len(did[swarm.Dial](r)) != 0 {
 		t.Fatal("dials what the DHT says")
 	}
@@ -91,7 +91,7 @@ func TestPrivateFromTheStart(t *testing.T) {
 		{"public", testTorrent(t, true, false), nil, false},
 	} {
 		r := start(t, c.tor, c.change)
-		r.step(swarm.PeersFound{Addrs: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:6881")}, Source: swarm.DHT})
+		r.Step(swarm.PeersFound{Addrs: []netip.AddrPort{netip.MustParseAddrPort("10.0.0.1:6881")}, Source: swarm.DHT})
 		if n := len(did[swarm.Dial](r)); (n == 0) != c.private {
 			t.Errorf("%s: %d of the DHT's peers are dialled", c.name, n)
 		}

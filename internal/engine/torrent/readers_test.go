@@ -13,7 +13,7 @@ func TestReaderWindowIsRequestedInOrderBeforeTheRest(t *testing.T) {
 	r := start(t, longTorrent(t, 100), nil)
 	key := r.join(joined{})
 	r.recv(key, wire.Message{ID: wire.HaveAll})
-	r.step(torrent.ReaderMoved{Reader: 1, First: 40, Last: 45, Spacing: time.Second})
+	r.Step(torrent.ReaderMoved{Reader: 1, First: 40, Last: 45, Spacing: time.Second})
 	r.recv(key, wire.Message{ID: wire.Unchoke})
 	at := 0
 	for _, q := range r.take(key, wire.Request) {
@@ -41,7 +41,7 @@ func TestSeekIsServedBeforeWhatWasQueued(t *testing.T) {
 	for have := r.m.HavePieces(); have.Has(target); {
 		target++
 	}
-	r.step(torrent.ReaderMoved{Reader: 1, First: target, Last: target, Jump: true})
+	r.Step(torrent.ReaderMoved{Reader: 1, First: target, Last: target, Jump: true})
 	cancelled, first := 0, -1
 	for i, m := range r.take(key, wire.Cancel, wire.Request) {
 		if m.ID == wire.Cancel {
@@ -60,8 +60,8 @@ func TestSeekIsServedBeforeWhatWasQueued(t *testing.T) {
 
 func TestClosedReaderLeavesNothingUrgent(t *testing.T) {
 	r := start(t, longTorrent(t, 100), nil)
-	r.step(torrent.ReaderMoved{Reader: 1, First: 40, Last: 99})
-	r.step(torrent.ReaderClosed{Reader: 1})
+	r.Step(torrent.ReaderMoved{Reader: 1, First: 40, Last: 99})
+	r.Step(torrent.ReaderClosed{Reader: 1})
 	key := r.seed()
 	inOrder := true
 	for i, q := range r.take(key, wire.Request) {
@@ -78,13 +78,13 @@ func TestReaderOutsideTheTorrentIsHarmless(t *testing.T) {
 		{Reader: 1, First: -5, Last: -1}, {Reader: 2, First: numPieces, Last: numPieces + 1},
 		{Reader: 3, First: 5, Last: 1}, {Reader: 4, First: 0, Last: 1 << 40, Jump: true},
 	} {
-		r.step(ev)
+		r.Step(ev)
 	}
 	key := r.seed()
 	var queue []wire.Message
 	r.stream(key, &queue, time.Millisecond, 3*time.Second)
 	if !r.m.Complete() {
-		t.Fatalf("stalls: %+v", r.m.Stats(r.now))
+		t.Fatalf("stalls: %+v", r.m.Stats(r.Now))
 	}
 }
 
@@ -101,13 +101,13 @@ func TestLateBlockOfTheFirstUrgentPieceIsAskedElsewhere(t *testing.T) {
 		target++
 	}
 	r.recv(stalled, wire.Message{ID: wire.Have, Index: uint32(target)})
-	r.step(torrent.ReaderMoved{Reader: 1, First: target, Last: target})
+	r.Step(torrent.ReaderMoved{Reader: 1, First: target, Last: target})
 	r.recv(stalled, wire.Message{ID: wire.Unchoke})
-	began := r.now
+	began := r.Now
 	for range 500 {
 		r.stream(quick, &queue, 20*time.Millisecond, 20*time.Millisecond)
 		if have := r.m.HavePieces(); have.Has(target) {
-			if d := r.now.Sub(began); d > 5*time.Second {
+			if d := r.Now.Sub(began); d > 5*time.Second {
 				t.Fatalf("took %v", d)
 			}
 			return
@@ -119,10 +119,10 @@ func TestLateBlockOfTheFirstUrgentPieceIsAskedElsewhere(t *testing.T) {
 // A reader gets what it waits for though its file is not selected.
 func TestReaderIsServedFromAFileThatIsNotSelected(t *testing.T) {
 	r := start(t, longTorrent(t, 20), nil)
-	r.step(torrent.Priorities{Levels: make([]torrent.Priority, 20)})
+	r.Step(torrent.Priorities{Levels: make([]torrent.Priority, 20)})
 	key := r.join(joined{})
 	r.recv(key, wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.Unchoke})
-	r.step(torrent.ReaderMoved{Reader: 1, First: 7, Last: 8, Spacing: time.Second})
+	r.Step(torrent.ReaderMoved{Reader: 1, First: 7, Last: 8, Spacing: time.Second})
 	queue := r.take(key, wire.Interested, wire.Request)
 	if len(queue) == 0 || queue[0].ID != wire.Interested {
 		t.Fatal("not interested in the only peer that could help")
@@ -133,10 +133,10 @@ func TestReaderIsServedFromAFileThatIsNotSelected(t *testing.T) {
 	if !have.Has(7) || !have.Has(8) || have.Count() != 2 {
 		t.Fatalf("has %d pieces", have.Count())
 	}
-	r.step(torrent.ReaderMoved{Reader: 1, First: 9, Last: 12, Spacing: time.Second})
-	r.step(torrent.ReaderClosed{Reader: 1})
+	r.Step(torrent.ReaderMoved{Reader: 1, First: 9, Last: 12, Spacing: time.Second})
+	r.Step(torrent.ReaderClosed{Reader: 1})
 	r.stream(key, &queue, time.Millisecond, 3*time.Second)
-	if n := r.m.Stats(r.now).Requested; n != 0 {
+	if n := r.m.Stats(r.Now).Requested; n != 0 {
 		t.Fatalf("%d requests for what nobody wants any more", n)
 	}
 }
@@ -144,7 +144,7 @@ func TestReaderIsServedFromAFileThatIsNotSelected(t *testing.T) {
 // A long window does not keep another reader's pieces off the list.
 func TestSecondReaderDoesNotStarveBehindALongWindow(t *testing.T) {
 	r := start(t, longTorrent(t, 2000), nil)
-	r.step(
+	r.Step(
 		torrent.ReaderMoved{Reader: 1, First: 0, Last: 999, Spacing: 100 * time.Millisecond},
 		torrent.ReaderMoved{Reader: 2, First: 1500, Last: 1510, Spacing: 100 * time.Millisecond},
 	)

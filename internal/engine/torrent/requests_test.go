@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
 	"github.com/shoal-p2p/shoal/metainfo"
@@ -33,18 +34,18 @@ func longTorrent(t *testing.T, n int) *metainfo.Torrent {
 // stream lets a peer answer its requests in order at a rate, for a time, and
 // returns the longest queue it was given.
 func (r *rig) stream(key torrent.PeerKey, queue *[]wire.Message, every, d time.Duration) (longest int) {
-	r.t.Helper()
-	for end := r.now.Add(d); r.now.Before(end); {
+	r.T.Helper()
+	for end := r.Now.Add(d); r.Now.Before(end); {
 		*queue = append(*queue, r.take(key, wire.Request)...)
 		longest = max(longest, len(*queue))
-		r.wait(every)
+		r.Wait(every)
 		if len(*queue) > 0 {
 			q := (*queue)[0]
 			*queue = (*queue)[1:]
 			r.answer(key, q)
 		}
 		for _, v := range did[torrent.Verify](r) {
-			r.step(torrent.PieceStored{Index: v.Index})
+			r.Step(torrent.PieceStored{Index: v.Index})
 		}
 	}
 	return longest
@@ -77,7 +78,7 @@ func TestQueueHonoursWhatThePeerAccepts(t *testing.T) {
 	r := start(t, longTorrent(t, 500), nil)
 	key := r.join(joined{})
 	h := wire.ExtHandshake{ReqQ: 5}
-	r.recv(key, extended(wire.ExtHandshakeID, h.Append(nil)), wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.Unchoke})
+	r.recv(key, enginetest.Extended(wire.ExtHandshakeID, h.Append(nil)), wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.Unchoke})
 	var queue []wire.Message
 	if n := r.stream(key, &queue, time.Millisecond, time.Second); n > 5 {
 		t.Fatalf("%d requests to a peer that accepts 5", n)
@@ -88,7 +89,7 @@ func TestQueueIsRefilledOnEveryBlock(t *testing.T) {
 	r := start(t, longTorrent(t, 500), nil)
 	key := r.seed()
 	queue := r.take(key, wire.Request)
-	r.now = r.now.Add(50 * time.Millisecond)
+	r.Now = r.Now.Add(50 * time.Millisecond)
 	r.answer(key, queue[0])
 	if len(r.take(key, wire.Request)) == 0 {
 		t.Fatal("no request follows a block")
@@ -99,7 +100,7 @@ func TestNothingIsRequestedWhileChoked(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), nil)
 	key := r.join(joined{})
 	r.recv(key, wire.Message{ID: wire.HaveAll})
-	r.wait(time.Minute)
+	r.Wait(time.Minute)
 	if n := len(r.take(key, wire.Request)); n != 0 {
 		t.Fatalf("%d requests", n)
 	}
@@ -119,7 +120,7 @@ func TestSilentPeerLosesItsBlocksToOthers(t *testing.T) {
 	var queue []wire.Message
 	r.stream(quick, &queue, 20*time.Millisecond, 30*time.Second)
 	if !r.m.Complete() {
-		t.Fatalf("stalls with %+v after a silent peer", r.m.Stats(r.now))
+		t.Fatalf("stalls with %+v after a silent peer", r.m.Stats(r.Now))
 	}
 	if len(asked) == 0 {
 		t.Fatal("the slow peer was never asked")
@@ -131,7 +132,7 @@ func TestPeerThatWakesUpIsNotAskedTwice(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), nil)
 	key := r.seed()
 	asked := r.take(key, wire.Request)
-	r.wait(20 * time.Second)
+	r.Wait(20 * time.Second)
 	r.take(key)
 	outstanding := asked[1:]
 	r.answer(key, asked[0])
@@ -173,18 +174,18 @@ func TestRejectOfACancelledRequestIsNotHeldAgainstThePeer(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), nil)
 	key := r.seed()
 	asked := r.take(key, wire.Request)
-	r.step(torrent.Paused{On: true})
+	r.Step(torrent.Paused{On: true})
 	if n := len(r.take(key, wire.Cancel)); n != len(asked) {
 		t.Fatalf("%d of %d requests cancelled", n, len(asked))
 	}
-	r.step(torrent.Paused{On: false})
+	r.Step(torrent.Paused{On: false})
 	for _, q := range asked {
 		r.recv(key, block(wire.Reject, q.Index, q.Begin, q.Length))
 	}
 	var queue []wire.Message
 	r.stream(key, &queue, time.Millisecond, 5*time.Second)
 	if !r.m.Complete() {
-		t.Fatalf("stalls: %+v", r.m.Stats(r.now))
+		t.Fatalf("stalls: %+v", r.m.Stats(r.Now))
 	}
 }
 
@@ -198,22 +199,22 @@ func TestEndGameAsksForLateBlocksOnlyAndCancelsTheOther(t *testing.T) {
 		queue = append(queue, r.take(quick, wire.Request)...)
 		for _, q := range queue {
 			if slices.ContainsFunc(stuck, func(s wire.Message) bool { return s.Index == q.Index && s.Begin == q.Begin }) &&
-				r.m.Stats(r.now).Have < 4 {
+				r.m.Stats(r.Now).Have < 4 {
 				t.Fatal("a duplicate while something is unrequested")
 			}
 		}
-		r.now = r.now.Add(10 * time.Millisecond)
+		r.Now = r.Now.Add(10 * time.Millisecond)
 		if len(queue) > 0 {
 			r.answer(quick, queue[0])
 			queue = queue[1:]
 		}
 		for _, v := range did[torrent.Verify](r) {
-			r.step(torrent.PieceStored{Index: v.Index})
+			r.Step(torrent.PieceStored{Index: v.Index})
 		}
 	}
 	r.stream(quick, &queue, 10*time.Millisecond, 8*time.Second)
 	if !r.m.Complete() {
-		t.Fatalf("waits for the slow peer: %+v", r.m.Stats(r.now))
+		t.Fatalf("waits for the slow peer: %+v", r.m.Stats(r.Now))
 	}
 	if n := len(r.take(slow, wire.Cancel)); n != len(stuck) {
 		t.Fatalf("%d of %d requests withdrawn from the slow peer", n, len(stuck))
@@ -224,13 +225,13 @@ func TestPausedMachineNeitherAsksNorServes(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), nil)
 	key := r.seed()
 	r.take(key)
-	r.step(torrent.Paused{On: true})
+	r.Step(torrent.Paused{On: true})
 	r.recv(key, wire.Message{ID: wire.Have, Index: 3}, wire.Message{ID: wire.Interested})
-	r.wait(30 * time.Second)
+	r.Wait(30 * time.Second)
 	if n := len(r.take(key, wire.Request, wire.Unchoke)); n != 0 {
 		t.Fatalf("%d requests and unchokes while paused", n)
 	}
-	r.step(torrent.Paused{On: false})
+	r.Step(torrent.Paused{On: false})
 	var asks, serves bool
 	for _, m := range r.take(key, wire.Request, wire.Unchoke) {
 		asks = asks || m.ID == wire.Request
@@ -245,9 +246,9 @@ func TestInterestIsTakenUpAgainAfterAPause(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), nil)
 	key := r.join(joined{})
 	r.recv(key, wire.Message{ID: wire.HaveNone})
-	r.step(torrent.Paused{On: true})
+	r.Step(torrent.Paused{On: true})
 	r.recv(key, wire.Message{ID: wire.Have, Index: 3})
-	r.step(torrent.Paused{On: false})
+	r.Step(torrent.Paused{On: false})
 	if len(r.take(key, wire.Interested)) != 1 {
 		t.Fatal("not interested in what came during the pause")
 	}
@@ -262,21 +263,21 @@ func TestFullStoreStopsFetchingUntilResume(t *testing.T) {
 		v = did[torrent.Verify](r)
 	}
 	for _, v := range v {
-		r.step(torrent.StoreFailed{Index: v.Index})
+		r.Step(torrent.StoreFailed{Index: v.Index})
 	}
 	r.take(key)
-	r.wait(20 * time.Second)
+	r.Wait(20 * time.Second)
 	if n := len(r.take(key, wire.Request)); n != 0 {
 		t.Fatalf("%d requests with a full store", n)
 	}
-	if len(r.closed) != 0 {
+	if len(r.Closed) != 0 {
 		t.Fatal("the peer is punished for our store")
 	}
-	r.step(torrent.Paused{On: false})
+	r.Step(torrent.Paused{On: false})
 	var queue []wire.Message
 	r.stream(key, &queue, time.Millisecond, 5*time.Second)
 	if !r.m.Complete() {
-		t.Fatalf("stalls: %+v", r.m.Stats(r.now))
+		t.Fatalf("stalls: %+v", r.m.Stats(r.Now))
 	}
 }
 
@@ -286,7 +287,7 @@ func TestThinLineWithManyPeersKeepsTheQueueShort(t *testing.T) {
 		r.seed()
 	}
 	total := 0
-	for key := range r.sent {
+	for key := range r.Sent {
 		total += len(r.take(key, wire.Request))
 	}
 	if total > 80 {
@@ -303,7 +304,7 @@ func TestBlockThatCrossesItsCancelCounts(t *testing.T) {
 	asked := r.take(old, wire.Request)
 	r.recv(old, wire.Message{ID: wire.Choke})
 	r.answer(old, asked[0])
-	if got := r.m.Stats(r.now); got.Wasted != 0 || got.Downloaded != torrent.BlockSize {
+	if got := r.m.Stats(r.Now); got.Wasted != 0 || got.Downloaded != torrent.BlockSize {
 		t.Fatalf("counted as %+v", got)
 	}
 	next := r.seed()
@@ -320,11 +321,11 @@ func TestBlocksBehindABreachCount(t *testing.T) {
 	key := r.seed()
 	asked := r.take(key, wire.Request)
 	r.recv(key, wire.Message{ID: wire.Have, Index: 99}, block(wire.Piece, asked[0].Index, asked[0].Begin, asked[0].Length))
-	if _, gone := r.closed[key]; !gone {
+	if _, gone := r.Closed[key]; !gone {
 		t.Fatal("not closed")
 	}
 	r.answer(key, asked[1])
-	if got := r.m.Stats(r.now).Downloaded; got != 2*torrent.BlockSize {
+	if got := r.m.Stats(r.Now).Downloaded; got != 2*torrent.BlockSize {
 		t.Fatalf("%d bytes count, two blocks lie in buffers", got)
 	}
 }
@@ -339,8 +340,8 @@ func TestSpoiledBufferIsThrownAway(t *testing.T) {
 	friend := r.join(joined{})
 	r.recv(friend, wire.Message{ID: wire.HaveAll})
 	r.recv(key, block(wire.Piece, asked[0].Index, asked[0].Begin, 1))
-	if c := r.closed[key]; !isBreach(c.Err) {
-		t.Fatalf("closed %v", r.closed)
+	if c := r.Closed[key]; !enginetest.IsBreach(c.Err) {
+		t.Fatalf("closed %v", r.Closed)
 	}
 	r.recv(friend, wire.Message{ID: wire.Unchoke})
 	var queue []wire.Message
@@ -349,7 +350,7 @@ func TestSpoiledBufferIsThrownAway(t *testing.T) {
 		t.Fatal("goes on with the spoiled buffer")
 	}
 	if !r.m.Complete() {
-		t.Fatalf("stalls: %+v", r.m.Stats(r.now))
+		t.Fatalf("stalls: %+v", r.m.Stats(r.Now))
 	}
 }
 
@@ -361,7 +362,7 @@ func TestRejectedPieceIsAskedForAgainLater(t *testing.T) {
 	var first wire.Message
 	times := 0
 	refuse := func(d time.Duration) {
-		for end := r.now.Add(d); r.now.Before(end); r.wait(100 * time.Millisecond) {
+		for end := r.Now.Add(d); r.Now.Before(end); r.Wait(100 * time.Millisecond) {
 			for _, q := range r.take(key, wire.Request) {
 				if first.Length == 0 {
 					first = q
@@ -374,12 +375,12 @@ func TestRejectedPieceIsAskedForAgainLater(t *testing.T) {
 				r.answer(key, q)
 			}
 			for _, v := range did[torrent.Verify](r) {
-				r.step(torrent.PieceStored{Index: v.Index})
+				r.Step(torrent.PieceStored{Index: v.Index})
 			}
 		}
 	}
 	refuse(4 * time.Second)
-	if have := r.m.Stats(r.now).Have; have != numPieces-1 || times > 2 {
+	if have := r.m.Stats(r.Now).Have; have != numPieces-1 || times > 2 {
 		t.Fatalf("has %d pieces, asked %d times for a block that was rejected", have, times)
 	}
 	refuse(time.Minute)
@@ -387,7 +388,7 @@ func TestRejectedPieceIsAskedForAgainLater(t *testing.T) {
 		t.Fatalf("asked %d times in a minute", times)
 	}
 	for range 3 {
-		r.wait(time.Minute)
+		r.Wait(time.Minute)
 		r.recv(key, wire.Message{KeepAlive: true})
 	}
 	if n := len(r.take(key, wire.Request)); n != 0 {
@@ -404,7 +405,7 @@ func TestDownloadEndsThoughTheOnlySeedRejectedSomething(t *testing.T) {
 	var queue []wire.Message
 	r.stream(key, &queue, 10*time.Millisecond, 10*time.Second)
 	if !r.m.Complete() {
-		t.Fatalf("stops short: %+v", r.m.Stats(r.now))
+		t.Fatalf("stops short: %+v", r.m.Stats(r.Now))
 	}
 }
 

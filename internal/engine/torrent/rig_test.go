@@ -1,14 +1,12 @@
 package torrent_test
 
 import (
-	"encoding/binary"
-	"errors"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
 	"testing"
-	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
@@ -31,17 +29,11 @@ const (
 
 // rig is a machine with hand-made peers, on a clock that a test moves.
 type rig struct {
-	t       *testing.T
+	*enginetest.Rig
 	m       *torrent.Machine
-	now     time.Time
 	torrent *metainfo.Torrent
 	cfg     torrent.Config
-
-	sent    map[torrent.PeerKey][]wire.Message // since the last look
-	closed  map[torrent.PeerKey]swarm.Close
-	effects []torrent.Effect // all, since the last look, without Send
 	buffers map[int]uint32
-	nextKey torrent.PeerKey
 }
 
 // testTorrent is a torrent of ten pieces of two blocks; the last piece is
@@ -84,12 +76,7 @@ func layersOf(t testing.TB, tor *metainfo.Torrent) *metainfo.Layers {
 // start returns a rig; change may alter the machine's configuration.
 func start(t *testing.T, tor *metainfo.Torrent, change func(*torrent.Config)) *rig {
 	t.Helper()
-	r := &rig{
-		t: t, now: time.Unix(1_000_000, 0), torrent: tor,
-		sent:    map[torrent.PeerKey][]wire.Message{},
-		closed:  map[torrent.PeerKey]swarm.Close{},
-		buffers: map[int]uint32{},
-	}
+	r := &rig{Rig: enginetest.New(t), torrent: tor, buffers: map[int]uint32{}}
 	r.cfg = torrent.Config{
 		Key: tor.Info.Key(), Info: tor.Info, Layers: layersOf(t, tor),
 		Rand: rand.New(rand.NewPCG(1, 1)), ListenPort: 6881,
@@ -103,6 +90,14 @@ func start(t *testing.T, tor *metainfo.Torrent, change func(*torrent.Config)) *r
 		t.Fatal(err)
 	}
 	r.m = m
+	r.Drive(m, func(e torrent.Effect) {
+		switch e := e.(type) {
+		case torrent.OpenPiece:
+			r.buffers[e.Index] = e.Buffer
+		case torrent.DropPiece:
+			delete(r.buffers, e.Index)
+		}
+	})
 	return r
 }
 
@@ -116,52 +111,6 @@ func seeded(c *torrent.Config) {
 // magnet takes away what a magnet link does not bring.
 func magnet(c *torrent.Config) { c.Info, c.Layers = nil, nil }
 
-// step gives events to the machine and sorts what it wants.
-func (r *rig) step(evs ...torrent.Event) {
-	r.t.Helper()
-	for _, e := range r.m.Step(r.now, evs...) {
-		switch e := e.(type) {
-		case *swarm.Send:
-			if _, gone := r.closed[e.Peer]; gone {
-				r.t.Fatalf("sends to peer %d after closing it", e.Peer)
-			}
-			r.sent[e.Peer] = append(r.sent[e.Peer], e.Messages...)
-			continue
-		case swarm.Close:
-			if was, twice := r.closed[e.Peer]; twice {
-				r.t.Fatalf("closes peer %d twice: %v, %v", e.Peer, was.Err, e.Err)
-			}
-			r.closed[e.Peer] = e
-		case torrent.OpenPiece:
-			r.buffers[e.Index] = e.Buffer
-		case torrent.DropPiece:
-			delete(r.buffers, e.Index)
-		}
-		r.effects = append(r.effects, e)
-	}
-}
-
-// wait lets time pass, second by second, with the steps the machine asks for.
-func (r *rig) wait(d time.Duration) {
-	r.t.Helper()
-	end := r.now.Add(d)
-	for n := 0; ; n++ {
-		at := r.m.Deadline()
-		if at.IsZero() || at.After(end) {
-			break
-		}
-		if n > 10_000 {
-			r.t.Fatal("the machine keeps itself busy")
-		}
-		if at.After(r.now) {
-			r.now = at
-		}
-		r.step()
-	}
-	r.now = end
-	r.step()
-}
-
 type joined struct {
 	addr               string
 	incoming           bool
@@ -174,17 +123,12 @@ type joined struct {
 
 // join connects a peer and lets it send its extension handshake.
 func (r *rig) join(j joined) torrent.PeerKey {
-	r.t.Helper()
-	r.nextKey++
-	ev := swarm.PeerJoined{Peer: r.nextKey, Outgoing: !j.incoming, Fast: !j.noFast, Extended: !j.noExt, V2: j.v2, DHT: j.dht}
+	r.T.Helper()
+	ev := swarm.PeerJoined{Outgoing: !j.incoming, Fast: !j.noFast, Extended: !j.noExt, V2: j.v2, DHT: j.dht}
 	if j.addr != "" {
 		ev.Addr = netip.MustParseAddrPort(j.addr)
 	}
-	if j.id == "" {
-		j.id = "-XX0001-" + string(binary.BigEndian.AppendUint32([]byte("00000000"), uint32(ev.Peer)))
-	}
-	copy(ev.ID[:], j.id)
-	r.step(ev)
+	key := r.Join(ev, j.id)
 	if !j.noExt && !j.silent {
 		h := wire.ExtHandshake{
 			M: []wire.Extension{
@@ -193,14 +137,14 @@ func (r *rig) join(j joined) torrent.PeerKey {
 			},
 			MetadataSize: j.metadataSize, Port: j.port,
 		}
-		r.recv(ev.Peer, extended(wire.ExtHandshakeID, h.Append(nil)))
+		r.recv(key, enginetest.Extended(wire.ExtHandshakeID, h.Append(nil)))
 	}
-	return ev.Peer
+	return key
 }
 
 // seed connects a peer that has everything and lets us download.
 func (r *rig) seed() torrent.PeerKey {
-	r.t.Helper()
+	r.T.Helper()
 	key := r.join(joined{})
 	r.recv(key, wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.Unchoke})
 	return key
@@ -208,7 +152,7 @@ func (r *rig) seed() torrent.PeerKey {
 
 // reader connects a peer that wants to download from us.
 func (r *rig) reader(j joined) torrent.PeerKey {
-	r.t.Helper()
+	r.T.Helper()
 	key := r.join(j)
 	r.recv(key, wire.Message{ID: wire.Interested})
 	return key
@@ -216,7 +160,7 @@ func (r *rig) reader(j joined) torrent.PeerKey {
 
 // recv delivers messages of a peer. A Piece goes to the open buffer.
 func (r *rig) recv(key torrent.PeerKey, msgs ...wire.Message) {
-	r.t.Helper()
+	r.T.Helper()
 	items := make([]torrent.Item, len(msgs))
 	for i, m := range msgs {
 		items[i].Message = m
@@ -224,14 +168,14 @@ func (r *rig) recv(key torrent.PeerKey, msgs ...wire.Message) {
 			items[i].Buffer = r.buffers[int(m.Index)]
 		}
 	}
-	r.step(swarm.Received{Peer: key, Items: items})
+	r.Step(swarm.Received{Peer: key, Items: items})
 }
 
 // take returns the messages to a peer with one of these ids since the last look,
 // and forgets all of them.
 func (r *rig) take(key torrent.PeerKey, ids ...wire.ID) []wire.Message {
-	all := r.sent[key]
-	r.sent[key] = nil
+	all := r.Sent[key]
+	r.Sent[key] = nil
 	return slices.DeleteFunc(all, func(m wire.Message) bool { return m.KeepAlive || !slices.Contains(ids, m.ID) })
 }
 
@@ -246,51 +190,33 @@ func (r *rig) ext(key torrent.PeerKey, id uint8) (list [][]byte) {
 }
 
 // did returns the effects of one type since the last look, and forgets all.
-func did[E torrent.Effect](r *rig) (list []E) {
-	for _, e := range r.effects {
-		if e, ok := e.(E); ok {
-			list = append(list, e)
-		}
-	}
-	r.effects = nil
-	return list
-}
+func did[E torrent.Effect](r *rig) []E { return enginetest.Did[E](r.Rig) }
 
 // answer sends the blocks for requests.
 func (r *rig) answer(key torrent.PeerKey, reqs ...wire.Message) {
-	r.t.Helper()
+	r.T.Helper()
 	for _, q := range reqs {
 		r.recv(key, wire.Message{ID: wire.Piece, Index: q.Index, Begin: q.Begin, Length: q.Length})
 	}
 }
 
-func extended(id uint8, payload []byte) wire.Message {
-	return wire.Message{ID: wire.Extended, ExtID: id, Payload: payload}
-}
-
 // The numbers under which the machine wants its extensions: it told them in its
 // handshake.
 func (r *rig) ourID(name string) uint8 {
-	r.t.Helper()
+	r.T.Helper()
 	probe := r.join(joined{})
 	for _, p := range r.ext(probe, wire.ExtHandshakeID) {
 		h, err := wire.ParseExtHandshake(p)
 		if err != nil {
-			r.t.Fatal(err)
+			r.T.Fatal(err)
 		}
 		if id, ok := h.ID(name); ok {
-			r.step(swarm.PeerLeft{Peer: probe})
+			r.Step(swarm.PeerLeft{Peer: probe})
 			return id
 		}
 	}
-	r.t.Fatalf("the machine does not offer %s", name)
+	r.T.Fatalf("the machine does not offer %s", name)
 	return 0
-}
-
-// isBreach reports whether an error says that the peer broke the protocol.
-func isBreach(err error) bool {
-	var e *wire.ProtocolError
-	return errors.As(err, &e)
 }
 
 func newRand(seed uint64) *rand.Rand { return rand.New(rand.NewPCG(seed, 9)) }

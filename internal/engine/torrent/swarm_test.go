@@ -10,23 +10,23 @@ import (
 )
 
 func (r *rig) webSeed() torrent.PeerKey {
-	r.t.Helper()
-	r.nextKey++
-	r.step(swarm.PeerJoined{Peer: r.nextKey, WebSeed: true, URL: "https://example.org/clip"})
-	return r.nextKey
+	r.T.Helper()
+	r.Last++
+	r.Step(swarm.PeerJoined{Peer: r.Last, WebSeed: true, URL: "https://example.org/clip"})
+	return r.Last
 }
 
 // A web seed is asked for blocks like anybody, and is told nothing else.
 func TestWebSeedIsAPeerThatHearsRequestsOnly(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), nil)
 	key := r.webSeed()
-	if len(r.sent[key]) != 0 {
-		t.Fatalf("sent %v", r.sent[key])
+	if len(r.Sent[key]) != 0 {
+		t.Fatalf("sent %v", r.Sent[key])
 	}
 	r.recv(key, wire.Message{ID: wire.HaveAll}, wire.Message{ID: wire.Unchoke})
 	for range 100 {
-		reqs := r.sent[key]
-		r.sent[key] = nil
+		reqs := r.Sent[key]
+		r.Sent[key] = nil
 		for _, m := range reqs {
 			if m.KeepAlive || m.ID != wire.Request {
 				t.Fatalf("sent %v", m)
@@ -34,12 +34,12 @@ func TestWebSeedIsAPeerThatHearsRequestsOnly(t *testing.T) {
 		}
 		r.answer(key, reqs...)
 		for _, v := range did[torrent.Verify](r) {
-			r.step(torrent.PieceStored{Index: v.Index})
+			r.Step(torrent.PieceStored{Index: v.Index})
 		}
-		r.wait(time.Second)
+		r.Wait(time.Second)
 	}
 	if !r.m.Complete() {
-		t.Fatalf("not complete: %+v", r.m.Stats(r.now))
+		t.Fatalf("not complete: %+v", r.m.Stats(r.Now))
 	}
 }
 
@@ -62,18 +62,18 @@ func TestWebSeedMayTakeBackWhatItSaid(t *testing.T) {
 				t.Fatalf("asked for piece %d, which it has not", m.Index)
 			}
 		}
-		r.wait(time.Second)
+		r.Wait(time.Second)
 	}
 	r.recv(key, wire.Message{ID: wire.Choke})
-	r.sent[key] = nil
-	r.wait(time.Minute)
+	r.Sent[key] = nil
+	r.Wait(time.Minute)
 	if len(r.take(key, wire.Request)) != 0 {
 		t.Fatal("asked while it wants to be left alone")
 	}
 	for range 100_000 {
 		r.recv(key, wire.Message{ID: wire.Choke})
 	}
-	if len(r.closed) != 0 {
+	if len(r.Closed) != 0 {
 		t.Fatal("our own driver floods nobody")
 	}
 }
@@ -85,13 +85,13 @@ func TestWebSeedThatLiesIsDropped(t *testing.T) {
 	for range 10 {
 		r.answer(key, r.take(key, wire.Request)...)
 		for _, v := range did[torrent.Verify](r) {
-			if _, gone := r.closed[key]; !gone {
-				r.step(torrent.PieceForged{Index: v.Index, Sums: make([][20]byte, 2)})
+			if _, gone := r.Closed[key]; !gone {
+				r.Step(torrent.PieceForged{Index: v.Index, Sums: make([][20]byte, 2)})
 			}
 		}
 	}
-	if c := r.closed[key]; c.Err != torrent.ErrBadData || !c.Ban {
-		t.Fatalf("closed %v", r.closed)
+	if c := r.Closed[key]; c.Err != torrent.ErrBadData || !c.Ban {
+		t.Fatalf("closed %v", r.Closed)
 	}
 }
 
@@ -100,10 +100,10 @@ func TestUselessPeerMakesRoomForANewcomer(t *testing.T) {
 	r := start(t, testTorrent(t, true, false), func(c *torrent.Config) { c.MaxPeers = 3 })
 	brings, wants := r.seed(), r.reader(joined{})
 	useless := r.join(joined{})
-	r.wait(61 * time.Second)
+	r.Wait(61 * time.Second)
 	young := r.join(joined{})
-	if r.closed[useless].Err != swarm.ErrEvicted || len(r.closed) != 1 {
-		t.Fatalf("closed %v; %d brings, %d wants, %d is new", r.closed, brings, wants, young)
+	if r.Closed[useless].Err != swarm.ErrEvicted || len(r.Closed) != 1 {
+		t.Fatalf("closed %v; %d brings, %d wants, %d is new", r.Closed, brings, wants, young)
 	}
 }
 

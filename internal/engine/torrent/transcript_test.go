@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/dev/enginetest"
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
@@ -140,7 +141,7 @@ func (s *script) do(w []string) {
 			h.MetadataSize = len(s.tor.Info.Bytes)
 		}
 		_, h.UploadOnly = o["upload_only"]
-		s.recv(s.key(w[1]), []wire.Message{extended(wire.ExtHandshakeID, h.Append(nil))})
+		s.recv(s.key(w[1]), []wire.Message{enginetest.Extended(wire.ExtHandshakeID, h.Append(nil))})
 	case "recv":
 		var msgs []wire.Message
 		for _, m := range strings.Split(strings.Join(w[2:], " "), ";") {
@@ -164,7 +165,7 @@ func (s *script) do(w []string) {
 		for _, k := range s.meta[key] {
 			from := k * wire.MetadataPieceSize
 			m := wire.MetadataMessage{Type: wire.MetadataData, Piece: k, TotalSize: len(b), Data: b[from:min(len(b), from+wire.MetadataPieceSize)]}
-			msgs = append(msgs, extended(metadataID, m.Append(nil)))
+			msgs = append(msgs, enginetest.Extended(metadataID, m.Append(nil)))
 		}
 		s.meta[key] = nil
 		s.recv(key, msgs)
@@ -305,9 +306,9 @@ func (s *script) message(w []string) []wire.Message {
 		for _, a := range w[2:] {
 			p.Added = append(p.Added, wire.PEXPeer{Addr: netip.MustParseAddrPort(a), Flags: byte(n(1))})
 		}
-		m = extended(pexID, p.Append(nil))
+		m = enginetest.Extended(pexID, p.Append(nil))
 	case "donthave":
-		m = extended(dontHaveID, wire.AppendDontHave(nil, n(1)))
+		m = enginetest.Extended(dontHaveID, wire.AppendDontHave(nil, n(1)))
 	default:
 		id, ok := ids[w[0]]
 		if !ok {

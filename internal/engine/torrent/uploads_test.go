@@ -20,7 +20,7 @@ func TestUploadsStayWithinTheWindow(t *testing.T) {
 	if n := len(did[*torrent.Upload](r)); n != 3 {
 		t.Fatalf("%d blocks under way, the window holds 3", n)
 	}
-	r.step(torrent.Sent{Peer: key, Bytes: torrent.BlockSize, Blocks: 1})
+	r.Step(torrent.Sent{Peer: key, Bytes: torrent.BlockSize, Blocks: 1})
 	if n := len(did[*torrent.Upload](r)); n != 1 {
 		t.Fatalf("%d blocks follow one that has left", n)
 	}
@@ -42,7 +42,7 @@ func TestCancelledRequestIsNotServed(t *testing.T) {
 		t.Fatalf("rejects %v: BEP 6 wants an answer to every request", got)
 	}
 	did[*torrent.Upload](r)
-	r.step(torrent.Sent{Peer: key, Bytes: torrent.BlockSize, Blocks: 1})
+	r.Step(torrent.Sent{Peer: key, Bytes: torrent.BlockSize, Blocks: 1})
 	if up := did[*torrent.Upload](r); len(up) != 0 {
 		t.Fatalf("serves %v", up)
 	}
@@ -88,12 +88,12 @@ func TestReadErrorLosesOnePieceAndNotTheQueue(t *testing.T) {
 		block(wire.Request, 3, torrent.BlockSize, torrent.BlockSize),
 		block(wire.Request, 4, 0, torrent.BlockSize))
 	did[*torrent.Upload](r)
-	r.step(torrent.ReadFailed{Peer: key, Index: 3, Begin: 0, Length: torrent.BlockSize})
+	r.Step(torrent.ReadFailed{Peer: key, Index: 3, Begin: 0, Length: torrent.BlockSize})
 	if n := len(r.take(key, wire.Reject)); n != 2 {
 		t.Fatalf("%d rejects for the two blocks of the lost piece", n)
 	}
 	lost, up := 0, 0
-	for _, e := range r.effects {
+	for _, e := range r.Effects {
 		switch e := e.(type) {
 		case torrent.Lost:
 			lost++
@@ -146,7 +146,7 @@ func TestSlotsAreLimited(t *testing.T) {
 	count()
 	served := map[torrent.PeerKey]bool{}
 	for range 120 {
-		r.wait(10 * time.Second)
+		r.Wait(10 * time.Second)
 		for _, key := range keys {
 			r.recv(key, wire.Message{KeepAlive: true})
 		}

@@ -65,7 +65,7 @@ func (m *Machine) overdueBlock(p *peer, mine float64, pc *piece) (int, bool) {
 	for b := first; b < min(len(pc.blocks), first+overdueLooks); b++ {
 		m.readers.work++
 		bl := &pc.blocks[b]
-		if bl.got || bl.asked == 0 || bl.asked > maxDuplicates || m.now.Sub(bl.at) < limit || bl.by == p.key {
+		if bl.got || bl.asked == 0 || bl.asked >= maxDuplicates || m.now.Sub(bl.at) < limit || bl.by == p.key {
 			continue
 		}
 		v := m.byKey[bl.by]

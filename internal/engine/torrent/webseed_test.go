@@ -32,7 +32,7 @@ func TestWebSeedIsAskedForRuns(t *testing.T) {
 	jumps, asked, last := 0, 0, -1
 	for k := 0; !r.m.Complete(); k++ {
 		if k > 1000 {
-			t.Fatalf("not complete: %+v", r.m.Stats(r.now))
+			t.Fatalf("not complete: %+v", r.m.Stats(r.Now))
 		}
 		reqs := r.take(key, wire.Request)
 		for _, q := range reqs {
@@ -46,9 +46,9 @@ func TestWebSeedIsAskedForRuns(t *testing.T) {
 		}
 		r.answer(key, reqs...)
 		for _, v := range did[torrent.Verify](r) {
-			r.step(torrent.PieceStored{Index: v.Index})
+			r.Step(torrent.PieceStored{Index: v.Index})
 		}
-		r.wait(100 * time.Millisecond)
+		r.Wait(100 * time.Millisecond)
 	}
 	if jumps > pieces/10 {
 		t.Errorf("%d jumps in %d pieces", jumps, asked)

@@ -24,11 +24,18 @@ type ListenConfig struct {
 
 // A Listener accepts connections. Its methods may be called by any goroutine.
 type Listener struct {
-	tcp *net.TCPListener
+	tcp accepter
 	max int
 
 	mu       sync.Mutex
 	halfOpen list.List // of *Conn, oldest first
+}
+
+// accepter is the part of a *net.TCPListener that a Listener needs.
+type accepter interface {
+	AcceptTCP() (*net.TCPConn, error)
+	Addr() net.Addr
+	Close() error
 }
 
 // Listen opens addr. Port 0 takes a free one; an invalid or unspecified IPv6

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 	"testing"
 	"time"
 
@@ -174,6 +175,42 @@ func TestHalfOpenIsBounded(t *testing.T) {
 	}
 	if n := l.HalfOpen(); n != 0 {
 		t.Fatalf("%d half-open", n)
+	}
+}
+
+// short is a listener of a process that has no descriptor left, for a while.
+type short struct {
+	accepter
+	times int
+}
+
+func (s *short) AcceptTCP() (*net.TCPConn, error) {
+	if s.times--; s.times >= 0 {
+		return nil, &net.OpError{Op: "accept", Err: syscall.EMFILE}
+	}
+	return s.accepter.AcceptTCP()
+}
+
+// Where accepting fails for want of descriptors it goes on as soon as there are some,
+// and does not keep the processor busy until then.
+func TestAcceptGoesOnAfterPassingErrors(t *testing.T) {
+	l := listen(t, ListenConfig{})
+	s := &short{l.tcp, 4}
+	l.tcp = s
+	began := time.Now()
+	dial(t, l)
+	c, err := l.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Close()
+	if d := time.Since(began); s.times >= 0 || d < 75*time.Millisecond { // 5 + 10 + 20 + 40
+		t.Errorf("four errors took %v", d)
+	}
+	s.times = 2
+	l.Close()
+	if _, err := l.Accept(); err != net.ErrClosed {
+		t.Errorf("after Close: %v", err)
 	}
 }
 
