@@ -6,11 +6,8 @@ import (
 )
 
 const (
-	endGameTime = 1500 * time.Millisecond // the end-game begins when so much is left
-	// maxDuplicates bounds the requests for one block, in the end-game and for a reader:
-	// the second is for a peer that fell behind. Where both did, our own line is what
-	// they wait for, and a third would only bring what is thrown away.
-	maxDuplicates = 2
+	endGameTime   = 1500 * time.Millisecond // the end-game begins when so much is left
+	maxDuplicates = 2                       // requests for one block in the end-game
 
 	tempoFor  = 250 * time.Millisecond // a look at all peers serves for so long
 	maxQuick  = 16

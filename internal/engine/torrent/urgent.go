@@ -54,6 +54,9 @@ func (m *Machine) nextUrgent(p *peer) (*piece, int, bool) {
 const (
 	doubled      = 2  // the first urgent pieces, so many, are worth asking for twice
 	overdueLooks = 64 // blocks of a piece looked at
+	// maxAsked bounds the requests for one block that a reader waits for. It is one more
+	// than in the end-game: where the first two peers fall silent, a reader stalls.
+	maxAsked = 3
 )
 
 // overdueBlock finds a block of an urgent piece whose request is older than the
@@ -65,7 +68,7 @@ func (m *Machine) overdueBlock(p *peer, mine float64, pc *piece) (int, bool) {
 	for b := first; b < min(len(pc.blocks), first+overdueLooks); b++ {
 		m.readers.work++
 		bl := &pc.blocks[b]
-		if bl.got || bl.asked == 0 || bl.asked >= maxDuplicates || m.now.Sub(bl.at) < limit || bl.by == p.key {
+		if bl.got || bl.asked == 0 || bl.asked >= maxAsked || m.now.Sub(bl.at) < limit || bl.by == p.key {
 			continue
 		}
 		v := m.byKey[bl.by]
