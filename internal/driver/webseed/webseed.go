@@ -67,14 +67,14 @@ type Group struct {
 	t     *driver.Torrent
 	fetch Fetch
 	seeds []*seed
-	ended chan struct{} // with room for all that run
+	ended chan struct{} // of this run, with room for all
 	wg    sync.WaitGroup
 }
 
 // NewGroup returns the web seeds of a torrent, in the order of preference. Of
 // those that are named twice the first counts.
 func NewGroup(t *driver.Torrent, list []Seed, fetch Fetch) *Group {
-	g := &Group{t: t, fetch: fetch, ended: make(chan struct{}, maxActive)}
+	g := &Group{t: t, fetch: fetch}
 	seen := map[string]bool{}
 	for _, s := range list {
 		if !seen[s.URL] && len(g.seeds) < maxKnown {
@@ -95,7 +95,7 @@ func (g *Group) Status() []Status {
 }
 
 // Run asks web seeds until the torrent has everything, ctx ends or all were given
-// up.
+// up. It may be called again, after it has returned.
 func (g *Group) Run(ctx context.Context) {
 	if len(g.seeds) == 0 {
 		return
@@ -108,6 +108,7 @@ func (g *Group) Run(ctx context.Context) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer g.wg.Wait()
 	defer cancel()
+	g.ended = make(chan struct{}, maxActive)
 	waiting, active := g.seeds, 0
 	for {
 		if have := g.t.Have(); have.All() {

@@ -541,6 +541,39 @@ func TestAServerThatLies(t *testing.T) {
 	})
 }
 
+// After a pause web seeds are asked again, also where several were asked before.
+func TestServersAreAskedAgainAfterAPause(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		tor, data := content(t, false, 1<<20)
+		w := &web{tor: tor, data: data}
+		silent := true
+		w.answer = func(ctx context.Context, r webseed.Request) (a webseed.Answer, err error, ok bool) {
+			if silent {
+				<-ctx.Done()
+				return a, ctx.Err(), true
+			}
+			time.Sleep(time.Second)
+			return a, nil, false
+		}
+		f := start(t, w, files("http://192.0.2.1/", "http://192.0.2.2/")...)
+		time.Sleep(time.Second)
+		f.end()
+		f.ended(t)
+		silent = false
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		f.over = make(chan struct{})
+		go func() {
+			defer close(f.over)
+			f.group.Run(ctx)
+		}()
+		f.complete(t, w, time.Minute)
+		time.Sleep(time.Second)
+		f.ended(t)
+		w.tidy(t)
+	})
+}
+
 // An answer that lacks its last byte lacks a block: the server sent less than it said.
 func TestAnAnswerThatLacksAByte(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
