@@ -174,3 +174,15 @@ func TestBEP10YourIP(t *testing.T) {
 		}
 	}
 }
+
+// BEP 10: who has not set the bit of extensions is sent none, a greeting neither.
+func TestBEP10_NoGreetingWithoutTheBit(t *testing.T) {
+	r := start(t, nil)
+	r.Last++
+	r.Step(swarm.PeerJoined{Peer: r.Last, ID: [20]byte{1}, Fast: true})
+	for _, m := range r.Sent[r.Last] {
+		if m.ID == wire.Extended && !m.KeepAlive {
+			t.Error("it is sent an extension message")
+		}
+	}
+}

@@ -1,3 +1,5 @@
+//go:build !js
+
 package swarm_test
 
 import (
@@ -37,17 +39,5 @@ func TestBEP5_PortNamesANode(t *testing.T) {
 				t.Errorf("%q is told, not %q", got, c.want)
 			}
 		})
-	}
-}
-
-// BEP 10: who has not set the bit of extensions is sent none, a greeting neither.
-func TestBEP10_NoGreetingWithoutTheBit(t *testing.T) {
-	r := start(t, nil)
-	r.Last++
-	r.Step(swarm.PeerJoined{Peer: r.Last, ID: [20]byte{1}, Fast: true})
-	for _, m := range r.Sent[r.Last] {
-		if m.ID == wire.Extended && !m.KeepAlive {
-			t.Error("it is sent an extension message")
-		}
 	}
 }
