@@ -178,6 +178,7 @@ func TestSecondSignalEndsAtOnce(t *testing.T) {
 	if ws == nil {
 		t.Fatal(text)
 	}
+	defer ws.CloseNow() // the collector would close it otherwise, and the drain be over
 	p.cmd.Process.Signal(syscall.SIGTERM)
 	poll(t, "the drain", func() bool { return strings.Contains(p.stderr.String(), "draining") })
 	// It restores the default of a signal a moment after it has got the first.
