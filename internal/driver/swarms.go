@@ -164,9 +164,12 @@ func (s *Session) meetShared(a *acquaintance) {
 	if bytes.Compare(s.cfg.PeerID[:], id[:]) <= 0 {
 		return
 	}
+	met := make(map[*Torrent]bool, len(a.streams)) // there may be ten thousand torrents
+	for _, c := range a.streams {
+		met[c.t] = true
+	}
 	for k, t := range s.torrents {
-		met := slices.ContainsFunc(a.streams, func(c *conn) bool { return c.t == t })
-		if met || k != t.key || a.meeting[k] || !t.isPublic() || !a.said.Has(k) {
+		if met[t] || k != t.key || a.meeting[k] || !t.isPublic() || !a.said.Has(k) {
 			continue
 		}
 		a.meeting[k] = true

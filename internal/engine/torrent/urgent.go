@@ -55,7 +55,7 @@ const (
 	doubled      = 2  // the first urgent pieces, so many, are worth asking for twice
 	overdueLooks = 64 // blocks of a piece looked at
 	// maxAsked bounds the requests for one block that a reader waits for. It is one more
-	// than in the end-game: where the first two peers fall silent, a reader stalls.
+	// than in the end-game: where the first two peers are slow or silent, a reader stalls.
 	maxAsked = 3
 )
 
