@@ -139,22 +139,25 @@ func TestNeverMoreThanTheRate(t *testing.T) {
 	})
 }
 
+// Neighbouring keys, as the addresses of one network are, stand in sets of their own
+// whatever the seed. A table at half of its capacity forgets few of them.
 func TestKeysAreSeparate(t *testing.T) {
-	tab := New(Rate{PerSecond: 1, Burst: 2}, 1000)
-	for key := range uint64(1000) {
-		if !tab.Allow(start, key, 2) {
-			t.Fatalf("key %d was refused its burst", key)
+	for range 1000 {
+		tab := New(Rate{PerSecond: 1, Burst: 2}, 1000)
+		for key := range uint64(500) {
+			if !tab.Allow(start, key, 2) {
+				t.Fatalf("key %d was refused its burst", key)
+			}
 		}
-	}
-	// Sets are filled unevenly; a few keys may have lost their place, not many.
-	forgotten := 0
-	for key := range uint64(1000) {
-		if tab.Allow(start, key, 1) {
-			forgotten++
+		forgotten := 0
+		for key := range uint64(500) {
+			if tab.Allow(start, key, 1) {
+				forgotten++
+			}
 		}
-	}
-	if forgotten > 200 {
-		t.Errorf("%d of 1000 keys forgotten at capacity 1000", forgotten)
+		if forgotten > 60 { // of 5,000 seeds none came above 25
+			t.Fatalf("%d of 500 keys forgotten at capacity 1000, seeds %x", forgotten, tab.seed)
+		}
 	}
 }
 
