@@ -76,6 +76,7 @@ type SyntaxError struct {
 	Msg    string // what is wrong there
 }
 
+// Error is a line for people: it names no package.
 func (e *SyntaxError) Error() string {
-	return "bencode: " + e.Msg + " at byte " + strconv.Itoa(e.Offset)
+	return e.Msg + " at byte " + strconv.Itoa(e.Offset)
 }

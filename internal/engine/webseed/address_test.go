@@ -34,7 +34,7 @@ func TestAddresses(t *testing.T) {
 		a, err := parseAddress(tt.url, tt.info.Single)
 		if err != nil {
 			t.Errorf("%s: %v", tt.url, err)
-		} else if got := a.url(tt.info, &tt.info.Files[0]); got != tt.want {
+		} else if got := a.url(tt.info, 0); got != tt.want {
 			t.Errorf("%s: %s, not %s", tt.url, got, tt.want)
 		}
 	}
