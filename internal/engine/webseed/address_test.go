@@ -47,3 +47,22 @@ func TestAddresses(t *testing.T) {
 		}
 	}
 }
+
+// A server has files under the names that the torrent spells, also where they get
+// others here.
+func TestNamesOnTheServer(t *testing.T) {
+	info, err := metainfo.ParseInfo([]byte("d5:filesld6:lengthi1e4:pathl5:caf\xe9\x01eed6:lengthi1e4:pathl1:aeed6:lengthi1e4:pathl1:Aeee" +
+		"4:name2:d\x7f12:piece lengthi16384e6:pieces20:01234567890123456789e"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := parseAddress("http://h/", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, want := range []string{"http://h/d%7F/caf%E9%01", "http://h/d%7F/a", "http://h/d%7F/A"} {
+		if got := a.url(info, k); got != want {
+			t.Errorf("%s, not %s", got, want)
+		}
+	}
+}
