@@ -267,11 +267,7 @@ func plainCause(err error) error {
 
 // plainReason is an error of one of our parsers without the package it comes from.
 func plainReason(err error) error {
-	msg := err.Error()
-	for _, prefix := range []string{"metainfo: ", "magnet: ", "bencode: "} {
-		msg = strings.TrimPrefix(msg, prefix)
-	}
-	return &parseError{msg, err}
+	return &parseError{strings.TrimPrefix(err.Error(), "magnet: "), err}
 }
 
 // parseError keeps the cause for errors.Is behind a message for users.

@@ -121,6 +121,9 @@ func NewBuilder(opt BuildOptions) (*Builder, error) {
 	if err := b.info.checkContent(); err != nil {
 		return nil, err
 	}
+	if err := checkDuplicates(b.info.Files); err != nil {
+		return nil, err
+	}
 	n := b.NumPieces()
 	b.missing, b.set = n, make([]bool, n)
 	if opt.V1 {

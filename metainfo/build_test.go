@@ -101,9 +101,9 @@ func TestBuildSortsLikeAFileTree(t *testing.T) {
 	}
 	tor := build(t, opt, data)
 	var order []string
-	for _, f := range tor.Info.Files {
+	for k, f := range tor.Info.Files {
 		if !f.Pad {
-			order = append(order, strings.Join(f.Path, "/"))
+			order = append(order, strings.Join(tor.Info.RawPath(k), "/"))
 		}
 	}
 	if want := []string{"A", "a/b/c", "a/z", "a b", "a-/x", "a.txt", "ä"}; !slices.Equal(order, want) {
@@ -291,10 +291,10 @@ func TestBuilderReportsPieceSpace(t *testing.T) {
 
 func TestErrorText(t *testing.T) {
 	err := error(&Error{Err: ErrPath, Where: "x", Msg: "y"})
-	if err.Error() != "metainfo: x: unsafe path: y" || !errors.Is(err, ErrPath) {
+	if err.Error() != "x: unsafe path: y" || !errors.Is(err, ErrPath) {
 		t.Error(err)
 	}
-	if s := (&Error{Err: ErrEmpty}).Error(); s != "metainfo: no content" {
+	if s := (&Error{Err: ErrEmpty}).Error(); s != "no content" {
 		t.Error(s)
 	}
 }

@@ -20,7 +20,6 @@ var (
 	ErrEmpty       = errors.New("no content")
 	ErrPath        = errors.New("unsafe path")
 	ErrDuplicate   = errors.New("two files with one path")
-	ErrSymlink     = errors.New("unsafe symlink")
 	ErrHybrid      = errors.New("v1 and v2 describe different files")
 	ErrLayers      = errors.New("piece layers do not fit the pieces roots")
 	ErrRequest     = errors.New("invalid hash request")
@@ -38,12 +37,12 @@ type Error struct {
 	Msg   string // details, may be empty
 }
 
+// Error is a line for people: it names no package.
 func (e *Error) Error() string {
-	s := "metainfo: "
+	s := e.Err.Error()
 	if e.Where != "" {
-		s += e.Where + ": "
+		s = e.Where + ": " + s
 	}
-	s += e.Err.Error()
 	if e.Msg != "" {
 		s += ": " + e.Msg
 	}

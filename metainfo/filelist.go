@@ -1,6 +1,7 @@
 package metainfo
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -9,10 +10,11 @@ import (
 
 // fileList gathers files in piece-space order.
 type fileList struct {
-	files    []File
-	symlinks []Symlink
-	end      int64    // of the piece space so far
-	room     []string // where paths are cut from
+	files []File
+	links []link
+	raw   map[int][]string // paths that the torrent spells otherwise
+	end   int64            // of the piece space so far
+	room  []string         // where paths are cut from
 }
 
 // path copies a path into memory shared with its neighbours.
@@ -71,44 +73,61 @@ func readAttributes(v bencode.Value) (a attributes) {
 	return a
 }
 
-// readSymlink keeps a symlink for the record. Its target must stay below the
-// torrent's folder, which rules out "..".
-func (l *fileList) readSymlink(path []string, target bencode.Value) error {
-	to, err := readPath(nil, target)
-	if err != nil {
-		return &Error{Err: ErrSymlink, Where: quotePath(path), Msg: "target is missing or leads outside"}
-	}
-	l.symlinks = append(l.symlinks, Symlink{Path: l.path(path), Target: to})
-	return nil
-}
-
-// readPath appends the components of a list of strings to dst and checks the
-// whole.
-func readPath(dst []string, v bencode.Value) ([]string, error) {
+// readPath appends the cleaned components of a list of strings to dst. It
+// reports whether the torrent spells the path otherwise.
+func readPath(dst []string, v bencode.Value) (path []string, changed bool, err error) {
 	if v.Kind() != bencode.List {
-		return nil, &Error{Err: ErrPath, Msg: "not a list"}
+		return nil, false, &Error{Err: ErrPath, Msg: "missing or not a list"}
 	}
+	depth := 0
 	for s := range v.List() {
 		raw, ok := s.Bytes()
 		if !ok {
-			return nil, &Error{Err: ErrPath, Msg: "component is not a string"}
+			return nil, false, &Error{Err: ErrPath, Msg: "component is not a string"}
 		}
-		if len(dst) > MaxPathDepth {
-			break
+		if depth++; depth > MaxPathDepth {
+			return nil, false, &Error{Err: ErrPath, Msg: "path is too deep"}
 		}
 		// What dst held before is mostly the same folder: no new string then.
-		if n := len(dst); n < cap(dst) && dst[:n+1][n] == string(raw) {
+		if n := len(dst); n < cap(dst) && dst[:n+1][n] == string(raw) && len(raw) > 0 {
 			dst = dst[:n+1]
 			continue
 		}
-		dst = append(dst, decodeName(raw))
+		name := cleanName(raw)
+		changed = changed || name != string(raw)
+		if name != "" {
+			dst = append(dst, name)
+		}
 	}
-	return dst, checkPath(dst)
+	switch {
+	case depth == 0:
+		return nil, false, &Error{Err: ErrPath, Msg: "empty path"}
+	case len(dst) == 0:
+		dst = append(dst, "_")
+	}
+	return dst, changed, nil
+}
+
+// keepRaw remembers how the torrent spells the path of the next file.
+func (l *fileList) keepRaw(path []string) {
+	if l.raw == nil {
+		l.raw = make(map[int][]string)
+	}
+	l.raw[len(l.files)] = path
+}
+
+// rawPath returns the components of a list of strings.
+func rawPath(v bencode.Value) (path []string) {
+	for s := range v.List() {
+		name, _ := s.Str()
+		path = append(path, name)
+	}
+	return path
 }
 
 // readV1 reads the files of the v1 part.
-func (l *fileList) readV1(f *infoFields, name string) error {
-	if f.files.Kind() == 0 {
+func (l *fileList) readV1(f *infoFields, name, rawName string) error {
+	if f.files.Kind() != bencode.List {
 		n, ok := f.length.Int()
 		if !ok {
 			return field("info.length", "not an integer")
@@ -117,10 +136,10 @@ func (l *fileList) readV1(f *infoFields, name string) error {
 		if a.pad || a.symlink {
 			return field("info.attr", "the only file is a pad or a symlink")
 		}
+		if name != rawName {
+			l.keepRaw([]string{rawName})
+		}
 		return l.add(File{Path: l.path([]string{name}), Length: n, Executable: a.executable, Hidden: a.hidden})
-	}
-	if f.files.Kind() != bencode.List {
-		return field("info.files", "not a list")
 	}
 	count := f.files.Len()
 	if count > MaxFiles {
@@ -148,15 +167,15 @@ func (l *fileList) readV1File(v bencode.Value, scratch []string, n int) ([]strin
 	for key, val := range v.Dict() {
 		switch string(key) {
 		case "attr":
-			attr = val
+			take(&attr, val)
 		case "length":
-			length = val
+			take(&length, val)
 		case "path":
-			path = val
+			take(&path, val)
 		case "path.utf-8":
-			pathUTF8 = val
+			take(&pathUTF8, val)
 		case "symlink path":
-			target = val
+			take(&target, val)
 		}
 	}
 	if pathUTF8.Kind() == bencode.List {
@@ -170,7 +189,7 @@ func (l *fileList) readV1File(v bencode.Value, scratch []string, n int) ([]strin
 	if a.pad {
 		return scratch, l.add(File{Path: padPath, Length: size, Pad: true})
 	}
-	p, err := readPath(scratch, path)
+	p, changed, err := readPath(scratch, path)
 	if err != nil {
 		e := err.(*Error)
 		if e.Where == "" {
@@ -181,10 +200,13 @@ func (l *fileList) readV1File(v bencode.Value, scratch []string, n int) ([]strin
 	switch {
 	case a.symlink:
 		// It takes no room in the piece space, whatever its length says.
-		return p, l.readSymlink(p, target)
+		return p, l.readLink(p, target)
 	case strings.HasPrefix(p[len(p)-1], "_____padding_file_"):
 		// How BitComet marked padding before BEP 47.
 		return p, l.add(File{Path: padPath, Length: size, Pad: true})
+	}
+	if changed {
+		l.keepRaw(rawPath(path))
 	}
 	return p, l.add(File{Path: l.path(p), Length: size, Executable: a.executable, Hidden: a.hidden})
 }
@@ -197,25 +219,36 @@ func (l *fileList) readTree(v bencode.Value, pieceLength int64) error {
 	}
 	// A file with content takes at least 70 bytes and often needs a pad.
 	l.files = make([]File, 0, 2+len(v.Raw())/35)
-	return l.readFolder(v, make([]string, 0, 16), pieceLength)
+	return l.readFolder(v, treePath{clean: make([]string, 0, 16), raw: make([]string, 0, 16)}, pieceLength)
+}
+
+// treePath is a place in a file tree.
+type treePath struct {
+	clean, raw []string
+	changed    bool
 }
 
 // readFolder recurses as deep as paths go, which bencode's depth and
 // MaxPathDepth bound.
-func (l *fileList) readFolder(v bencode.Value, path []string, pieceLength int64) error {
+func (l *fileList) readFolder(v bencode.Value, in treePath, pieceLength int64) error {
 	for key, val := range v.Dict() {
 		if len(key) == 0 {
-			return &Error{Err: ErrPath, Where: quotePath(path), Msg: "empty name"}
+			return &Error{Err: ErrPath, Where: quotePath(in.raw), Msg: "empty name"}
 		}
-		here := append(path, decodeName(key))
-		if msg := checkName(here[len(here)-1]); msg != "" {
-			return &Error{Err: ErrPath, Where: quotePath(here), Msg: msg}
+		name := cleanName(key)
+		here := treePath{in.clean, append(in.raw, name), in.changed}
+		if name != string(key) {
+			here.raw[len(in.raw)], here.changed = string(key), true
 		}
-		if len(here) > MaxPathDepth {
-			return &Error{Err: ErrPath, Where: quotePath(here), Msg: "path is too deep"}
+		if name != "" {
+			here.clean = append(in.clean, name)
+		}
+		where := func() string { return quotePath(here.raw) }
+		if len(here.raw) > MaxPathDepth {
+			return &Error{Err: ErrPath, Where: where(), Msg: "path is too deep"}
 		}
 		if val.Kind() != bencode.Dict {
-			return field(quotePath(here), "neither a file nor a folder")
+			return field(where(), "neither a file nor a folder")
 		}
 		file, isFile := firstKeyEmpty(val)
 		if !isFile {
@@ -225,7 +258,10 @@ func (l *fileList) readFolder(v bencode.Value, path []string, pieceLength int64)
 			continue
 		}
 		if val.Len() != 1 {
-			return field(quotePath(here), "both a file and a folder")
+			return field(where(), "both a file and a folder")
+		}
+		if len(here.clean) == 0 {
+			here.clean = append(here.clean, "_")
 		}
 		if err := l.readV2File(file, here, pieceLength); err != nil {
 			return err
@@ -243,9 +279,9 @@ func firstKeyEmpty(v bencode.Value) (bencode.Value, bool) {
 	return bencode.Value{}, false
 }
 
-func (l *fileList) readV2File(v bencode.Value, path []string, pieceLength int64) error {
+func (l *fileList) readV2File(v bencode.Value, path treePath, pieceLength int64) error {
 	if v.Kind() != bencode.Dict {
-		return field(quotePath(path), "not a dictionary")
+		return field(quotePath(path.raw), "not a dictionary")
 	}
 	var attr, length, root, target bencode.Value
 	for key, val := range v.Dict() {
@@ -262,22 +298,25 @@ func (l *fileList) readV2File(v bencode.Value, path []string, pieceLength int64)
 	}
 	a := readAttributes(attr)
 	if a.pad {
-		return field(quotePath(path), "padding in a file tree")
+		return field(quotePath(path.raw), "padding in a file tree")
 	}
 	if a.symlink {
-		return l.readSymlink(path, target)
+		return l.readLink(path.clean, target)
 	}
 	size, ok := length.Int()
 	if !ok {
-		return field(quotePath(path), "length is missing or not an integer")
+		return field(quotePath(path.raw), "length is missing or not an integer")
 	}
-	f := File{Path: l.path(path), Length: size, Executable: a.executable, Hidden: a.hidden}
+	f := File{Path: l.path(path.clean), Length: size, Executable: a.executable, Hidden: a.hidden}
 	if size > 0 {
 		b, _ := root.Bytes()
 		if len(b) != len(f.PiecesRoot) || Hash256(b).IsZero() {
-			return field(quotePath(path), "pieces root is missing or malformed")
+			return field(quotePath(path.raw), "pieces root is missing or malformed")
 		}
 		f.PiecesRoot = Hash256(b)
+	}
+	if path.changed {
+		l.keepRaw(slices.Clone(path.raw))
 	}
 	if err := l.add(f); err != nil {
 		return err

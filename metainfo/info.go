@@ -29,7 +29,7 @@ const (
 
 // File is one file of a torrent, or a gap between two.
 type File struct {
-	Path       []string // below Info.Name; for a single-file torrent [Name]; of no meaning for a pad
+	Path       []string // below Info.Name, safe and the file's own on every system; for a single-file torrent [Name]; of no meaning for a pad
 	Offset     int64    // in the piece space
 	Length     int64
 	Pad        bool    // zeros that are stored nowhere
@@ -42,7 +42,8 @@ type File struct {
 func (f *File) End() int64 { return f.Offset + f.Length }
 
 // Symlink is a symbolic link that a torrent asks for (BEP 47). Both paths are
-// below Info.Name and safe; nothing in this project creates them.
+// below Info.Name and safe. The target is a file, a folder or a link of the
+// torrent; links that lead elsewhere are left out.
 type Symlink struct {
 	Path   []string
 	Target []string
@@ -51,7 +52,7 @@ type Symlink struct {
 // Info is a parsed info dictionary. It is not changed after parsing, so it
 // may be shared.
 type Info struct {
-	Name        string // the file or the folder
+	Name        string // the file or the folder, safe on every system
 	PieceLength int64  // bytes
 	Private     bool
 	Source      string
@@ -65,6 +66,27 @@ type Info struct {
 	Bytes       []byte    // the exact info dictionary
 	HashV1      Hash      // SHA-1 of Bytes when HasV1
 	HashV2      Hash256   // SHA-256 of Bytes when HasV2
+
+	rawName string
+	raw     map[int][]string // paths that Files have otherwise, by index
+}
+
+// RawName returns the name as the torrent spells it, which may be no file name
+// at all: for those who look a file up where the torrent was made.
+func (i *Info) RawName() string {
+	if i.rawName != "" {
+		return i.rawName
+	}
+	return i.Name
+}
+
+// RawPath returns the path of a file as the torrent spells it, the same as its
+// Path unless that had to differ. Nobody may create a file of that name.
+func (i *Info) RawPath(file int) []string {
+	if raw, ok := i.raw[file]; ok {
+		return raw
+	}
+	return i.Files[file].Path
 }
 
 // ParseInfo reads an info dictionary, as ut_metadata delivers it. The Info

@@ -8,8 +8,9 @@ import (
 )
 
 // parseOptions leave room for file trees of MaxPathDepth below the info
-// dictionary, and for MaxFiles files of 7 or more values each.
-var parseOptions = bencode.Options{MaxDepth: MaxPathDepth + 16, MaxItems: 10_000_000}
+// dictionary, and for MaxFiles files of 7 or more values each. Whatever leaves
+// no doubt about the content is read.
+var parseOptions = bencode.Options{MaxDepth: MaxPathDepth + 16, MaxItems: 10_000_000, Lenient: true}
 
 func parseInfo(b []byte) (*Info, error) {
 	if len(b) > MaxInfoSize {
@@ -36,28 +37,36 @@ func (f *infoFields) read(v bencode.Value) {
 	for key, val := range v.Dict() {
 		switch string(key) {
 		case "attr":
-			f.attr = val
+			take(&f.attr, val)
 		case "file tree":
-			f.fileTree = val
+			take(&f.fileTree, val)
 		case "files":
-			f.files = val
+			take(&f.files, val)
 		case "length":
-			f.length = val
+			take(&f.length, val)
 		case "meta version":
-			f.version = val
+			take(&f.version, val)
 		case "name":
-			f.name = val
+			take(&f.name, val)
 		case "name.utf-8":
-			f.nameUTF8 = val
+			take(&f.nameUTF8, val)
 		case "piece length":
-			f.pieceLength = val
+			take(&f.pieceLength, val)
 		case "pieces":
-			f.pieces = val
+			take(&f.pieces, val)
 		case "private":
-			f.private = val
+			take(&f.private, val)
 		case "source":
-			f.source = val
+			take(&f.source, val)
 		}
+	}
+}
+
+// take keeps the first value of a key, as libtorrent does where there are
+// several.
+func take(dst *bencode.Value, v bencode.Value) {
+	if dst.Kind() == 0 {
+		*dst = v
 	}
 }
 
@@ -79,16 +88,21 @@ func readInfo(v bencode.Value) (*Info, error) {
 	}
 	var v1, v2 fileList
 	if i.HasV2 {
+		// The order of its keys is the order of the files, so BEP 52 leaves no
+		// room for a second spelling, and neither do others.
+		if err := v.Strict(); err != nil {
+			return nil, &Error{Err: err, Where: "info"}
+		}
 		if err := v2.readTree(f.fileTree, i.PieceLength); err != nil {
 			return nil, err
 		}
-		i.Single = len(v2.files) > 0 && len(v2.symlinks) == 0 && isSingle(v2.files) && f.files.Kind() == 0
+		i.Single = len(v2.files) > 0 && len(v2.links) == 0 && v2.isSingle() && f.files.Kind() != bencode.List
 	}
 	if i.HasV1 {
-		if err := v1.readV1(&f, i.Name); err != nil {
+		if err := v1.readV1(&f, i.Name, i.rawName); err != nil {
 			return nil, err
 		}
-		i.Single = f.files.Kind() == 0
+		i.Single = f.files.Kind() != bencode.List
 	}
 	list := &v2
 	if i.HasV1 {
@@ -99,9 +113,9 @@ func readInfo(v bencode.Value) (*Info, error) {
 			return nil, err
 		}
 	}
-	i.Files, i.Symlinks, i.Length = list.files, list.symlinks, list.end
+	i.Files, i.Length, i.raw = list.files, list.end, list.raw
 	if i.Single {
-		i.Name = i.Files[0].Path[0]
+		i.Name, i.rawName = i.Files[0].Path[0], i.RawPath(0)[0]
 	}
 	if err := i.checkContent(); err != nil {
 		return nil, err
@@ -117,26 +131,32 @@ func readInfo(v bencode.Value) (*Info, error) {
 	if i.HasV2 {
 		i.HashV2 = sha.Sum256(i.Bytes)
 	}
+	if i.Name == "" {
+		// As libtorrent names such a folder.
+		i.Name = i.HashV1.String()
+		if !i.HasV1 {
+			i.Name = i.HashV2.String()
+		}
+	}
+	unique := makeUnique(i.Files, list.links, i.raw)
+	i.raw = unique.raw
+	if len(list.links) > 0 {
+		i.Symlinks = resolveLinks(unique, list.links)
+	}
 	return i, nil
 }
 
 // isSingle reports whether a file tree is one file at its root.
-func isSingle(files []File) bool {
-	return len(files[0].Path) == 1 && (len(files) == 1 || len(files) == 2 && files[1].Pad)
+func (l *fileList) isSingle() bool {
+	files := l.files
+	return len(files[0].Path) == 1 && len(l.raw[0]) <= 1 && (len(files) == 1 || len(files) == 2 && files[1].Pad)
 }
 
 // readVersion finds out which of v1 and v2 the dictionary describes. BEP 52
 // wants this done before anything else.
 func (i *Info) readVersion(f *infoFields) error {
-	version := int64(1)
-	if f.version.Kind() != 0 {
-		n, ok := f.version.Int()
-		if !ok {
-			return field("info.meta version", "not an integer")
-		}
-		version = n
-	}
-	if version != 1 && version != 2 {
+	version, _ := f.version.Int() // one that is malformed says nothing
+	if version > 2 {
 		return &Error{Err: ErrVersion, Where: "info.meta version", Msg: strconv.FormatInt(version, 10)}
 	}
 	i.HasV2 = version == 2
@@ -144,13 +164,12 @@ func (i *Info) readVersion(f *infoFields) error {
 		return field("info.file tree", "file tree and meta version 2 go together")
 	}
 	parts := 0
-	for _, v := range []bencode.Value{f.pieces, f.files, f.length} {
-		if v.Kind() != 0 {
-			parts++
-		}
+	if f.pieces.Kind() != 0 {
+		parts++
 	}
-	if f.files.Kind() != 0 && f.length.Kind() != 0 {
-		return field("info", "both files and length")
+	// Where both are there, the list counts, as it does in other programs.
+	if f.files.Kind() == bencode.List || f.length.Kind() != 0 {
+		parts++
 	}
 	switch {
 	case parts == 0 && i.HasV2:
@@ -177,9 +196,9 @@ func (i *Info) readHead(f *infoFields) error {
 	if !ok {
 		return field("info.name", "missing or not a string")
 	}
-	i.Name = decodeName(raw)
-	if msg := checkName(i.Name); msg != "" {
-		return &Error{Err: ErrPath, Where: "info.name", Msg: msg}
+	i.Name, i.rawName = cleanName(raw), string(raw)
+	if f.files.Kind() != bencode.List && f.fileTree.Kind() == 0 && (i.Name == "" || len(raw) == 0) {
+		return &Error{Err: ErrPath, Where: "info.name", Msg: "no name for the only file"}
 	}
 	n, ok := f.pieceLength.Int()
 	if !ok {
@@ -189,15 +208,20 @@ func (i *Info) readHead(f *infoFields) error {
 		return err
 	}
 	i.PieceLength = n
-	if f.private.Kind() != 0 {
-		n, ok := f.private.Int()
-		if !ok {
-			return field("info.private", "not an integer")
-		}
-		i.Private = n != 0
-	}
+	i.Private = isPrivate(f.private)
 	i.Source, _ = f.source.Str()
 	return nil
+}
+
+// isPrivate reads the flag of BEP 27, which some programs write as a string.
+// In doubt a torrent is private: the other mistake cannot be taken back.
+func isPrivate(v bencode.Value) bool {
+	n, ok := v.Int()
+	s, _ := v.Bytes()
+	if v.Kind() == bencode.String {
+		return len(s) > 0 && string(s) != "0"
+	}
+	return v.Kind() != 0 && !(ok && n == 0)
 }
 
 func checkPieceLength(n int64, v2 bool) error {
@@ -225,9 +249,6 @@ func (i *Info) checkContent() error {
 	}
 	if (i.Length-1)/i.PieceLength >= MaxPieces {
 		return &Error{Err: ErrTooMany, Where: "info", Msg: "more than 16777216 pieces"}
-	}
-	if err := checkDuplicates(i.Files); err != nil {
-		return err
 	}
 	if !i.HasV2 {
 		return nil

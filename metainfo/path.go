@@ -5,42 +5,6 @@ import (
 	"unicode/utf8"
 )
 
-// decodeName turns the bytes of a path component into a string. Bytes that are
-// not UTF-8, as old torrents in local encodings have them, are read as
-// Latin-1: wrong to the eye, but two names never become one.
-func decodeName(b []byte) string {
-	if utf8.Valid(b) {
-		return string(b)
-	}
-	out := make([]byte, 0, 2*len(b))
-	for _, c := range b {
-		out = utf8.AppendRune(out, rune(c))
-	}
-	return string(out)
-}
-
-// checkName returns what makes a path component unsafe on any system, or "".
-// A path of components that pass stays below the folder it is put in.
-func checkName(s string) string {
-	switch {
-	case s == "":
-		return "empty name"
-	case s == "." || s == "..":
-		return "name is a relative folder"
-	case len(s) > MaxNameLength:
-		return "name is longer than 255 bytes"
-	}
-	for k := range len(s) {
-		switch s[k] {
-		case '/', '\\':
-			return "name contains a separator"
-		case 0:
-			return "name contains a NUL byte"
-		}
-	}
-	return ""
-}
-
 // checkPath checks every component of a path and their number.
 func checkPath(path []string) error {
 	if len(path) == 0 {
@@ -171,68 +135,33 @@ func parent(ids []int) int {
 }
 
 // CheckPortable returns an error of kind ErrNotPortable for the first name that
-// Windows or macOS cannot hold as it is: a device name, a reserved or control
-// character, a trailing dot or space, or two paths that differ in case alone.
-// Such torrents are valid, so Parse accepts them; a store on such a system asks
-// before it creates anything.
+// Windows or macOS cannot hold as the torrent spells it: a device name, a
+// reserved or control character, a trailing dot or space, or two paths that
+// differ in case alone. Such torrents are valid, and on arrival such a file
+// gets another name; whoever makes one may want to know.
 func (i *Info) CheckPortable() error {
-	seen := make(map[string]string, len(i.Files))
-	check := func(path []string) error {
-		for _, s := range path {
-			if msg := portable(s); msg != "" {
-				return &Error{Err: ErrNotPortable, Where: quotePath(path), Msg: msg}
-			}
-		}
-		return nil
-	}
-	if err := check([]string{i.Name}); err != nil {
-		return err
+	if msg := portable(i.RawName()); msg != "" {
+		return &Error{Err: ErrNotPortable, Where: quotePath([]string{i.RawName()}), Msg: msg}
 	}
 	for k := range i.Files {
-		f := &i.Files[k]
-		if f.Pad {
+		if i.Files[k].Pad {
 			continue
 		}
-		if err := check(f.Path); err != nil {
-			return err
+		path := i.RawPath(k)
+		msg := ""
+		if _, renamed := i.raw[k]; renamed {
+			msg = "differs from another path in case alone"
 		}
-		// Folders count too: "A/x" and "a/y" share one folder there, which
-		// is harmless, so only a full clash is an error.
-		path := strings.Join(f.Path, "/")
-		fold := strings.ToLower(path)
-		if _, ok := seen[fold]; ok {
-			return &Error{Err: ErrNotPortable, Where: quotePath(f.Path), Msg: "differs from another path in case alone"}
+		for _, s := range path {
+			if p := portable(s); p != "" {
+				msg = p
+			} else if cleanName([]byte(s)) != s {
+				msg = "name contains what is replaced on arrival"
+			}
 		}
-		seen[fold] = path
+		if msg != "" {
+			return &Error{Err: ErrNotPortable, Where: quotePath(path), Msg: msg}
+		}
 	}
 	return nil
-}
-
-// portable returns why Windows cannot hold a name, or "".
-func portable(s string) string {
-	for k := range len(s) {
-		if s[k] < ' ' || strings.IndexByte(`<>:"|?*`, s[k]) >= 0 {
-			return "name contains a character that Windows reserves"
-		}
-	}
-	if c := s[len(s)-1]; c == '.' || c == ' ' {
-		return "name ends in a dot or a space"
-	}
-	base, _, _ := strings.Cut(s, ".")
-	base = strings.ToUpper(strings.TrimRight(base, " "))
-	switch base {
-	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$", "CLOCK$":
-		return "name is a device on Windows"
-	}
-	if n, ok := strings.CutPrefix(base, "COM"); ok && isPort(n) {
-		return "name is a device on Windows"
-	}
-	if n, ok := strings.CutPrefix(base, "LPT"); ok && isPort(n) {
-		return "name is a device on Windows"
-	}
-	return ""
-}
-
-func isPort(n string) bool {
-	return len(n) == 1 && n[0] >= '0' && n[0] <= '9' || n == "\u00b9" || n == "\u00b2" || n == "\u00b3"
 }

@@ -43,20 +43,3 @@ func TestCheckDuplicates(t *testing.T) {
 		t.Errorf("%d of 20000 lists have a clash", found)
 	}
 }
-
-func FuzzCheckName(f *testing.F) {
-	for _, s := range []string{"", ".", "..", "a", "a/b", `a\b`, "con", "\xff/", "é"} {
-		f.Add([]byte(s))
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		s := decodeName(b)
-		if checkName(s) != "" {
-			return
-		}
-		if s == "" || s == "." || s == ".." || len(s) > MaxNameLength || strings.ContainsAny(s, "/\\\x00") {
-			t.Fatalf("%q passes", s)
-		}
-		_ = portable(s)
-		_ = quotePath([]string{s})
-	})
-}

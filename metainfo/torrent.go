@@ -28,7 +28,8 @@ type Torrent struct {
 	CreationDate int64 // seconds since 1970, 0 is unknown
 	// PieceLayers holds, for each v2 file longer than one piece, the hashes
 	// of its pieces, 32 bytes each, keyed by the file's pieces root. Parse has
-	// checked them against it.
+	// checked them against it. Those that the .torrent file lacks are missing
+	// here too; peers send them.
 	PieceLayers map[Hash256][]byte
 }
 
@@ -38,7 +39,7 @@ func Parse(b []byte) (*Torrent, error) {
 	if len(b) > MaxTorrentSize {
 		return nil, &Error{Err: ErrTooLarge, Where: "torrent"}
 	}
-	v, err := bencode.Parse(b, parseOptions)
+	v, _, err := bencode.ParsePrefix(b, parseOptions) // a newline follows many
 	if err != nil {
 		return nil, &Error{Err: err, Where: "torrent"}
 	}
@@ -46,51 +47,67 @@ func Parse(b []byte) (*Torrent, error) {
 		return nil, field("torrent", "not a dictionary")
 	}
 	t := new(Torrent)
-	var info, announce, announceList, layers bencode.Value
-	for key, val := range v.Dict() {
-		switch string(key) {
-		case "announce":
-			announce = val
-		case "announce-list":
-			announceList = val
-		case "comment":
-			t.Comment = text(val)
-		case "created by":
-			t.CreatedBy = text(val)
-		case "creation date":
-			n, _ := val.Int()
-			t.CreationDate = max(0, n)
-		case "httpseeds":
-			t.HTTPSeeds = readURLs(nil, val, maxURLs)
-		case "info":
-			info = val
-		case "nodes":
-			t.Nodes = readNodes(val)
-		case "piece layers":
-			layers = val
-		case "url-list":
-			t.WebSeeds = readURLs(nil, val, maxURLs)
-		}
-	}
-	if info.Kind() == 0 {
+	var f torrentFields
+	f.read(v)
+	if f.info.Kind() == 0 {
 		return nil, field("info", "missing")
 	}
-	if t.Info, err = readInfo(info); err != nil {
+	if t.Info, err = readInfo(f.info); err != nil {
 		return nil, err
 	}
-	t.Announce = readTiers(announce, announceList)
+	t.Announce = readTiers(f.announce, f.announceList)
+	t.Comment, t.CreatedBy = text(f.comment), text(f.createdBy)
+	created, _ := f.created.Int()
+	t.CreationDate = max(0, created)
+	t.WebSeeds = readURLs(nil, f.urlList, maxURLs)
+	t.HTTPSeeds = readURLs(nil, f.httpSeeds, maxURLs)
+	t.Nodes = readNodes(f.nodes)
 	if t.Info.HasV2 {
-		if err := t.readLayers(layers); err != nil {
+		if err := t.readLayers(f.layers); err != nil {
 			return nil, err
 		}
 	}
 	return t, nil
 }
 
+// torrentFields are the values of the keys of a .torrent file.
+type torrentFields struct {
+	announce, announceList, info, layers bencode.Value
+	comment, createdBy, created          bencode.Value
+	httpSeeds, urlList, nodes            bencode.Value
+}
+
+func (f *torrentFields) read(v bencode.Value) {
+	for key, val := range v.Dict() {
+		switch string(key) {
+		case "announce":
+			take(&f.announce, val)
+		case "announce-list":
+			take(&f.announceList, val)
+		case "comment":
+			take(&f.comment, val)
+		case "created by":
+			take(&f.createdBy, val)
+		case "creation date":
+			take(&f.created, val)
+		case "httpseeds":
+			take(&f.httpSeeds, val)
+		case "info":
+			take(&f.info, val)
+		case "nodes":
+			take(&f.nodes, val)
+		case "piece layers":
+			take(&f.layers, val)
+		case "url-list":
+			take(&f.urlList, val)
+		}
+	}
+}
+
 // text reads a string that is meant for people.
 func text(v bencode.Value) string {
 	b, _ := v.Bytes()
-	return decodeName(b)
+	return decodeText(b)
 }
 
 // readURLs appends a string or a list of strings.
@@ -164,14 +181,12 @@ func readNodes(v bencode.Value) (nodes []string) {
 	return nodes
 }
 
-// readLayers checks that every file of several pieces has its layer and that
-// the layer leads to its root. Layers of no file are an error too: they would
-// be lost on the way to the next reader.
+// readLayers keeps the layers that lead to the root of a file of several
+// pieces. One that does not, or that belongs to no root at all, is an error;
+// what is missing comes from peers, and what belongs to no file of this torrent
+// is left out.
 func (t *Torrent) readLayers(v bencode.Value) error {
 	i := t.Info
-	if v.Kind() != 0 && v.Kind() != bencode.Dict {
-		return &Error{Err: ErrLayers, Where: "piece layers", Msg: "not a dictionary"}
-	}
 	want := make(map[Hash256]int) // pieces of the files with that root
 	for k := range i.Files {
 		if f := &i.Files[k]; !f.Pad && f.Length > i.PieceLength {
@@ -184,19 +199,18 @@ func (t *Torrent) readLayers(v bencode.Value) error {
 			return &Error{Err: ErrLayers, Where: "piece layers", Msg: "key is not a root"}
 		}
 		root := Hash256(key)
+		n, known := want[root]
+		if _, twice := t.PieceLayers[root]; !known || twice {
+			continue
+		}
 		layer, ok := val.Bytes()
-		switch n, known := want[root]; {
-		case !known:
-			return &Error{Err: ErrLayers, Where: root.String(), Msg: "no file of several pieces has this root"}
+		switch {
 		case !ok || len(layer) != 32*n:
 			return &Error{Err: ErrLayers, Where: root.String(), Msg: "wrong number of hashes"}
 		case LayerRoot(layer, i.PieceLength) != root:
 			return &Error{Err: ErrLayers, Where: root.String()}
 		}
 		t.PieceLayers[root] = layer
-	}
-	if len(t.PieceLayers) != len(want) {
-		return &Error{Err: ErrLayers, Where: "piece layers", Msg: "missing for " + strconv.Itoa(len(want)-len(t.PieceLayers)) + " files"}
 	}
 	return nil
 }
@@ -300,8 +314,8 @@ func (t *Torrent) appendLayers(b []byte) []byte {
 	return append(b, 'e')
 }
 
-// Layers returns the piece layers of the torrent, complete after Parse. A
-// layer that was put in by hand and does not fit is left out.
+// Layers returns the piece layers of the torrent, as far as the .torrent file
+// has them. A layer that was put in by hand and does not fit is left out.
 func (t *Torrent) Layers() *Layers {
 	l := NewLayers(t.Info)
 	for root, layer := range t.PieceLayers {

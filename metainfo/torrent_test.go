@@ -91,23 +91,40 @@ func TestPieceLayersReject(t *testing.T) {
 		t.Fatal(err)
 	}
 	tests := map[string][]byte{
-		"one is missing":  with(func(m map[Hash256][]byte) { delete(m, a) }),
-		"all are missing": with(func(m map[Hash256][]byte) { clear(m) }),
 		"wrong hash":      with(func(m map[Hash256][]byte) { m[a][0] ^= 1 }),
 		"swapped":         with(func(m map[Hash256][]byte) { m[a], m[b] = m[b], m[a] }),
 		"short":           with(func(m map[Hash256][]byte) { m[a] = m[a][:64] }),
 		"short by a byte": with(func(m map[Hash256][]byte) { m[a] = m[a][:95] }),
 		"padded":          with(func(m map[Hash256][]byte) { m[a] = append(m[a], make([]byte, 32)...) }),
-		"of a small file": with(func(m map[Hash256][]byte) { m[c] = c[:] }),
-		"of no file":      with(func(m map[Hash256][]byte) { m[Hash256{1}] = c[:] }),
-		"absent":          append(append([]byte("d4:info"), good.Info.Bytes...), 'e'),
-		"a list":          append(append([]byte("d4:info"), good.Info.Bytes...), "12:piece layerslee"...),
-		"short key":       append(append([]byte("d4:info"), good.Info.Bytes...), "12:piece layersd3:abc0:ee"...),
 	}
+	bare := append([]byte("d4:info"), good.Info.Bytes...)
+	tests["short key"] = append(bytes.Clone(bare), "12:piece layersd3:abc0:ee"...)
 	for name, in := range tests {
 		t.Run(name, func(t *testing.T) {
 			_, err := Parse(in)
 			checkError(t, err, ErrLayers)
+		})
+	}
+	// What is not there comes from peers, what belongs to no file is of no use.
+	for name, in := range map[string]struct {
+		torrent []byte
+		layers  int
+	}{
+		"one is missing":  {with(func(m map[Hash256][]byte) { delete(m, a) }), 1},
+		"all are missing": {with(func(m map[Hash256][]byte) { clear(m) }), 0},
+		"absent":          {append(bytes.Clone(bare), 'e'), 0},
+		"a list":          {append(bytes.Clone(bare), "12:piece layerslee"...), 0},
+		"of a small file": {with(func(m map[Hash256][]byte) { m[c] = c[:] }), 2},
+		"of no file":      {with(func(m map[Hash256][]byte) { m[Hash256{1}] = c[:] }), 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			tor, err := Parse(in.torrent)
+			if err != nil || len(tor.PieceLayers) != in.layers || tor.Info.HashV2 != good.Info.HashV2 {
+				t.Fatalf("%d layers, %v", len(tor.PieceLayers), err)
+			}
+			if l := tor.Layers(); l.Complete() != (in.layers == 2) {
+				t.Errorf("complete is %v", l.Complete())
+			}
 		})
 	}
 	// Without layers the info dictionary alone is still good: a magnet's is.
@@ -143,6 +160,28 @@ func TestHashText(t *testing.T) {
 	}
 }
 
+// oddities are torrents as strangers make them: names that are none, paths that
+// meet on some system, links, and keys that stand where they should not.
+func oddities() [][]byte {
+	odd := func(paths ...string) []byte { return encode(dict{"info": folder(paths...)}) }
+	info := string(encode(v1Single))
+	link := func(from, to string) dict {
+		return dict{"attr": "l", "path": path(strings.Split(from, "/")...), "symlink path": path(strings.Split(to, "/")...)}
+	}
+	return [][]byte{
+		odd("../../etc/passwd", "/etc/passwd", "a/../../b", `..\..\c`, "", "."), odd("a", "A", "a/b", "a.1", "A.1"),
+		odd("con", "_con", "con.", "a:", "a?", "a.", "a "), odd("\xff", "\xfe", "\u202e", "\x00", "\x1b[2J"),
+		odd(strings.Repeat("x", 300), strings.Repeat("x", 301)+".mkv", strings.Repeat("\u00e9", 200)), odd("\u00c4", "\u00e4", "\u212a", "k"),
+		encode(dict{"info": v1Single.with("name", "a/b")}), encode(dict{"info": v1Folder.with("name", "..")}),
+		encode(dict{"info": v2Single.with("file tree", dict{"..": dict{"a/b": v2File(5, rootA)}, "A": v2File(5, rootA), "a": dict{"b": v2File(5, rootB)}})}),
+		encode(dict{"info": v1Folder.with("files", []any{v1File(20000, "a", "b"), link("l", "a"), link("l/x", "a"), link("m", "l/b"), link("a/n", "../.."), link("A", "a")})}),
+		[]byte("d8:announce1:b8:announce1:a4:info" + info + "13:creation datei01.5ee\n"),
+		[]byte("d4:infod4:name1:a5:filesld4:pathl0:1:xe6:lengthi05eee6:lengthi-0e12:piece lengthi16384e6:pieces20:xxxxxxxxxxxxxxxxxxxx7:private1:1ee"),
+	}
+}
+
+// Whatever is read is written with its info dictionary untouched, and reads the
+// same again: safe names, no two of one path on any system.
 func FuzzParse(f *testing.F) {
 	for _, v := range vectors(f) {
 		if len(v.Torrent) < 4000 {
@@ -151,6 +190,9 @@ func FuzzParse(f *testing.F) {
 	}
 	for _, d := range []dict{v1Single, v1Folder, v2Single, v2Folder, hybrid} {
 		f.Add(encode(dict{"info": d, "announce": "a", "nodes": []any{[]any{"h", 1}}}))
+	}
+	for _, b := range oddities() {
+		f.Add(b)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		tor, err := Parse(b)
@@ -162,6 +204,10 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		checkTiling(t, tor.Info)
+		checkUnique(t, tor.Info)
+		if !bytes.Contains(b, tor.Info.Bytes) {
+			t.Fatal("the info dictionary is not as it came")
+		}
 		again, err := Parse(tor.Marshal())
 		if err != nil || !reflect.DeepEqual(again, tor) {
 			t.Fatalf("does not round-trip: %v", err)
@@ -174,21 +220,35 @@ func FuzzParseInfo(f *testing.F) {
 	for _, d := range []dict{v1Single, v1Folder, v2Single, v2Folder, hybrid} {
 		f.Add(encode(d))
 	}
+	for _, b := range oddities() {
+		if tor, err := Parse(b); err == nil {
+			f.Add(tor.Info.Bytes)
+		}
+	}
 	f.Fuzz(func(t *testing.T, b []byte) {
 		i, err := ParseInfo(b)
 		if err != nil {
 			return
 		}
-		checkTiling(t, i)
-		for _, file := range i.Files {
-			if !file.Pad {
-				if err := checkPath(file.Path); err != nil {
-					t.Fatal(err)
-				}
-			}
+		if !bytes.Equal(i.Bytes, b) {
+			t.Fatal("the info dictionary is not as it came")
 		}
+		checkTiling(t, i)
+		checkUnique(t, i)
 		exercise(i)
 	})
+}
+
+// Seeds that are refused would show nothing.
+func TestOdditiesAreRead(t *testing.T) {
+	for _, b := range oddities() {
+		tor, err := Parse(b)
+		if err != nil {
+			t.Errorf("%q: %v", b, err)
+			continue
+		}
+		checkUnique(t, tor.Info)
+	}
 }
 
 // exercise calls what the rest of the program calls on a stranger's Info.
@@ -209,8 +269,10 @@ func exercise(i *Info) {
 			_ = l.Add(r, make([]byte, r.Size()))
 		}
 	}
+	_ = i.RawName()
 	for k := range i.Files {
 		i.PieceRange(k)
+		i.RawPath(k)
 	}
 }
 

@@ -492,7 +492,7 @@ func TestAShorterFileIsTakenOver(t *testing.T) {
 
 func TestNamesOfOtherSystems(t *testing.T) {
 	for in, want := range map[string]string{
-		`a:b`: "a_b", `x?<>|"*`: "x______", "dot.": "dot_", "space ": "space_", "ctl\x01": "ctl_", "plain": "plain", `b\c`: "b_c",
+		`a:b`: "a_b", `x?<>|"*`: "x______", "dot.": "dot_", "space ": "space_", "ctl\x01": "ctl_", "plain": "plain", `b\c`: "b_c", "NUL.txt": "_NUL.txt",
 	} {
 		if got, ok := localName(in, true); !ok || got != want {
 			t.Errorf("%q on Windows: %q, %v", in, got, ok)

@@ -74,7 +74,7 @@ func makeSample(t testing.TB, v1, v2 bool, files ...string) *sample {
 	s.space = make([]byte, s.Info.Length)
 	for i := range s.Info.Files {
 		f := &s.Info.Files[i]
-		copy(s.space[f.Offset:f.Offset+f.Length], s.files[strings.Join(f.Path, "/")])
+		copy(s.space[f.Offset:f.Offset+f.Length], s.files[strings.Join(s.Info.RawPath(i), "/")])
 	}
 	return s
 }

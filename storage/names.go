@@ -12,9 +12,36 @@ import (
 )
 
 // localNames returns the name of every file below the target folder, "" for
-// padding. metainfo has refused unsafe paths already; a store that writes to
-// disk checks again, because only it knows the rules of this system.
+// padding. metainfo has made paths safe and told them apart already; a store that
+// writes to disk checks again, because only it knows the rules of this system.
 func localNames(info *metainfo.Info) ([]string, error) {
+	names, err := namesOf(info, func(int) []string { return nil })
+	if err == nil && runtime.GOOS == "darwin" {
+		tellApart(names)
+	}
+	return names, err
+}
+
+// sourceNames returns the names under which the torrent's files are found where
+// it was made: as the torrent spells them, where this system can have such files.
+func sourceNames(info *metainfo.Info) ([]string, error) {
+	return namesOf(info, func(i int) []string {
+		path := info.RawPath(i)
+		if !info.Single {
+			path = append([]string{info.RawName()}, path...)
+		}
+		for _, part := range path {
+			if local, ok := localName(part, runtime.GOOS == "windows"); !ok || local != part {
+				return nil
+			}
+		}
+		return path
+	})
+}
+
+// namesOf returns the names that instead has for files, or their own where it has
+// none.
+func namesOf(info *metainfo.Info, instead func(int) []string) ([]string, error) {
 	names := make([]string, len(info.Files))
 	folds := runtime.GOOS == "windows" || runtime.GOOS == "darwin"
 	seen := make(map[string]string)
@@ -23,11 +50,13 @@ func localNames(info *metainfo.Info) ([]string, error) {
 		if f.Pad {
 			continue
 		}
-		parts := make([]string, 0, 1+len(f.Path))
-		if !info.Single {
-			parts = append(parts, info.Name)
+		parts := append([]string(nil), instead(i)...)
+		if len(parts) == 0 {
+			if !info.Single {
+				parts = append(parts, info.Name)
+			}
+			parts = append(parts, f.Path...)
 		}
-		parts = append(parts, f.Path...)
 		if len(parts) == 0 {
 			return nil, &Error{Kind: ErrName, Op: "create", Path: "file " + strconv.Itoa(i), Detail: "it has no name"}
 		}
@@ -45,8 +74,9 @@ func localNames(info *metainfo.Info) ([]string, error) {
 		key := name
 		if folds {
 			// One file on this disk, two in the torrent: each would
-			// destroy the other.
-			key = strings.ToLower(name)
+			// destroy the other. The dotted capital I is no other case of
+			// "i" there, though Go says so.
+			key = strings.ToLower(strings.ReplaceAll(name, "\u0130", "\x00"))
 		}
 		if other, dup := seen[key]; dup {
 			return nil, &Error{Kind: ErrName, Op: "create", Path: name, Detail: "it is the same file as " + other}
@@ -63,19 +93,8 @@ func localName(part string, windows bool) (string, bool) {
 	if part == "" || part == "." || part == ".." || strings.ContainsAny(part, "/\x00") {
 		return "", false
 	}
-	if !windows {
-		return part, true
+	if windows {
+		return metainfo.PortableName(part), true
 	}
-	// A colon would name an alternate stream of another file; a dot or space
-	// at the end is dropped by Windows, which makes two names one.
-	out := strings.Map(func(r rune) rune {
-		if r < ' ' || strings.ContainsRune(`<>:"\|?*`, r) {
-			return '_'
-		}
-		return r
-	}, part)
-	if last := out[len(out)-1]; last == '.' || last == ' ' {
-		out = out[:len(out)-1] + "_"
-	}
-	return out, true
+	return part, true
 }

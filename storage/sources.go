@@ -15,7 +15,7 @@ import (
 // under their base names. It is read-only, whatever opt says. A file that is not
 // there, or not as long as the torrent says, is an *Error that names it.
 func OpenSources(info *metainfo.Info, paths []string, opt FileOptions) (*File, error) {
-	names, err := localNames(info)
+	names, err := sourceNames(info)
 	if err != nil {
 		return nil, err
 	}
@@ -28,9 +28,9 @@ func OpenSources(info *metainfo.Info, paths []string, opt FileOptions) (*File, e
 		if fi, err := os.Stat(path); err == nil && fi.IsDir() && info.Single {
 			// A folder with nothing but a file of its own name makes a
 			// single-file torrent.
-			path = filepath.Join(path, names[0])
+			path = filepath.Join(path, topOf(names))
 		}
-		err = src.add(info.Name, path)
+		err = src.add(topOf(names), path)
 	} else {
 		// The torrent's name stands for no folder on this disk.
 		for i, name := range names {
@@ -51,6 +51,17 @@ func OpenSources(info *metainfo.Info, paths []string, opt FileOptions) (*File, e
 		return nil, err
 	}
 	return newFile(src, info, names, FileOptions{ReadOnly: true, Handles: opt.Handles})
+}
+
+// topOf returns the first component that all names have.
+func topOf(names []string) string {
+	for _, name := range names {
+		if name != "" {
+			top, _, _ := strings.Cut(name, string(filepath.Separator))
+			return top
+		}
+	}
+	return ""
 }
 
 // SourceName returns the name that a path to be shared gets in a torrent: its

@@ -18,8 +18,9 @@ type Progress func(done, total int64)
 
 // Verify hashes what the store holds and returns the pieces that are genuine,
 // by every hash that is known: v1, v2 where layers (nil for v1) has it, or both.
-// A piece without a known hash is not genuine. Holes and missing files cost
-// next to nothing.
+// A piece without a known hash is genuine if all pieces of its file are there
+// and lead to the file's root; layers has their hashes then. Holes and missing
+// files cost next to nothing.
 //
 // For a store over somebody's originals (read-only File, Blobs) a file that is
 // missing or differs is an *Error of kind ErrMissing or ErrChanged that names
@@ -53,6 +54,7 @@ func VerifyPieces(ctx context.Context, s Store, info *metainfo.Info, layers *met
 		wg.Go(v.work)
 	}
 	wg.Wait()
+	v.prove()
 	if v.err == nil {
 		v.err = v.damage
 	}
@@ -83,8 +85,9 @@ type verifier struct {
 	done   int64
 	have   *Bits
 	zeros  map[zeroKey]metainfo.PieceHashes
-	err    error // ends the run
-	damage error // first changed source file
+	proofs map[int]*proof // by file
+	err    error          // ends the run
+	damage error          // first changed source file
 }
 
 // zeroKey tells pieces of zeros apart that have different hashes.
@@ -167,6 +170,7 @@ func (v *verifier) finish(i int, sum metainfo.PieceHashes, err error) {
 	switch {
 	case err == nil && v.genuine(i, sum):
 		v.have.Set(i)
+	case err == nil && v.unproved(i, sum):
 	case err == nil && v.source:
 		err = &Error{Kind: ErrChanged, Op: "read", Path: v.nameOf(i), Detail: "its bytes differ"}
 		fallthrough

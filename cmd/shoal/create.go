@@ -74,7 +74,7 @@ func (c *createCmd) Run(ctx context.Context) error {
 // strangers with other systems.
 func notePortable(t *metainfo.Torrent) {
 	if err := t.Info.CheckPortable(); err != nil {
-		fmt.Fprintln(os.Stderr, "shoal: note: "+strings.TrimPrefix(oneLine(err), "metainfo: ")+"; rename it if people with Windows or macOS are to get it")
+		fmt.Fprintln(os.Stderr, "shoal: note: "+oneLine(err)+"; rename it if people with Windows or macOS are to get it")
 	}
 }
 

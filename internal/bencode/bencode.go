@@ -6,7 +6,8 @@
 //	dict     d<string><value>...e keys strictly ascending as raw bytes
 //
 // Reading is strict: one value has one encoding, and anything else is a
-// [SyntaxError]. A parsed [Value] is a view on the input, nothing is copied.
+// [SyntaxError]; Options.Lenient takes what other programs write besides. A
+// parsed [Value] is a view on the input, nothing is copied.
 package bencode
 
 import "strconv"
@@ -57,7 +58,17 @@ type Options struct {
 	// AllowUnsorted accepts dictionaries whose keys are out of order, as many
 	// peers send them. A duplicate key is an error all the same.
 	AllowUnsorted bool
+	// Lenient accepts whatever leaves no doubt where a value ends: keys in any
+	// order, duplicate keys, of which Get returns the first, lengths of strings
+	// with leading zeros, and integers of up to 64 digits, signs and dots, of
+	// which Int reads those that fit an int64 and have no dot. Value.Strict
+	// tells what a strict reading had refused.
+	Lenient bool
 }
+
+// maxLenientInt is how many bytes an integer may have that is no number: more
+// than any program prints, and short enough to stop early in garbage.
+const maxLenientInt = 64
 
 // SyntaxError says where an input stops being acceptable bencoding.
 type SyntaxError struct {
@@ -65,6 +76,7 @@ type SyntaxError struct {
 	Msg    string // what is wrong there
 }
 
+// Error is a line for people: it names no package.
 func (e *SyntaxError) Error() string {
-	return "bencode: " + e.Msg + " at byte " + strconv.Itoa(e.Offset)
+	return e.Msg + " at byte " + strconv.Itoa(e.Offset)
 }

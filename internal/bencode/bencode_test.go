@@ -18,6 +18,15 @@ func mustParse(t *testing.T, s string) Value {
 	return v
 }
 
+func parseWith(t *testing.T, s string, opt Options) Value {
+	t.Helper()
+	v, err := Parse([]byte(s), opt)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
 func TestInt(t *testing.T) {
 	for s, want := range map[string]int64{
 		"i0e": 0, "i1e": 1, "i-1e": -1, "i42e": 42,
@@ -204,6 +213,59 @@ func TestAllowUnsorted(t *testing.T) {
 	}
 }
 
+// What no program means by mistake but many write is read, and told apart from
+// what is right.
+func TestLenient(t *testing.T) {
+	opt := Options{Lenient: true}
+	for _, s := range []string{
+		"d1:bi1e1:ai2ee", "d1:ai1e1:ai2ee", "d1:ai1e1:bi2e1:ai3ee", "01:x", "d02:abi1ee", "i007e", "i-0e", "i00e",
+		"i1.5e", "i+1e", "ie", "i-e", "i--1e", "i9223372036854775808e", "i" + strings.Repeat("9", 64) + "e",
+	} {
+		v, err := Parse([]byte(s), opt)
+		if err != nil || string(v.Raw()) != s {
+			t.Errorf("%s: %q, %v", s, v.Raw(), err)
+			continue
+		}
+		_, want := Parse([]byte(s), Options{})
+		if got := v.Strict(); want == nil || got == nil || got.Error() != want.Error() {
+			t.Errorf("%s: strictly %v, want %v", s, got, want)
+		}
+	}
+	for s, want := range map[string]int64{"i007e": 7, "i-0e": 0, "i-010e": -10, "i000e": 0, "i09223372036854775807e": math.MaxInt64} {
+		if n, ok := parseWith(t, s, opt).Int(); !ok || n != want {
+			t.Errorf("%s: %d, %v", s, n, ok)
+		}
+	}
+	for _, s := range []string{"i1.5e", "i+1e", "ie", "i-e", "i1-e", "i9223372036854775808e", "i-9223372036854775809e", "i99999999999999999999e"} {
+		if n, ok := parseWith(t, s, opt).Int(); ok {
+			t.Errorf("%s is %d", s, n)
+		}
+	}
+	if n, _ := first(parseWith(t, "d1:bi0e1:ai1e1:ai2ee", opt).Get("a")).Int(); n != 1 {
+		t.Errorf("of two values of a key %d is taken", n)
+	}
+	// What is in doubt stays an error.
+	for _, s := range []string{
+		"", "x", "i1", "i1xe", "i 1e", "i1:e", "i" + strings.Repeat("9", 65) + "e", "5:abcd", "1x", "l", "d1:a", "d1:ae", "di1ei2ee",
+		"i1ei2e", "-1:x", strings.Repeat("l", 65) + strings.Repeat("e", 65), "000000000002147483648:x", strings.Repeat("0", 66) + "1:x",
+	} {
+		if v, err := Parse([]byte(s), opt); err == nil {
+			t.Errorf("%s is read as %q", s, v.Raw())
+		}
+	}
+	// Only the part asked about counts.
+	v := parseWith(t, "d1:bd1:xi1ee1:ad1:yi1e1:xi1eee", opt)
+	if err := first(v.Get("b")).Strict(); err != nil {
+		t.Error(err)
+	}
+	if first(v.Get("a")).Strict() == nil || v.Strict() == nil {
+		t.Error("keys out of order are called strict")
+	}
+	if err := (Value{}).Strict(); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestParsePrefix(t *testing.T) {
 	v, rest, err := ParsePrefix([]byte("d8:msg_typei1eeDATA"), Options{})
 	if err != nil || string(rest) != "DATA" || v.Len() != 1 {
@@ -274,7 +336,7 @@ func write(dst []byte, v Value) []byte {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, s := range []string{"i-42e", "3:abc", "le", "de", "d1:ai1e1:bl3:xyzi-5eee", "d1:b0:1:a0:e", "lllleeee", "i00e", "99999999999:"} {
+	for _, s := range []string{"i-42e", "3:abc", "le", "de", "d1:ai1e1:bl3:xyzi-5eee", "d1:b0:1:a0:e", "lllleeee", "i00e", "99999999999:", "i1.5e", "d1:a01:x1:ai-0ee"} {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -295,6 +357,11 @@ func FuzzParse(f *testing.F) {
 			if _, err := Parse(write(nil, v), Options{}); err != nil {
 				t.Fatalf("%q: %v", b, err)
 			}
+		}
+		// What is strict is so for lenient readers too, and nothing else is.
+		lax, laxErr := Parse(b, Options{Lenient: true})
+		if _, err := Parse(b, Options{}); err == nil && laxErr != nil || laxErr == nil && (lax.Strict() == nil) != (err == nil) {
+			t.Fatalf("%q: strictly %v, leniently %v, then %v", b, err, laxErr, lax.Strict())
 		}
 		if !bytes.Equal(b, before) {
 			t.Fatal("the input was changed")

@@ -16,6 +16,8 @@ type token struct {
 type document struct {
 	b    []byte
 	toks []token
+	opt  Options
+	lax  bool // something in it is not as BEP 3 has it
 }
 
 // frame is an open list or dictionary.
@@ -55,7 +57,7 @@ func ParsePrefix(b []byte, opt Options) (v Value, rest []byte, err error) {
 		opt.MaxSize = math.MaxInt32
 	}
 	limit = min(limit, opt.MaxSize)
-	p := parser{doc: &document{b: b[:limit]}, opt: opt, cut: limit < len(b)}
+	p := parser{doc: &document{b: b[:limit], opt: opt}, opt: opt, cut: limit < len(b)}
 	n, err := p.run()
 	if err != nil {
 		return Value{}, nil, err
@@ -100,7 +102,7 @@ func (p *parser) run() (int, error) {
 			pos++
 			t := &p.doc.toks[f.tok]
 			t.end, t.next = uint32(pos), uint32(len(p.doc.toks))
-			if f.unsorted {
+			if f.unsorted && !p.opt.Lenient {
 				if err := p.checkDuplicates(f.tok); err != nil {
 					return 0, err
 				}
@@ -182,7 +184,10 @@ func (p *parser) stringSpan(pos int) (start, end int, err error) {
 	n, i := 0, pos
 	for ; i < len(b) && b[i] >= '0' && b[i] <= '9'; i++ {
 		if i > pos && b[pos] == '0' {
-			return 0, 0, p.fail(pos, "string length has a leading zero")
+			if !p.opt.Lenient || i-pos > maxLenientInt {
+				return 0, 0, p.fail(pos, "string length has a leading zero")
+			}
+			p.doc.lax = true
 		}
 		n = n*10 + int(b[i]-'0')
 		if n > math.MaxInt32/16 && i+1 < len(b) && b[i+1] >= '0' && b[i+1] <= '9' {
@@ -205,7 +210,26 @@ func (p *parser) stringSpan(pos int) (start, end int, err error) {
 	return i, i + n, nil
 }
 
+// intEnd checks the integer at pos and returns where it ends.
 func (p *parser) intEnd(pos int) (int, error) {
+	end, err := p.strictIntEnd(pos)
+	if err == nil || !p.opt.Lenient {
+		return end, err
+	}
+	b := p.doc.b
+	for end = pos + 1; end < min(len(b), pos+2+maxLenientInt); end++ {
+		switch c := b[end]; {
+		case c == 'e':
+			p.doc.lax = true
+			return end + 1, nil
+		case (c < '0' || c > '9') && c != '-' && c != '+' && c != '.':
+			return 0, err
+		}
+	}
+	return 0, err
+}
+
+func (p *parser) strictIntEnd(pos int) (int, error) {
 	b := p.doc.b
 	i := pos + 1
 	neg := i < len(b) && b[i] == '-'
@@ -239,13 +263,14 @@ func (p *parser) intEnd(pos int) (int, error) {
 
 func (p *parser) checkKey(f *frame, id uint32) error {
 	if f.hasKey && !f.unsorted {
-		switch bytes.Compare(p.doc.str(f.key), p.doc.str(id)) {
-		case 0:
+		switch c := bytes.Compare(p.doc.str(f.key), p.doc.str(id)); {
+		case c >= 0 && p.opt.Lenient:
+			f.unsorted, p.doc.lax = true, true
+		case c == 0:
 			return p.fail(int(p.doc.toks[id].off), "duplicate key")
-		case 1:
-			if !p.opt.AllowUnsorted {
-				return p.fail(int(p.doc.toks[id].off), "keys are not sorted")
-			}
+		case c > 0 && !p.opt.AllowUnsorted:
+			return p.fail(int(p.doc.toks[id].off), "keys are not sorted")
+		case c > 0:
 			f.unsorted = true
 		}
 	}

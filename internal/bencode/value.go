@@ -1,6 +1,9 @@
 package bencode
 
-import "iter"
+import (
+	"iter"
+	"math"
+)
 
 // Value is a view on one parsed value. It is cheap to copy, and the zero
 // Value holds nothing: every accessor reports absence.
@@ -34,22 +37,41 @@ func (v Value) Raw() []byte {
 	return v.doc.b[t.off:t.end:t.end]
 }
 
-// Int returns the integer, or false when v is something else.
+// Strict returns what a strict reading of v alone refuses, nil if nothing. It
+// reads again only what Options.Lenient had to forgive somewhere.
+func (v Value) Strict() error {
+	if v.doc == nil || !v.doc.lax {
+		return nil
+	}
+	opt := v.doc.opt
+	opt.Lenient, opt.AllowUnsorted = false, false
+	_, err := Parse(v.Raw(), opt)
+	return err
+}
+
+// Int returns the integer, or false when v is something else or, read with
+// Options.Lenient, no decimal number that fits an int64.
 func (v Value) Int() (int64, bool) {
 	if v.Kind() != Int {
 		return 0, false
 	}
 	t := v.doc.toks[v.tok]
 	digits := v.doc.b[t.off+1 : t.end-1]
-	neg := digits[0] == '-'
+	neg := len(digits) > 0 && digits[0] == '-'
 	if neg {
 		digits = digits[1:]
 	}
 	var n uint64
 	for _, c := range digits {
+		if c < '0' || c > '9' || n > math.MaxInt64/10 {
+			return 0, false
+		}
 		n = n*10 + uint64(c-'0')
 	}
-	if neg {
+	switch {
+	case len(digits) == 0 || n > math.MaxInt64 && !(neg && n == 1<<63):
+		return 0, false
+	case neg:
 		return -int64(n), true
 	}
 	return int64(n), true
@@ -90,7 +112,7 @@ func (v Value) Len() int {
 	return 0
 }
 
-// Get returns the value of a key, or false when v is no dictionary or lacks
+// Get returns the value of a key, the first if there are several, or false when v is no dictionary or lacks
 // the key.
 func (v Value) Get(key string) (Value, bool) {
 	if v.Kind() != Dict {

@@ -14,8 +14,9 @@ const (
 )
 
 // hashFetch asks peers for the v2 piece layers that a magnet link does not
-// bring (BEP 52, "hash request"). A piece of a v2-only torrent can be verified
-// only once its hash has been proved against the file's root.
+// bring, nor every .torrent file (BEP 52, "hash request"). A piece of a v2-only
+// torrent can be verified only once its hash has been proved against the file's
+// root.
 type hashFetch struct {
 	asked []hashAsk
 	avoid []hashAvoid

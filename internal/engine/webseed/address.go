@@ -61,14 +61,14 @@ func parseAddress(raw string, single bool) (a address, err error) {
 	return a, nil
 }
 
-// url is where a file is (BEP 19).
-func (a *address) url(i *metainfo.Info, f *metainfo.File) string {
+// url is where a file is (BEP 19), under the name that the torrent has for it.
+func (a *address) url(i *metainfo.Info, file int) string {
 	if !a.names {
 		return a.base + a.query
 	}
-	b := appendEscaped([]byte(a.base), i.Name, true)
+	b := appendEscaped([]byte(a.base), i.RawName(), true)
 	if !i.Single {
-		for _, e := range f.Path {
+		for _, e := range i.RawPath(file) {
 			b = appendEscaped(append(b, '/'), e, true)
 		}
 	}
@@ -130,7 +130,7 @@ func (m *Machine) parts(off, n int64) (parts []Part) {
 		f := &info.Files[s.File]
 		p := Part{From: s.FileOffset, Length: s.Length, Size: f.Length, Ranged: s.Length < f.Length, file: s.File}
 		if !s.Pad {
-			p.URL = m.at.url(info, f)
+			p.URL = m.at.url(info, s.File)
 		}
 		parts = append(parts, p)
 	}

@@ -34,7 +34,7 @@ func TestAddresses(t *testing.T) {
 		a, err := parseAddress(tt.url, tt.info.Single)
 		if err != nil {
 			t.Errorf("%s: %v", tt.url, err)
-		} else if got := a.url(tt.info, &tt.info.Files[0]); got != tt.want {
+		} else if got := a.url(tt.info, 0); got != tt.want {
 			t.Errorf("%s: %s, not %s", tt.url, got, tt.want)
 		}
 	}
@@ -44,6 +44,25 @@ func TestAddresses(t *testing.T) {
 	} {
 		if a, err := parseAddress(bad, true); err == nil {
 			t.Errorf("%.40q: %+v", bad, a)
+		}
+	}
+}
+
+// A server has files under the names that the torrent spells, also where they get
+// others here.
+func TestNamesOnTheServer(t *testing.T) {
+	info, err := metainfo.ParseInfo([]byte("d5:filesld6:lengthi1e4:pathl5:caf\xe9\x01eed6:lengthi1e4:pathl1:aeed6:lengthi1e4:pathl1:Aeee" +
+		"4:name2:d\x7f12:piece lengthi16384e6:pieces20:01234567890123456789e"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := parseAddress("http://h/", false)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for k, want := range []string{"http://h/d%7F/caf%E9%01", "http://h/d%7F/a", "http://h/d%7F/A"} {
+		if got := a.url(info, k); got != want {
+			t.Errorf("%s, not %s", got, want)
 		}
 	}
 }
