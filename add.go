@@ -170,6 +170,10 @@ type CreateOptions struct {
 	// WebSeeds are HTTP addresses of the content (BEP 19); none by default.
 	WebSeeds []string
 
+	// Output, if set, is where the torrent will be written. A file that is there already
+	// does not become part of it, and is told to Skipped.
+	Output string
+
 	// Progress, if set, is told about the hashing.
 	Progress Progress
 	// Skipped, if set, is told about everything in a folder that does not
