@@ -157,6 +157,7 @@ func (d *download) run(ctx context.Context, client *shoal.Client, src shoal.Sour
 	if err := t.Finish(); err != nil {
 		return err
 	}
+	d.reports.look()
 	took := time.Since(d.started).Seconds()
 	d.ev.emit(doneEvent{"done", bytes, took})
 	if !d.JSON {
