@@ -20,7 +20,10 @@ type Progress = func(done, total int64)
 // into the current folder.
 type AddOptions struct {
 	// Dir is the folder that the files are downloaded into; "" is the current one.
-	// What is there already of the torrent is verified and kept.
+	// What is there already of the torrent is verified and kept. A file with the name of
+	// one of the torrent's and nothing else of it is not overwritten: where nothing else
+	// is there either, the torrent fails with storage.ErrExists, otherwise the file is
+	// renamed, which Warning says.
 	Dir string
 	// Seed says that all files are in Dir already: they are verified and served,
 	// and nothing is written. A file that is missing or differs is an error.
@@ -169,6 +172,10 @@ type CreateOptions struct {
 	Announce [][]string
 	// WebSeeds are HTTP addresses of the content (BEP 19); none by default.
 	WebSeeds []string
+
+	// Output, if set, is where the torrent will be written. A file that is there already
+	// does not become part of it, and is told to Skipped.
+	Output string
 
 	// Progress, if set, is told about the hashing.
 	Progress Progress

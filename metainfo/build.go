@@ -356,6 +356,8 @@ func appendFiles(dst []byte, files []File) []byte {
 			dst = append(dst, "4:attr1:p"...)
 		case f.Executable:
 			dst = append(dst, "4:attr1:x"...)
+		case looksPadded(f.Path):
+			dst = append(dst, "4:attr0:"...)
 		}
 		dst = append(dst, "6:length"...)
 		dst = bencode.AppendInt(dst, f.Length)

@@ -201,14 +201,20 @@ func (l *fileList) readV1File(v bencode.Value, scratch []string, n int) ([]strin
 	case a.symlink:
 		// It takes no room in the piece space, whatever its length says.
 		return p, l.readLink(p, target)
-	case strings.HasPrefix(p[len(p)-1], "_____padding_file_"):
-		// How BitComet marked padding before BEP 47.
+	case attr.Kind() == 0 && looksPadded(p):
 		return p, l.add(File{Path: padPath, Length: size, Pad: true})
 	}
 	if changed {
 		l.keepRaw(rawPath(path))
 	}
 	return p, l.add(File{Path: l.path(p), Length: size, Executable: a.executable, Hidden: a.hidden})
+}
+
+// looksPadded reports a path that BitComet gave to padding before BEP 47 came with
+// attributes. Files of such names that lie in old downloads are files as any: who
+// shares them says so by an attr, which may be empty.
+func looksPadded(path []string) bool {
+	return strings.HasPrefix(path[len(path)-1], "_____padding_file_")
 }
 
 // readTree reads a v2 file tree and lays its files out, each at a piece

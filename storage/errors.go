@@ -20,6 +20,7 @@ const (
 	ErrName                       // the file system cannot hold a file of this name
 	ErrRange                      // offsets outside the torrent: a mistake of the caller
 	ErrClosed                     // the store is closed
+	ErrExists                     // another file of that name is there already
 )
 
 // Error returns the kind in a few words.
@@ -47,6 +48,8 @@ func (k Kind) Error() string {
 		return "outside the torrent"
 	case ErrClosed:
 		return "store is closed"
+	case ErrExists:
+		return "a file of that name is there already"
 	}
 	return "input/output error"
 }

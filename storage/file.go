@@ -344,6 +344,11 @@ func (f *File) Delete() error {
 	f.mu.Unlock()
 	var first error
 	folders := make(map[string]bool)
+	for _, l := range f.links() {
+		if f.isLink(l) {
+			_ = f.fs.Remove(l.name) // it holds nothing
+		}
+	}
 	for _, name := range f.names {
 		if name == "" {
 			continue

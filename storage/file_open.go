@@ -106,7 +106,11 @@ func (f *File) openFile(i int, write bool) (*openFile, error) {
 			}
 		}
 	}
-	file, err := f.fs.OpenFile(f.names[i], flag, 0o666)
+	perm := fs.FileMode(0o666)
+	if f.info.Files[i].Executable {
+		perm = 0o777 // the user's mask has its say
+	}
+	file, err := f.fs.OpenFile(f.names[i], flag, perm)
 	if err != nil {
 		op := "read"
 		if write {

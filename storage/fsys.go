@@ -18,6 +18,12 @@ type fsys interface {
 	MkdirAll(name string, perm fs.FileMode) error
 	Stat(name string) (fs.FileInfo, error)
 	Remove(name string) error
+	// Lstat and Readlink look at a symbolic link itself.
+	Lstat(name string) (fs.FileInfo, error)
+	Readlink(name string) (string, error)
+	Symlink(target, name string) error
+	Chmod(name string, mode fs.FileMode) error
+	Rename(from, to string) error
 	// Show returns the name as the user knows it.
 	Show(name string) string
 	Close() error
@@ -86,6 +92,13 @@ func (s *sourceFS) Stat(name string) (fs.FileInfo, error) {
 
 func (s *sourceFS) MkdirAll(string, fs.FileMode) error { return ErrReadOnly }
 func (s *sourceFS) Remove(string) error                { return ErrReadOnly }
+func (s *sourceFS) Symlink(string, string) error       { return ErrReadOnly }
+func (s *sourceFS) Chmod(string, fs.FileMode) error    { return ErrReadOnly }
+func (s *sourceFS) Rename(string, string) error        { return ErrReadOnly }
+
+// Lstat and Readlink are of no use here: what is a link in a source is followed.
+func (s *sourceFS) Lstat(name string) (fs.FileInfo, error) { return s.Stat(name) }
+func (s *sourceFS) Readlink(string) (string, error)        { return "", ErrReadOnly }
 
 func (s *sourceFS) Show(name string) string {
 	r, rest, file := s.split(name)

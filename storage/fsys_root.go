@@ -132,31 +132,49 @@ func (r *rootFS) OpenFile(name string, flag int, perm fs.FileMode) (diskFile, er
 	return f, nil
 }
 
-func (r *rootFS) MkdirAll(name string, perm fs.FileMode) error {
+// in calls f with the folder open.
+func (r *rootFS) in(f func(*os.Root) error) error {
 	root, err := r.use()
 	if err != nil {
 		return err
 	}
 	defer r.done()
-	return root.MkdirAll(name, perm)
+	return f(root)
 }
 
-func (r *rootFS) Stat(name string) (fs.FileInfo, error) {
-	root, err := r.use()
-	if err != nil {
-		return nil, err
-	}
-	defer r.done()
-	return root.Stat(name)
+func (r *rootFS) MkdirAll(name string, perm fs.FileMode) error {
+	return r.in(func(root *os.Root) error { return root.MkdirAll(name, perm) })
+}
+
+func (r *rootFS) Stat(name string) (fi fs.FileInfo, err error) {
+	err = r.in(func(root *os.Root) (err error) { fi, err = root.Stat(name); return err })
+	return fi, err
+}
+
+func (r *rootFS) Lstat(name string) (fi fs.FileInfo, err error) {
+	err = r.in(func(root *os.Root) (err error) { fi, err = root.Lstat(name); return err })
+	return fi, err
+}
+
+func (r *rootFS) Readlink(name string) (target string, err error) {
+	err = r.in(func(root *os.Root) (err error) { target, err = root.Readlink(name); return err })
+	return target, err
+}
+
+func (r *rootFS) Symlink(target, name string) error {
+	return r.in(func(root *os.Root) error { return root.Symlink(target, name) })
+}
+
+func (r *rootFS) Chmod(name string, mode fs.FileMode) error {
+	return r.in(func(root *os.Root) error { return root.Chmod(name, mode) })
+}
+
+func (r *rootFS) Rename(from, to string) error {
+	return r.in(func(root *os.Root) error { return root.Rename(from, to) })
 }
 
 func (r *rootFS) Remove(name string) error {
-	root, err := r.use()
-	if err != nil {
-		return err
-	}
-	defer r.done()
-	return root.Remove(name)
+	return r.in(func(root *os.Root) error { return root.Remove(name) })
 }
 
 func (r *rootFS) Show(name string) string { return filepath.Join(r.dir, name) }

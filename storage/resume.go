@@ -38,6 +38,7 @@ type Resume struct {
 	info     *metainfo.Info
 	note     string
 	data     *File // nil until Attach
+	before   []int // files that were there without the download, see Foreign
 	pending  []int // pieces that could not be recorded yet
 	closed   bool
 	syncing  bool

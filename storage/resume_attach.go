@@ -31,6 +31,12 @@ func (r *Resume) Attach(f *File) (have, doubtful *Bits, err error) {
 	if note := j.note(); note != "" {
 		r.note = note
 	}
+	r.before = nil
+	for i := range r.info.Files {
+		if s, exists := now[i]; exists && j.there(i, s) {
+			r.before = append(r.before, i)
+		}
+	}
 	if err := r.begin(&j); err != nil {
 		return nil, nil, err
 	}

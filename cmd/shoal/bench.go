@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -55,7 +54,7 @@ func (c *benchTrackerCmd) Run(ctx context.Context) error {
 		Offers: c.Offers, SDPSize: c.SDPSize, SwarmSize: c.SwarmSize, SwarmMean: c.SwarmMean, KeepAlive: c.KeepAlive, Seed: c.Seed,
 		AttackConns: c.AttackConns, AttackRate: c.AttackRate,
 		TLSInsecure: c.TLSInsecure, BeyondLoopback: c.BeyondLoopback,
-		Log: func(line string) { fmt.Fprintln(os.Stderr, line) },
+		Log: func(line string) { tell("%s\n", line) },
 	})
 	if wrong := new(load.OptionError); errors.As(err, &wrong) {
 		return errUsage{err}
@@ -64,10 +63,10 @@ func (c *benchTrackerCmd) Run(ctx context.Context) error {
 		return err
 	}
 	if c.JSON {
-		e := json.NewEncoder(os.Stdout)
+		e := json.NewEncoder(jsonOutput{})
 		e.SetIndent("", "  ")
 		return e.Encode(r)
 	}
-	r.Print(os.Stdout)
+	r.Print(stdout)
 	return nil
 }

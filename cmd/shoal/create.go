@@ -11,12 +11,13 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal"
+	"github.com/shoal-p2p/shoal/internal/maketorrent"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
 type createCmd struct {
 	Paths       []string `arg:"" name:"path" help:"Files or folders."`
-	Output      string   `short:"o" placeholder:"FILE.torrent" help:"Where to write; the name with .torrent by default."`
+	Output      string   `short:"o" placeholder:"FILE.torrent" help:"Where to write, - for standard output; the name with .torrent by default."`
 	Tracker     []string `placeholder:"URL" sep:"none" help:"Announce URL (repeatable, each a tier)."`
 	WebSeed     []string `placeholder:"URL" sep:"none" help:"HTTP source of the content (repeatable)."`
 	PieceLength string   `placeholder:"N" help:"Bytes a piece, as 262144 or 256K; automatic by default."`
@@ -47,6 +48,14 @@ func (c *createCmd) Run(ctx context.Context) error {
 	for _, u := range c.Tracker {
 		opt.Announce = append(opt.Announce, []string{u})
 	}
+	out, err := c.output()
+	if err != nil {
+		return err
+	}
+	if out != "-" {
+		opt.Output = out
+	}
+	opt.Skipped = noteSkipped
 	b := newBar("hashing", false)
 	opt.Progress = b.set
 	t, err := shoal.Create(ctx, c.Paths, opt)
@@ -58,23 +67,46 @@ func (c *createCmd) Run(ctx context.Context) error {
 		return stopped(ctx, err, "before everything was hashed; nothing was written")
 	}
 	notePortable(t)
-	out := c.Output
-	if out == "" {
-		out = t.Info.Name + ".torrent"
+	if out == "-" {
+		stdout.Write(t.Marshal()) // which remembers what it could not write
+		return nil
 	}
 	if err := writeFile(out, t.Marshal()); err != nil {
 		return fmt.Errorf("cannot write %s: %w", out, cause(err))
 	}
-	fmt.Printf("%s: %s, %s of %s, info hash %s\n", out, size(t.Info.TotalSize()),
+	say("%s: %s, %s of %s, info hash %s\n", out, size(t.Info.TotalSize()),
 		plural(t.Info.NumPieces(), "piece", "pieces"), size(t.Info.PieceLength), t.Info.Key())
 	return nil
 }
+
+// maxName is how many bytes the name of a file may have on the systems of today.
+const maxName = 255
+
+// output is the path of the file to write. What is named with 255 bytes leaves no room
+// for .torrent behind it: then it is shortened.
+func (c *createCmd) output() (string, error) {
+	if c.Output != "" {
+		return c.Output, nil
+	}
+	name, err := maketorrent.Name(c.Paths)
+	if err != nil {
+		return "", err
+	}
+	const suffix = ".torrent"
+	if len(name) > maxName-len(suffix) {
+		name = strings.ToValidUTF8(name[:maxName-len(suffix)], "")
+	}
+	return name + suffix, nil
+}
+
+// noteSkipped names what is in a folder and does not become part of the torrent.
+func noteSkipped(path, why string) { tell("shoal: left out: %s: %s\n", path, why) }
 
 // notePortable tells of a name that some system cannot hold: what is shared goes to
 // strangers with other systems.
 func notePortable(t *metainfo.Torrent) {
 	if err := t.Info.CheckPortable(); err != nil {
-		fmt.Fprintln(os.Stderr, "shoal: note: "+oneLine(err)+"; rename it if people with Windows or macOS are to get it")
+		tell("shoal: note: %s; rename it if people with Windows or macOS are to get it\n", strings.TrimPrefix(oneLine(err), "metainfo: "))
 	}
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"slices"
 	"time"
 
@@ -125,6 +124,7 @@ type download struct {
 	web     *webServer // nil without --listen
 	started time.Time
 	t       *shoal.Torrent
+	reports *reports
 }
 
 func (d *download) run(ctx context.Context, client *shoal.Client, src shoal.Source) error {
@@ -138,7 +138,7 @@ func (d *download) run(ctx context.Context, client *shoal.Client, src shoal.Sour
 	if err != nil {
 		return stopped(ctx, err, beforeComplete)
 	}
-	d.t = t
+	d.t, d.reports = t, newReports(t, d.Tracker)
 	if d.web != nil {
 		n := node.New(client, nil, d.web.base())
 		n.Add(t)
@@ -157,13 +157,14 @@ func (d *download) run(ctx context.Context, client *shoal.Client, src shoal.Sour
 	if err := t.Finish(); err != nil {
 		return err
 	}
+	d.reports.look()
 	took := time.Since(d.started).Seconds()
 	d.ev.emit(doneEvent{"done", bytes, took})
 	if !d.JSON {
-		fmt.Fprintf(os.Stderr, "%s: %s in %.1f s, verified\n", t.Name(), size(bytes), took)
+		tell("%s: %s in %.1f s, verified\n", t.Name(), size(bytes), took)
 	}
 	if d.Seed {
-		return seed(ctx, t, d.ev, d.JSON)
+		return seed(ctx, d.reports, d.ev, d.JSON)
 	}
 	if d.web != nil {
 		d.web.finish(ctx) // a player may still be reading
@@ -175,7 +176,7 @@ func (d *download) run(ctx context.Context, client *shoal.Client, src shoal.Sour
 func (d *download) learn(ctx context.Context, src shoal.Source) error {
 	st := newStatus(d.JSON)
 	defer st.clear()
-	return watch(ctx, d.t, time.Second, func(ctx context.Context) error {
+	return watch(ctx, d.reports, time.Second, func(ctx context.Context) error {
 		_, err := d.t.WaitInfo(ctx)
 		return err
 	}, func(s shoal.Stats) {
@@ -199,7 +200,7 @@ func (d *download) tell() (bytes int64) {
 	d.ev.emit(meta)
 	for _, g := range meta.Files {
 		if g.Selected && g.URL != "" && !d.JSON {
-			fmt.Println(g.URL)
+			say("%s\n", g.URL)
 		}
 	}
 	return meta.Bytes
@@ -209,7 +210,7 @@ func (d *download) tell() (bytes int64) {
 func (d *download) fetch(ctx context.Context, total int64) error {
 	b := newBar(d.t.Name(), d.JSON)
 	defer b.clear()
-	return watch(ctx, d.t, 250*time.Millisecond, d.t.Wait, func(s shoal.Stats) {
+	return watch(ctx, d.reports, 250*time.Millisecond, d.t.Wait, func(s shoal.Stats) {
 		part := 1.0
 		if s.Wanted > 0 {
 			part = 1 - float64(s.Left)/float64(s.Wanted)

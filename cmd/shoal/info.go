@@ -101,7 +101,7 @@ func (o *infoOut) fill(src shoal.Source) {
 func (o *infoOut) print() {
 	line := func(name, value string) {
 		if value != "" {
-			fmt.Printf("%-13s %s\n", name, value)
+			say("%-13s %s\n", name, value)
 		}
 	}
 	line("name", o.Name)

@@ -4,9 +4,9 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
 	"os/signal"
+	"reflect"
 	"runtime"
 	"strings"
 	"syscall"
@@ -33,6 +33,7 @@ func main() { os.Exit(run(os.Args[1:])) }
 func run(args []string) int {
 	var c cli
 	code := -1
+	stdout.failed() // what an earlier run of this process could not write is not this one's fault
 	parser, err := kong.New(&c,
 		kong.Name("shoal"),
 		kong.Description("Share, stream and download over WebTorrent and BitTorrent at once."),
@@ -44,7 +45,8 @@ func run(args []string) int {
 			return kong.DefaultHelpPrinter(o, k)
 		}),
 		kong.Exit(func(n int) { code = n; panic(exited{}) }),
-		kong.Writers(os.Stdout, os.Stderr),
+		kong.KindMapper(reflect.String, textArgument),
+		kong.Writers(stdout, os.Stderr),
 		kong.Vars{"load_profiles": strings.Join(load.Profiles(), ",")},
 	)
 	if err != nil {
@@ -62,18 +64,25 @@ func run(args []string) int {
 		}()
 		return parser.Parse(args)
 	}()
+	if full := stdout.failed(); full != nil { // --help
+		return fail(full)
+	}
 	if code >= 0 {
 		return code
 	}
 	if err != nil {
-		fmt.Fprintf(os.Stderr, "shoal: %s (see shoal --help)\n", oneLine(err))
+		tell("shoal: %s (see shoal --help)\n", oneLine(err))
 		return 2
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second Ctrl-C ends at once
 	kctx.BindTo(ctx, (*context.Context)(nil))
-	if err := kctx.Run(); err != nil {
+	err = kctx.Run()
+	if full := stdout.failed(); err == nil {
+		err = full
+	}
+	if err != nil {
 		return fail(err)
 	}
 	return 0
@@ -82,7 +91,7 @@ func run(args []string) int {
 type exited struct{}
 
 func fail(err error) int {
-	fmt.Fprintln(os.Stderr, "shoal: "+oneLine(err))
+	tell("shoal: %s\n", oneLine(err))
 	var u errUsage
 	if errors.As(err, &u) {
 		return 2
@@ -95,6 +104,6 @@ func oneLine(err error) string { return strings.Join(strings.Fields(err.Error())
 type versionCmd struct{}
 
 func (versionCmd) Run() error {
-	fmt.Printf("shoal %s (%s, %s/%s)\n", shoal.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	say("shoal %s (%s, %s/%s)\n", shoal.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 	return nil
 }

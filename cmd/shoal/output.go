@@ -22,7 +22,7 @@ func newEvents(on bool) *events {
 	if !on {
 		return nil
 	}
-	enc := json.NewEncoder(os.Stdout)
+	enc := json.NewEncoder(jsonOutput{})
 	enc.SetEscapeHTML(false)
 	return &events{enc: enc}
 }
@@ -49,7 +49,7 @@ func newBar(what string, quiet bool) *bar {
 		return &bar{}
 	}
 	return &bar{b: progressbar.NewOptions64(1,
-		progressbar.OptionSetDescription(what),
+		progressbar.OptionSetDescription(plain(what)),
 		progressbar.OptionSetWriter(os.Stderr),
 		progressbar.OptionShowBytes(true),
 		progressbar.OptionUseIECUnits(true),
@@ -76,7 +76,7 @@ func (b *bar) describe(s string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.b != nil {
-		b.b.Describe(s)
+		b.b.Describe(plain(s))
 	}
 }
 
@@ -104,7 +104,7 @@ func newStatus(quiet bool) *status {
 
 func (s *status) show(format string, args ...any) {
 	if s.w != nil {
-		fmt.Fprintf(s.w, "\r\x1b[2K"+format, args...)
+		fmt.Fprintf(s.w, "\r\x1b[2K"+format, shown(args)...)
 		s.shown = true
 	}
 }

@@ -50,7 +50,8 @@ func (c *shareCmd) Run(ctx context.Context) error {
 	defer s.close()
 	b := newBar("hashing", c.JSON)
 	meta, err := shoal.Create(ctx, c.Paths, shoal.CreateOptions{
-		V1: c.V1 || !c.V2, V2: c.V2 || !c.V1, Announce: s.announce(c.Tracker), CreatedBy: "Shoal/" + shoal.Version, Progress: b.set,
+		V1: c.V1 || !c.V2, V2: c.V2 || !c.V1, Announce: s.announce(c.Tracker), CreatedBy: "Shoal/" + shoal.Version,
+		Progress: b.set, Skipped: noteSkipped,
 	})
 	b.clear()
 	if err != nil {
@@ -74,8 +75,18 @@ func (c *seedCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer s.close()
+	// The .torrent that we hand out names our tracker, as one that share has made.
+	meta := *src.Torrent()
+	meta.Announce = s.announce(c.Tracker)
+	ours := slices.Concat(meta.Announce...)
+	for _, tier := range src.Torrent().Announce {
+		tier = slices.DeleteFunc(slices.Clone(tier), func(u string) bool { return slices.Contains(ours, u) })
+		if len(tier) > 0 {
+			meta.Announce = append(meta.Announce, tier)
+		}
+	}
 	b := newBar("verifying", c.JSON)
-	t, err := s.client.Add(ctx, src, shoal.AddOptions{Dir: c.Dir, Seed: true, Trackers: slices.Concat(s.announce(c.Tracker)...), Progress: b.set})
+	t, err := s.client.Add(ctx, shoal.FromTorrent(&meta), shoal.AddOptions{Dir: c.Dir, Seed: true, Progress: b.set})
 	b.clear()
 	if err != nil {
 		return stopped(ctx, err, "before the files were verified; nothing is seeded yet")
@@ -180,11 +191,14 @@ func (s *sharing) serve(ctx context.Context, t *shoal.Torrent) error {
 	ev := newEvents(s.JSON)
 	ev.emit(ready)
 	if !s.JSON {
-		fmt.Printf("\nSharing %s (%s)\n\n", info.Name, size(info.TotalSize()))
-		qrterminal.GenerateHalfBlock(ready.Link, qrterminal.L, os.Stdout)
-		fmt.Printf("\n  Link    %s\n  Magnet  %s\n\nAnyone with the link can watch and download while this runs. Ctrl-C stops.\n\n", ready.Link, ready.Magnet)
+		say("\nSharing %s (%s)\n\n", info.Name, size(info.TotalSize()))
+		qrterminal.GenerateHalfBlock(ready.Link, qrterminal.L, stdout)
+		say("\n  Link    %s\n  Magnet  %s\n\nAnyone with the link can watch and download while this runs. Ctrl-C stops.\n\n", ready.Link, ready.Magnet)
 	}
-	return seed(ctx, t, ev, s.JSON)
+	if err := stdout.failed(); err != nil {
+		return err // nobody has the link
+	}
+	return seed(ctx, newReports(t, s.Tracker), ev, s.JSON)
 }
 
 func (s *sharing) close() {

@@ -119,7 +119,7 @@ func (c *trackerServeCmd) Run(ctx context.Context, k *kong.Context) error {
 	if err != nil {
 		return errUsage{err}
 	}
-	p, err := s.plan(os.Stdout, os.Stderr)
+	p, err := s.plan(stdout, os.Stderr)
 	if err != nil {
 		return errUsage{err}
 	}

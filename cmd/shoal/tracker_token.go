@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/hex"
-	"fmt"
 	"net/netip"
 	"time"
 
@@ -39,6 +38,6 @@ func (c *trackerTokenCmd) Run() error {
 	if err != nil {
 		return err
 	}
-	fmt.Println(keys.Sign(claims))
+	say("%s\n", keys.Sign(claims))
 	return nil
 }

@@ -2,35 +2,26 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"os"
 	"time"
 
 	"github.com/shoal-p2p/shoal"
 )
 
 // watch waits until the function until returns, and calls show at every tick
-// meanwhile. What the torrent warns of is told, once each.
-func watch(ctx context.Context, t *shoal.Torrent, every time.Duration, until func(context.Context) error, show func(shoal.Stats)) error {
+// meanwhile. What goes wrong is told, once each.
+func watch(ctx context.Context, r *reports, every time.Duration, until func(context.Context) error, show func(shoal.Stats)) error {
 	ended := make(chan error, 1)
 	go func() { ended <- until(ctx) }()
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	told := ""
-	warn := func() {
-		if w := t.Warning(); w != nil && oneLine(w) != told {
-			told = oneLine(w)
-			fmt.Fprintln(os.Stderr, "\nshoal: warning: "+told)
-		}
-	}
 	for {
 		select {
 		case err := <-ended:
-			warn()
+			r.look()
 			return err
 		case <-tick.C:
-			warn()
-			show(t.Stats())
+			r.look()
+			show(r.t.Stats())
 		}
 	}
 }
@@ -44,16 +35,16 @@ type goalEvent struct {
 }
 
 // seed shows what is served until a goal is reached, which it tells, or Ctrl-C.
-func seed(ctx context.Context, t *shoal.Torrent, ev *events, asJSON bool) error {
-	st := newStatus(asJSON)
+func seed(ctx context.Context, r *reports, ev *events, asJSON bool) error {
+	t, st := r.t, newStatus(asJSON)
 	defer st.clear()
-	err := watch(ctx, t, time.Second, func(ctx context.Context) error { return served(ctx, t) }, showSeeding(st, t))
+	err := watch(ctx, r, time.Second, func(ctx context.Context) error { return served(ctx, t) }, showSeeding(st, t))
 	if err == nil && t.GoalReached() {
 		s := t.Stats()
 		ev.emit(goalEvent{"goal", s.Ratio, s.Uploaded, int64(s.Seeded.Seconds())})
 		if !asJSON {
 			st.clear()
-			fmt.Fprintf(os.Stderr, "%s: seeded enough: %s sent, ratio %.2f, in %v\n", t.Name(), size(s.Uploaded), s.Ratio, s.Seeded.Round(time.Second))
+			tell("%s: seeded enough: %s sent, ratio %.2f, in %v\n", t.Name(), size(s.Uploaded), s.Ratio, s.Seeded.Round(time.Second))
 		}
 	}
 	return err

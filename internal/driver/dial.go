@@ -35,6 +35,9 @@ func (t *Torrent) dial(addr netip.AddrPort) {
 			t.dialling--
 			if err != nil {
 				t.carryOut(t.m.Step(time.Now(), swarm.DialFailed{Addr: addr}))
+				if ctx.Err() == nil {
+					t.unreached(addr, err)
+				}
 			}
 		})
 	})

@@ -88,8 +88,9 @@ type Torrent struct {
 	quiet     time.Time // since when the loop has had nothing to do; zero: it has
 	dials     context.Context
 	stopDials context.CancelFunc
-	shown     time.Time // when the last snapshot was made
-	stale     bool      // something happened since
+	warned    []netip.AddrPort // named by the user, and warned of
+	shown     time.Time        // when the last snapshot was made
+	stale     bool             // something happened since
 
 	content Content                  // set before the gate opens, or by the loop
 	before  struct{ down, up int64 } // of earlier loops; written at the end of one

@@ -28,6 +28,10 @@ type Options struct {
 	Announce     [][]string
 	WebSeeds     []string
 
+	// Output, if set, is where the torrent will be written. A file that is there already
+	// does not become part of it, and is told to Skipped.
+	Output string
+
 	// Progress, if set, is told the bytes of the piece space hashed so far and
 	// all of them. Calls follow each other, from changing goroutines.
 	Progress func(done, total int64)
@@ -159,6 +163,11 @@ func nameFor(paths []string, opt Options) (string, error) {
 	if opt.Name != "" {
 		return opt.Name, nil
 	}
+	return Name(paths)
+}
+
+// Name is what Make calls a torrent of these paths, of which there is at least one.
+func Name(paths []string) (string, error) {
 	if len(paths) > 1 {
 		if name, ok := commonFolder(paths); ok {
 			return name, nil

@@ -82,6 +82,9 @@ func TestMakeIsTrueToTheFiles(t *testing.T) {
 				{"my folder", "a/x a/y.bin b.bin empty z", []string{dir}},
 				{"my folder", "a/x a/y.bin b.bin empty z", []string{dir + "/."}},
 				{"b.bin", "b.bin", []string{file}},
+				{"my folder", "_____padding_file_0_x _____padding_file_1_x/y sub/_____padding_file_2_x z", []string{folder(t, map[string]int{
+					"_____padding_file_0_x": 100, "sub/_____padding_file_2_x": 16<<10 - 100, "_____padding_file_1_x/y": 7, "z": 20_000,
+				})}},
 				{"my folder", "a/x a/y.bin b.bin", []string{filepath.Join(dir, "a"), file}},
 			} {
 				var last, total int64

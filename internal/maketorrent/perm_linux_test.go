@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -45,5 +46,30 @@ func TestMakeNamesWhatCannotBeRead(t *testing.T) {
 		if err := os.Chmod(path, 0o755); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+func TestMakeLeavesPipesOutAndSaysSo(t *testing.T) {
+	dir := folder(t, map[string]int{"ok": 10})
+	pipe := filepath.Join(dir, "pipe")
+	if err := unix.Mkfifo(pipe, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	said := ""
+	tor, err := Make(context.Background(), []string{dir}, Options{Skipped: func(path, why string) { said += path + ": " + why }})
+	if err != nil || names(tor) != "ok" || said != pipe+": not a regular file" {
+		t.Errorf("%v, said %q", err, said)
+	}
+}
+
+func TestMakeTakesNamesAsLongAsTheyGet(t *testing.T) {
+	long := strings.Repeat("é", 127) + "x" // 255 bytes
+	dir := folder(t, map[string]int{long: 10, long[:254] + "/" + long: 20})
+	for _, paths := range [][]string{{dir}, {filepath.Join(dir, long)}} {
+		tor, err := Make(context.Background(), paths, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		wantSeedable(t, tor, paths...)
 	}
 }

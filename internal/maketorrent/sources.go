@@ -58,6 +58,7 @@ type sources struct {
 	all     []source
 	roots   []*os.Root
 	skipped func(path, why string)
+	output  fs.FileInfo // what is where the torrent will be written; nil: nothing
 
 	mu   sync.Mutex
 	open map[int]*shared
@@ -81,6 +82,9 @@ func list(paths []string, opt Options) (string, *sources, error) {
 	s := &sources{skipped: opt.Skipped, open: make(map[int]*shared)}
 	if s.skipped == nil {
 		s.skipped = func(string, string) {}
+	}
+	if opt.Output != "" {
+		s.output, _ = os.Stat(opt.Output) // where there is none, it is no source
 	}
 	tops := make(map[string]bool)
 	for _, p := range paths {
@@ -114,6 +118,9 @@ func (s *sources) add(p string, top []string, several bool) error {
 	if !fi.IsDir() {
 		if !fi.Mode().IsRegular() {
 			return &Error{p, "it is not a regular file"}
+		}
+		if os.SameFile(fi, s.output) {
+			return &Error{p, "it is where the torrent is to be written"}
 		}
 		return s.take(source{path: p, torrentPath: top}, fi)
 	}
@@ -167,6 +174,10 @@ func (s *sources) walk(folder string, root *os.Root, top []string) error {
 		}
 		if !fi.Mode().IsRegular() {
 			s.skipped(shown, "not a regular file")
+			return nil
+		}
+		if os.SameFile(fi, s.output) {
+			s.skipped(shown, "the torrent itself is written there")
 			return nil
 		}
 		torrentPath := append(top[:len(top):len(top)], strings.Split(name, "/")...)

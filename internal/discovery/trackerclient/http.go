@@ -151,7 +151,7 @@ func (t *tcpAnnouncer) announceHTTP(ctx context.Context, announce string, r *tcp
 	}
 	reply, err := httpwire.ParseReply(body)
 	if err != nil {
-		return tcpReply{}, err
+		return tcpReply{}, fmt.Errorf("tracker: the reply is malformed: %w", err)
 	}
 	if reply.Failure != "" {
 		return tcpReply{}, refusal(reply.Failure, retryIn(reply.RetryIn))

@@ -156,6 +156,9 @@ func TestHTTPGoodReplies(t *testing.T) {
 			}
 			io.WriteString(w, "d8:intervali600e5:peers0:e")
 		},
+		"a newline behind it": func(w http.ResponseWriter, r *http.Request) {
+			io.WriteString(w, "d8:intervali600e5:peers6:\x01\x02\x03\x04\x00\x05e\n")
+		},
 		"interval 0":        func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "d8:intervali0ee") },
 		"negative interval": func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "d8:intervali-9ee") },
 		"huge interval":     func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, "d8:intervali9223372036854775807ee") },

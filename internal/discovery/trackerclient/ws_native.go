@@ -34,7 +34,7 @@ func dialWS(ctx context.Context, url, userAgent string) (wsConn, error) {
 		resp.Body.Close()
 	}
 	if err != nil {
-		return nil, err
+		return nil, plain(err)
 	}
 	ws.SetReadLimit(maxMessage)
 	return nativeWS{ws}, nil

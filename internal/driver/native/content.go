@@ -92,6 +92,11 @@ func (d *download) open(ctx context.Context, info *metainfo.Info) (c driver.Cont
 		return d.check(ctx, info, c.Layers, progress)
 	}
 	if doubtful.Count() > 0 {
+		if c.Layers != nil && !c.Layers.Complete() {
+			if err := storage.ProveLayers(ctx, d.files, c.Layers); err != nil {
+				return c, err
+			}
+		}
 		found, err := storage.VerifyPieces(ctx, d.files, info, c.Layers, doubtful, d.progress)
 		if err != nil {
 			return c, err
@@ -107,11 +112,60 @@ func (d *download) open(ctx context.Context, info *metainfo.Info) (c driver.Cont
 			return c, err
 		}
 	}
+	if err := d.spare(have); err != nil {
+		return c, err
+	}
 	c.Have = have
 	if c.Have.All() {
-		return c, d.files.Finish()
+		return c, d.finish()
 	}
 	return c, nil
+}
+
+// spare keeps files of the user's from being overwritten, which have the name of one
+// of the torrent's and nothing else of it. Where nothing at all is the torrent's, it is
+// the wrong folder. In an older or unfinished copy of it the download goes on beside
+// them. Callers hold mu.
+func (d *download) spare(have *storage.Bits) error {
+	foreign, err := d.resume.Foreign(have)
+	if err != nil || len(foreign) == 0 {
+		return err
+	}
+	if have.Count() == 0 {
+		// The resume data would be of a download that never began.
+		err := d.files.Taken(foreign[0])
+		d.resume.Remove()
+		d.resume = nil
+		return err
+	}
+	var kept string // as the first is called now
+	for _, i := range foreign {
+		now, err := d.files.SetAside(i)
+		if err != nil {
+			return err
+		}
+		if kept == "" {
+			kept = now
+		}
+	}
+	if len(foreign) > 1 {
+		kept += ", and so are " + strconv.Itoa(len(foreign)-1) + " more"
+	}
+	if d.warn != nil {
+		d.warn(errors.New("a file that holds nothing of the torrent was in the way: it is kept as " + kept))
+	}
+	return nil
+}
+
+// finish puts the files of a whole download in their final state. Callers hold mu.
+func (d *download) finish() error {
+	if err := d.files.Finish(); err != nil {
+		return err
+	}
+	if err := d.files.Restore(); err != nil && d.warn != nil {
+		d.warn(err)
+	}
+	return nil
 }
 
 func (d *download) stored(index int) {
@@ -178,7 +232,7 @@ func (d *download) close(complete bool) {
 
 func (d *download) shut(complete bool) {
 	if d.files != nil && complete {
-		d.files.Finish()
+		d.finish()
 	}
 	if d.resume != nil {
 		if complete {
@@ -202,7 +256,7 @@ func (d *download) complete() error {
 	if d.files == nil || d.resume == nil {
 		return nil
 	}
-	if err := d.files.Finish(); err != nil {
+	if err := d.finish(); err != nil {
 		return err
 	}
 	err := d.resume.Remove()

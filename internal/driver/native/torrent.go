@@ -4,6 +4,7 @@ package native
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"sync"
 	"time"
@@ -82,7 +83,7 @@ func (c *Client) Add(ctx context.Context, opt Options) (*Torrent, error) {
 	if opt.Torrent != nil {
 		key = opt.Torrent.Info.Key()
 	}
-	addrs := resolve(ctx, opt.Peers)
+	addrs, unknown := resolve(ctx, opt.Peers)
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -130,6 +131,9 @@ func (c *Client) Add(ctx context.Context, opt Options) (*Torrent, error) {
 	t.past = c.totals.of(t.Key())
 	t.seeded = t.past.seeded
 	close(queued)
+	if unknown != nil {
+		t.Warn(unknown)
+	}
 	c.mu.Lock()
 	c.torrents[t.Key()] = t
 	c.order = append(c.order, t)
@@ -193,14 +197,18 @@ func isDone(ch <-chan struct{}) bool {
 	}
 }
 
-// resolve looks up host names; what does not resolve is left out.
-func resolve(ctx context.Context, peers []string) (addrs []netip.AddrPort) {
+// resolve looks up host names. What does not resolve is left out; the error is about the
+// first such name.
+func resolve(ctx context.Context, peers []string) (addrs []netip.AddrPort, unknown error) {
 	for _, p := range peers {
-		if a, err := lookup(ctx, p); err == nil {
+		a, err := lookup(ctx, p)
+		if err == nil {
 			addrs = append(addrs, a)
+		} else if unknown == nil {
+			unknown = errors.New("peer " + p + ": " + err.Error())
 		}
 	}
-	return addrs
+	return addrs, unknown
 }
 
 // Trackers returns what each tracker said last.

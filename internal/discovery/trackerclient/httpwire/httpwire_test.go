@@ -143,7 +143,10 @@ func TestReplyTraps(t *testing.T) {
 		{"a list", "le", false, nil},
 		{"html", "<html>", false, nil},
 		{"empty", "", false, nil},
-		{"trailing bytes", "d8:intervali5eex", false, nil},
+		{"a line's end behind it", "d8:intervali5ee\r\n", true, func(r Reply) bool { return r.Interval == 5 }},
+		{"another value behind it", "d8:intervali5eed5:peers0:e", true, func(r Reply) bool { return r.Interval == 5 }},
+		{"failure with more behind it", "d14:failure reason2:noe<!-- x -->", true, func(r Reply) bool { return r.Failure == "no" }},
+		{"something before it", "\nd8:intervali5ee", false, nil},
 		{"deep", "d1:x" + strings.Repeat("l", 100) + strings.Repeat("e", 100) + "e", false, nil},
 	} {
 		r, err := ParseReply([]byte(tc.in))

@@ -164,8 +164,10 @@ func ParseReply(b []byte) (r Reply, err error) {
 	return r, r.parsePeers(v)
 }
 
+// parse reads the reply itself. Some trackers send a line's end, or whatever their
+// language prints at the end of a script, behind it: that is no reason to lose the peers.
 func parse(b []byte) (bencode.Value, error) {
-	v, err := bencode.Parse(b, bencode.Options{MaxDepth: 8, MaxSize: MaxReply, MaxItems: 200_000, AllowUnsorted: true})
+	v, _, err := bencode.ParsePrefix(b, bencode.Options{MaxDepth: 8, MaxSize: MaxReply, MaxItems: 200_000, AllowUnsorted: true})
 	if err == nil && v.Kind() != bencode.Dict {
 		err = ErrNoDict
 	}

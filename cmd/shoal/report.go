@@ -1,0 +1,72 @@
+package main
+
+import (
+	"errors"
+	"net"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/shoal-p2p/shoal"
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient"
+)
+
+const (
+	// maxReports bounds what is told of one torrent: what trackers say is made by
+	// strangers, who may say something else every time.
+	maxReports = 20
+	// beforeAlone is how long a torrent's own trackers may fail before it is told: of the
+	// many in some torrents most are gone, and one that answers is enough.
+	beforeAlone = 5 * time.Second
+)
+
+// reports tells the user, once each, what goes wrong with a torrent that goes on.
+type reports struct {
+	t     *shoal.Torrent
+	named []string // trackers of the command line: whoever names one wants to know of it
+	began time.Time
+	told  map[string]bool
+}
+
+func newReports(t *shoal.Torrent, trackers []string) *reports {
+	return &reports{t: t, named: trackers, began: time.Now(), told: map[string]bool{}}
+}
+
+// look tells what is new.
+func (r *reports) look() {
+	if w := r.t.Warning(); w != nil {
+		r.tell(oneLine(w))
+	}
+	list := r.t.Trackers()
+	alone := time.Since(r.began) >= beforeAlone && r.t.Stats().Peers == 0 &&
+		!slices.ContainsFunc(list, func(s shoal.TrackerStatus) bool { return s.Err == nil })
+	for _, s := range list {
+		var refused *trackerclient.Refusal
+		if s.Err != nil && (alone || errors.As(s.Err, &refused) || slices.Contains(r.named, s.URL)) {
+			r.tell("tracker " + s.URL + ": " + trackerError(s.Err))
+		}
+		if s.Warning != "" {
+			r.tell("tracker " + s.URL + " says: " + s.Warning)
+		}
+	}
+}
+
+func (r *reports) tell(line string) {
+	if !r.told[line] && len(r.told) < maxReports {
+		r.told[line] = true
+		tell("\nshoal: warning: %s\n", line)
+	}
+}
+
+// trackerError is the reason of a failed announce in one line. What the network says of
+// both ends is left out: our own port is another each time.
+func trackerError(err error) string {
+	if op, ok := errors.AsType[*net.OpError](err); ok {
+		err = op.Err
+	}
+	if call, ok := errors.AsType[*os.SyscallError](err); ok {
+		err = call.Err
+	}
+	return strings.TrimPrefix(oneLine(err), "tracker: ")
+}
