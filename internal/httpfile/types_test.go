@@ -14,7 +14,7 @@ func TestContentType(t *testing.T) {
 		"a.mp4": "video/mp4", "a.mkv": "video/x-matroska", "a.ts": "video/mp2t", "a.opus": "audio/ogg", "a.TXT": "text/plain; charset=utf-8",
 		"a.html": "text/html; charset=utf-8", "film.en.srt": "application/x-subrip", "deep/a.b/c.webp": "image/webp",
 		"none": "application/octet-stream", "a.": "application/octet-stream", "a.strange": "application/octet-stream",
-		"mp4": "application/octet-stream", "a.mp4/x": "application/octet-stream",
+		"mp4": "application/octet-stream", ".mp4": "video/mp4", "a.mp4/x": "application/octet-stream",
 	} {
 		if got := ContentType(name); got != want {
 			t.Errorf("%s: %s, want %s", name, got, want)
