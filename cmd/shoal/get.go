@@ -22,6 +22,7 @@ type getCmd struct {
 	Peer       []string `placeholder:"HOST:PORT" help:"Connect to this peer (repeatable)."`
 	Transport  []string `default:"tcp,webrtc" enum:"tcp,webrtc" placeholder:"LIST" help:"Transports to use (${default})."`
 	Seed       bool     `help:"Go on seeding until Ctrl-C, or until --ratio or --seed-time is reached."`
+	visitors
 	goals
 	network
 }
@@ -140,7 +141,7 @@ func (d *download) run(ctx context.Context, client *shoal.Client, src shoal.Sour
 	}
 	d.t = t
 	if d.web != nil {
-		n := node.New(client, nil, d.web.base())
+		n := node.New(client, d.nodeConfig(d.web, nil))
 		n.Add(t)
 		d.web.serve(n)
 	}
