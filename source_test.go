@@ -181,7 +181,7 @@ func TestHostsOfWebSeeds(t *testing.T) {
 func TestSourceFromAPage(t *testing.T) {
 	dir, _ := album(t)
 	c, shared := share(t, shoal.CreateOptions{}, dir)
-	n := node.New(c, nil, "")
+	n := node.New(c, node.Config{})
 	n.Add(shared)
 	server := httptest.NewServer(n)
 	defer server.Close()

@@ -4,6 +4,7 @@ package test
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -59,9 +60,43 @@ func TestLinkPlays(t *testing.T) {
 			if stats.Downloaded < 1_500_000 {
 				t.Errorf("%v bytes came from peers", stats.Downloaded)
 			}
+			sameRules(t, p, v.Src, n.StreamURL(name))
 		})
 	}
 	sound(t, b)
+}
+
+// sameRules fails unless a tab's stream answers as the node's does. What is refused is
+// left to the unit tests: a browser reports it as an error of the page.
+func sameRules(t *testing.T, p *rig.Page, tab, node string) {
+	t.Helper()
+	for _, header := range [][]string{
+		nil, {"Range", "bytes=5-104"}, {"Range", "bytes=-7"}, {"Range", "npt=10-20"}, {"Range", "Bytes=0-1"},
+		{"Range", "bytes=1000-18446744073709551615"}, {"Range", "bytes=9-5"},
+		{"Range", "bytes=0-9", "If-Range", `"another"`}, {"If-None-Match", `"another"`}, {"If-None-Match", "*"},
+	} {
+		headers := map[string]string{}
+		for i := 0; i < len(header); i += 2 {
+			headers[header[i]] = header[i+1]
+		}
+		asJSON, err := json.Marshal(headers)
+		if err != nil {
+			t.Fatal(err)
+		}
+		res, body := request(t, "GET", node, header...)
+		want := fmt.Sprint(res.StatusCode)
+		if res.StatusCode < 300 {
+			want = fmt.Sprintf("%d %s %s %d", res.StatusCode, res.Header.Get("Content-Range"), res.Header.Get("Content-Type"), len(body))
+		}
+		var got string
+		p.Eval(30*time.Second, `fetch(`+js(tab)+`, { headers: `+string(asJSON)+` }).then(async (r) => {
+			const body = await r.arrayBuffer();
+			return r.ok ? [r.status, r.headers.get('Content-Range'), r.headers.get('Content-Type'), body.byteLength].join(' ') : String(r.status);
+		})`, &got)
+		if got != want {
+			t.Errorf("%v: the tab answers %q, the node %q", header, got, want)
+		}
+	}
 }
 
 // A jump ahead asks for what is there, not for what is next.

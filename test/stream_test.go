@@ -161,7 +161,7 @@ func TestStreamWhileDownloading(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	node := node.New(client, nil, "")
+	node := node.New(client, node.Config{})
 	node.Add(torrent)
 	server := httptest.NewServer(node)
 	t.Cleanup(server.Close)

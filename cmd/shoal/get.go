@@ -17,10 +17,11 @@ type getCmd struct {
 	Dir        string   `short:"o" default:"." placeholder:"DIR" help:"Folder to download into (the current one)."`
 	Select     []string `placeholder:"N,GLOB" help:"Download these files only: numbers as shoal info lists them, ranges, or patterns such as '*.mp4' (repeatable)."`
 	Sequential bool     `help:"Fetch pieces in their order, not the rarest first."`
-	Listen     string   `placeholder:"ADDR" help:"Serve the files over HTTP at this address while they download (port 0 takes a free one)."`
+	Listen     string   `placeholder:"ADDR" help:"Serve the files over HTTP at this address while they download, with --seed also after (port 0 takes a free one)."`
 	Peer       []string `placeholder:"HOST:PORT" help:"Connect to this peer (repeatable)."`
 	Transport  []string `default:"tcp,webrtc" enum:"tcp,webrtc" placeholder:"LIST" help:"Transports to use (${default})."`
 	Seed       bool     `help:"Go on seeding until Ctrl-C, or until --ratio or --seed-time is reached."`
+	visitors
 	goals
 	network
 }
@@ -140,7 +141,7 @@ func (d *download) run(ctx context.Context, client *shoal.Client, src shoal.Sour
 	}
 	d.t, d.reports = t, newReports(t, d.Tracker)
 	if d.web != nil {
-		n := node.New(client, nil, d.web.base())
+		n := node.New(client, d.nodeConfig(d.web, nil))
 		n.Add(t)
 		d.web.serve(n)
 	}

@@ -19,6 +19,7 @@ type serving struct {
 	Listen     string `default:":8080" placeholder:"ADDR" help:"Address of the web page, the tracker and streams (${default}; port 0 takes a free one)."`
 	PeerListen string `default:":6881" placeholder:"ADDR" help:"Address for BitTorrent peers over TCP (${default})."`
 	NoNAT      bool   `name:"no-nat" help:"Do not ask the router to forward ports."`
+	visitors
 	goals
 	network
 }
@@ -140,7 +141,7 @@ func (n serving) start() (*sharing, error) {
 		web.close()
 		return nil, err
 	}
-	s.node = node.New(s.client, s.tracker, s.base())
+	s.node = node.New(s.client, n.nodeConfig(s.webServer, s.tracker))
 	web.serve(s.node)
 	return s, nil
 }

@@ -1,7 +1,8 @@
 // Package node serves a client's torrents, its tracker and the web page over HTTP.
 //
 //	GET /                              the page
-//	GET /shoal/config.json             what the page needs to know of this node
+//	GET /shoal/config.json             what the page needs to know of this node, with
+//	                                   the list of all torrents for those who may see it
 //	GET /torrents/<info hash>.torrent  a torrent by any of its info hashes
 //	GET /<name>.torrent                the same by name
 //	GET /stream/<info hash>/<path>     a file: Range, HEAD, also while it downloads
@@ -18,23 +19,36 @@ import (
 	"github.com/shoal-p2p/shoal/web"
 )
 
+// Config is how a node is set up.
+type Config struct {
+	// Tracker answers announces; nil: no tracker here.
+	Tracker http.Handler
+	// Origin is the scheme://host:port under which others reach the node.
+	Origin string
+	// Hosts are the names that a Host header may carry on a loopback connection,
+	// beside localhost, addresses and the name in Origin: those of a proxy before us.
+	Hosts []string
+	// Listing says who is told of every torrent; default ListLocal.
+	Listing Listing
+}
+
 // Node is the http.Handler of one client. Its methods may be called by any
 // goroutine.
 type Node struct {
-	client  *shoal.Client
-	tracker http.Handler // nil: no tracker here
-	origin  string       // scheme://host:port under which others reach this node
-	mux     *http.ServeMux
+	client *shoal.Client
+	cfg    Config
+	hosts  []string // as hostname makes them
+	mux    *http.ServeMux
 
 	mu    sync.Mutex
 	shown map[*shoal.Torrent]bool
 	order []*shoal.Torrent // in which they were added
 }
 
-// New returns a node of a client's torrents. tracker may be nil. origin is the
-// scheme://host:port under which others reach the node.
-func New(client *shoal.Client, tracker http.Handler, origin string) *Node {
-	n := &Node{client: client, tracker: tracker, origin: origin, mux: http.NewServeMux(), shown: map[*shoal.Torrent]bool{}}
+// New returns a node of a client's torrents.
+func New(client *shoal.Client, cfg Config) *Node {
+	n := &Node{client: client, cfg: cfg, hosts: ownNames(cfg), mux: http.NewServeMux(), shown: map[*shoal.Torrent]bool{}}
+	tracker := cfg.Tracker
 	n.mux.HandleFunc("GET /shoal/config.json", n.config)
 	n.mux.HandleFunc("GET /torrents/{file}", n.torrentByHash)
 	n.mux.HandleFunc("/stream/{hash}/{path...}", n.stream)
@@ -57,8 +71,15 @@ func New(client *shoal.Client, tracker http.Handler, origin string) *Node {
 	return n
 }
 
-// ServeHTTP implements http.Handler.
-func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) { n.mux.ServeHTTP(w, r) }
+// ServeHTTP implements http.Handler. A request to loopback under a name that is not
+// this node's is refused.
+func (n *Node) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if n.rebound(r) {
+		http.Error(w, "this node does not answer to the name "+hostname(r.Host)+"; its owner may allow it with --allowed-host", http.StatusForbidden)
+		return
+	}
+	n.mux.ServeHTTP(w, r)
+}
 
 // Add lets a torrent of the client be streamed and, where its .torrent is known,
 // fetched. What the client closes later is no longer found.

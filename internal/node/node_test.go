@@ -5,11 +5,14 @@ import (
 	"context"
 	"encoding/base32"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -54,7 +57,7 @@ func newRig(t *testing.T, tracker http.Handler) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	r.Node = node.New(r.client, tracker, "http://192.0.2.1:8080")
+	r.Node = node.New(r.client, node.Config{Tracker: tracker, Origin: "http://192.0.2.1:8080"})
 	r.Node.Add(r.shared)
 	r.Node.Add(r.shared) // it is listed once all the same
 	return r
@@ -167,10 +170,77 @@ func TestTorrentFiles(t *testing.T) {
 		meta, err := metainfo.Parse(w.Body.Bytes())
 		h := w.Header()
 		if w.Code != 200 || err != nil || meta.Info.Key() != r.shared.Key() || h.Get("Content-Type") != "application/x-bittorrent" ||
-			h.Get("Content-Disposition") != "attachment; filename*=UTF-8''my%20films.torrent" || h.Get("Access-Control-Allow-Origin") != "*" {
+			h.Get("Content-Disposition") != "attachment; filename=\"my films.torrent\"; filename*=UTF-8''my%20films.torrent" || h.Get("Access-Control-Allow-Origin") != "*" {
 			t.Errorf("%s: %d, %v, %v", target, w.Code, err, h)
 		}
 	}
+}
+
+func TestPartOfATorrentFile(t *testing.T) {
+	r := newRig(t, nil)
+	whole := r.do("GET", node.TorrentPath("my films")).Body.Bytes()
+	if w := r.do("HEAD", node.TorrentPath("my films")); w.Code != 200 || w.Body.Len() != 0 || w.Header().Get("Content-Length") != strconv.Itoa(len(whole)) {
+		t.Errorf("HEAD: %d, %v", w.Code, w.Header())
+	}
+	if w := r.do("GET", node.TorrentPath("my films"), "Range", "bytes=10-"); w.Code != 206 || !bytes.Equal(w.Body.Bytes(), whole[10:]) {
+		t.Errorf("what a broken download lacks: %d, %d bytes", w.Code, w.Body.Len())
+	}
+}
+
+// Whatever a file is called, its escaped path leads to it, and no other does.
+func TestPathEscapes(t *testing.T) {
+	names := []string{"100% a+b.mp4", "what? #1; c&d=e.txt", "日本 é.mkv", "a%2Fb", "...", "a'(b)*!~.txt", "x/y z/[1] {2}.srt", "semi;colon:.txt", "%00.txt", "q\"uote.txt"}
+	dir := filepath.Join(t.TempDir(), "names")
+	for _, name := range names {
+		file := filepath.Join(dir, name)
+		if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(file, []byte("this is "+name), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r := newRig(t, nil)
+	meta, err := shoal.Create(t.Context(), []string{dir}, shoal.CreateOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	shared, err := r.client.Share(t.Context(), meta, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Add(shared)
+	server := httptest.NewServer(r.Node)
+	defer server.Close()
+	at := server.URL + "/stream/" + shared.Key().String() + "/"
+	for _, name := range names {
+		for _, escaped := range []string{(&url.URL{Path: name}).EscapedPath(), strings.ReplaceAll(url.PathEscape(name), "%2F", "/"), url.PathEscape(name), everyByte(name)} {
+			res, err := http.Get(at + escaped)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b, _ := io.ReadAll(res.Body)
+			res.Body.Close()
+			// An escaped slash separates as well: names have none.
+			if res.StatusCode != 200 || string(b) != "this is "+name {
+				t.Errorf("%q as %s: %s, %q", name, escaped, res.Status, b)
+			}
+		}
+	}
+	for _, path := range []string{"a%2Fb", "a%00b", "%2e%2e/names/...", "x", "x/", "x%2F..%2F...", "100%25%20a%20b.mp4", "%ff"} {
+		if res, err := http.Get(at + path); err != nil {
+			t.Error(err)
+		} else if res.Body.Close(); res.StatusCode != 404 && res.StatusCode != 400 {
+			t.Errorf("%s: %s", path, res.Status)
+		}
+	}
+}
+
+func everyByte(s string) (escaped string) {
+	for _, b := range []byte(s) {
+		escaped += fmt.Sprintf("%%%02x", b)
+	}
+	return escaped
 }
 
 // A torrent that was joined by a link is streamed once it is known, under both of
@@ -186,7 +256,7 @@ func TestATorrentOfALink(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	n := node.New(client, nil, "")
+	n := node.New(client, node.Config{})
 	if w := (&rig{Node: n}).do("GET", "/stream/"+got.Key().String()+"/film.mp4"); w.Code != 404 {
 		t.Errorf("what was not given to the node is streamed: %d", w.Code)
 	}
@@ -217,7 +287,7 @@ func TestATorrentOfALink(t *testing.T) {
 
 func TestConfig(t *testing.T) {
 	r := newRig(t, http.NotFoundHandler())
-	w := r.do("GET", "/shoal/config.json", "Host", "anything.example")
+	w := visit(r.Node, "127.0.0.1", "127.0.0.1", "localhost:8080", "/shoal/config.json")
 	var c struct {
 		Origin     string
 		Trackers   []string
@@ -243,7 +313,7 @@ func TestConfig(t *testing.T) {
 		t.Errorf("%v", h)
 	}
 	r.shared.Close()
-	if w := r.do("GET", "/shoal/config.json"); !strings.Contains(w.Body.String(), `"torrents":[]`) {
+	if w := visit(r.Node, "127.0.0.1", "127.0.0.1", "localhost:8080", "/shoal/config.json"); !strings.Contains(w.Body.String(), `"torrents":[]`) {
 		t.Errorf("a closed torrent is listed: %s", w.Body)
 	}
 	if w := newRig(t, nil).do("GET", "/shoal/config.json"); !strings.Contains(w.Body.String(), `"trackers":[]`) {

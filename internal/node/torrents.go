@@ -1,13 +1,16 @@
 package node
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/netip"
 	"net/url"
 	"strings"
+	"time"
 
 	"github.com/shoal-p2p/shoal"
+	"github.com/shoal-p2p/shoal/internal/httpfile"
 )
 
 // TorrentPath is the path under which a torrent's file is served.
@@ -20,7 +23,7 @@ type config struct {
 	ICEServers []string `json:"iceServers"`
 	Loopback   bool     `json:"loopback"`
 	PeerPort   int      `json:"peerPort"` // TCP, 0 for none
-	Torrents   []listed `json:"torrents"`
+	Torrents   []listed `json:"torrents"` // empty for who may not list them
 }
 
 // listed is a torrent in a config.
@@ -30,18 +33,18 @@ type listed struct {
 	Length   int64  `json:"length"` // bytes, 0 while unknown
 }
 
-func (n *Node) config(w http.ResponseWriter, _ *http.Request) {
-	c := config{Origin: n.origin, Trackers: []string{}, ICEServers: n.client.ICEServers(), Loopback: n.client.Local(), Torrents: []listed{}}
+func (n *Node) config(w http.ResponseWriter, r *http.Request) {
+	c := config{Origin: n.cfg.Origin, Trackers: []string{}, ICEServers: n.client.ICEServers(), Loopback: n.client.Local(), Torrents: []listed{}}
 	if c.ICEServers == nil {
 		c.ICEServers = []string{}
 	}
 	if a, err := netip.ParseAddrPort(n.client.PeerAddr()); err == nil {
 		c.PeerPort = int(a.Port())
 	}
-	if n.tracker != nil {
+	if n.cfg.Tracker != nil {
 		c.Trackers = append(c.Trackers, "/announce")
 	}
-	for _, t := range n.torrents() {
+	for _, t := range n.listed(r) {
 		e := listed{InfoHash: t.Key().String(), Name: t.Name()}
 		if info := t.Info(); info != nil {
 			e.Length = info.TotalSize()
@@ -53,6 +56,14 @@ func (n *Node) config(w http.ResponseWriter, _ *http.Request) {
 	json.NewEncoder(w).Encode(c)
 }
 
+// listed are the torrents that a visitor is told of without asking for them.
+func (n *Node) listed(r *http.Request) []*shoal.Torrent {
+	if !n.mayList(r) {
+		return nil
+	}
+	return n.torrents()
+}
+
 func (n *Node) torrentByHash(w http.ResponseWriter, r *http.Request) {
 	hash, ok := strings.CutSuffix(r.PathValue("file"), ".torrent")
 	t := n.lookup(hash)
@@ -60,11 +71,11 @@ func (n *Node) torrentByHash(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this node has no torrent with the info hash "+hash, http.StatusNotFound)
 		return
 	}
-	serveTorrent(w, t)
+	serveTorrent(w, r, t)
 }
 
 // torrentByName serves the torrent that was added last among those of one name.
-func (n *Node) torrentByName(w http.ResponseWriter, _ *http.Request, name string) {
+func (n *Node) torrentByName(w http.ResponseWriter, r *http.Request, name string) {
 	var found *shoal.Torrent
 	for _, t := range n.torrents() {
 		if t.Name() == name && t.Metainfo() != nil {
@@ -75,17 +86,19 @@ func (n *Node) torrentByName(w http.ResponseWriter, _ *http.Request, name string
 		http.Error(w, "this node has no torrent named "+name, http.StatusNotFound)
 		return
 	}
-	serveTorrent(w, found)
+	serveTorrent(w, r, found)
 }
 
-func serveTorrent(w http.ResponseWriter, t *shoal.Torrent) {
+func serveTorrent(w http.ResponseWriter, r *http.Request, t *shoal.Torrent) {
 	m := t.Metainfo()
 	if m == nil {
 		http.Error(w, "this node joined the torrent by a link and has no .torrent of it", http.StatusNotFound)
 		return
 	}
-	w.Header().Set("Content-Type", "application/x-bittorrent")
-	w.Header().Set("Content-Disposition", "attachment; filename*=UTF-8''"+strings.ReplaceAll(url.QueryEscape(t.Name()+".torrent"), "+", "%20"))
-	w.Header().Set("Access-Control-Allow-Origin", "*")
-	w.Write(m.Marshal())
+	h := w.Header()
+	h.Set("Content-Type", "application/x-bittorrent")
+	h.Set("Content-Disposition", httpfile.Disposition("attachment", t.Name()+".torrent"))
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("X-Content-Type-Options", "nosniff")
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(m.Marshal()))
 }

@@ -4,3 +4,9 @@ interface DedicatedWorkerGlobalScope {
   postMessage(message: unknown, transfer: Transferable[]): void;
   addEventListener(type: "message", listener: (message: MessageEvent) => void): void;
 }
+
+// Bundled as text.
+declare module "*.txt" {
+  const text: string;
+  export default text;
+}

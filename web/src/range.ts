@@ -5,22 +5,32 @@ export interface Span {
 }
 
 /**
- * Reads a Range header (RFC 9110, section 14.2) against a body of `length` bytes.
- * null means the whole body: no header, another unit, several ranges or bad
- * syntax, all of which a server may ignore. "unsatisfiable" asks for a 416.
+ * Reads a Range header (RFC 9110, section 14.2) against a body of `length` bytes, by
+ * the rules of a node (internal/httpfile). null means the whole body: no header,
+ * another unit, bad syntax, an empty file or several ranges that can be given, all of
+ * which a server may ignore. "unsatisfiable" asks for a 416.
  */
 export function parseRange(header: string | null, length: number): Span | null | "unsatisfiable" {
-  const match = /^\s*bytes\s*=\s*(\d*)\s*-\s*(\d*)\s*$/i.exec(header ?? "");
-  if (!match) return null;
-  const [, first = "", last = ""] = match;
-  if (first === "" && last === "") return null;
-  if (first === "") {
-    const suffix = Number(last);
-    if (suffix === 0 || length === 0) return "unsatisfiable";
-    return { start: Math.max(0, length - suffix), end: length };
+  const set = /^\s*bytes\s*=(.*)$/i.exec(header ?? "")?.[1];
+  if (set === undefined || length === 0) return null;
+  let specs = 0;
+  const given: Span[] = [];
+  for (const spec of set.split(",")) {
+    if (spec.trim() === "") continue;
+    specs++;
+    const span = parseSpec(spec, length);
+    if (!span) return null;
+    if (span.start < span.end) given.push(span);
   }
-  const start = Number(first);
-  if (last !== "" && Number(last) < start) return null;
-  if (start >= length) return "unsatisfiable";
-  return { start, end: last === "" ? length : Math.min(length, Number(last) + 1) };
+  if (specs === 0 || given.length > 1) return null;
+  return given[0] ?? "unsatisfiable";
+}
+
+/** The bytes that a range-spec means, none where it is not satisfiable; null for bad syntax. */
+function parseSpec(spec: string, length: number): Span | null {
+  const [, first = "", last = ""] = /^\s*(\d*)\s*-\s*(\d*)\s*$/.exec(spec) ?? [];
+  if (first === "" && last === "") return null;
+  if (first === "") return { start: Math.max(0, length - Number(last)), end: length };
+  if (last !== "" && Number(last) < Number(first)) return null;
+  return { start: Math.min(Number(first), length), end: last === "" ? length : Math.min(length, Number(last) + 1) };
 }

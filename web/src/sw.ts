@@ -82,6 +82,10 @@ async function serve(request: Request, id: string, file: number, download: boole
   if (type !== "application/pdf") headers.set("Content-Security-Policy", "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data:");
   if (download) headers.set("Content-Disposition", "attachment; filename*=UTF-8''" + encodeName(name));
 
+  if (names(request.headers.get("If-None-Match"), etag)) {
+    order(holder, { close: true });
+    return new Response(null, { status: 304, headers });
+  }
   const condition = request.headers.get("If-Range");
   const range = condition === null || condition === etag ? parseRange(request.headers.get("Range"), length) : null;
   if (range === "unsatisfiable") {
@@ -123,6 +127,11 @@ function body(holder: Holder, span: Span): ReadableStream<Uint8Array> {
 
 function order(holder: Holder, message: WantOrder, port?: MessagePort): void {
   holder.control.postMessage(message, port ? [port] : []);
+}
+
+/** Whether an If-None-Match header names the tag, RFC 9110 section 13.1.2. */
+function names(header: string | null, etag: string): boolean {
+  return (header ?? "").split(",").some((part) => ["*", etag, "W/" + etag].includes(part.trim()));
 }
 
 /** Percent-encodes a file name for a header, RFC 8187. */

@@ -15,7 +15,7 @@ var arrows = []struct {
 	why      string
 }{
 	{
-		[]string{"metainfo", "magnet", "storage", "internal/bencode", "internal/wire", "internal/signal", "internal/transport"},
+		[]string{"metainfo", "magnet", "storage", "internal/bencode", "internal/wire", "internal/signal", "internal/transport", "internal/httpfile"},
 		[]string{".", "internal/engine/torrent/...", "internal/driver/...", "internal/discovery/...", "internal/tracker/...", "tracker", "internal/node/..."},
 		"formats and the tools below the engine know nothing of who uses them",
 	},

@@ -213,13 +213,13 @@ var kept = []keptChange{
 	// The HTTP server: a stranger's page must not run with this origin's rights.
 	{
 		name:  "a stranger's page is not sandboxed",
-		below: ".",
+		below: "internal/httpfile",
 		old:   `h.Set("Content-Security-Policy", policy)`,
 		new:   "_ = policy",
 	},
 	{
 		name:  "a stranger's bytes are sniffed",
-		below: ".",
+		below: "internal/httpfile",
 		old:   `h.Set("X-Content-Type-Options", "nosniff")`,
 		new:   "",
 	},

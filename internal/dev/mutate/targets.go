@@ -30,6 +30,7 @@ var subjects = []struct {
 	{"./internal/transport/...", false, nil},
 	{".", false, []string{"./internal/node/..."}}, // streams are served by the library
 	{"./internal/node/...", false, nil},
+	{"./internal/httpfile", false, []string{"."}},
 	{"./internal/transport/webrtc", true, nil},
 	{"./storage", true, nil},
 }
