@@ -79,7 +79,10 @@ type vectoredConn struct {
 // wrap puts the stream behind a finished handshake. rest is what was received and not
 // used of it.
 func wrap(c transport.Conn, h *Handshake, rest []byte) transport.Conn {
-	w := Conn{Conn: c, method: h.method, rest: rest}
+	w := Conn{Conn: c, method: h.method}
+	if len(rest) > 0 {
+		w.rest = rest // or it would keep its memory
+	}
 	if _, initiates := h.role.(*initiator); initiates {
 		w.in, w.out = newCipher(h.b, h.method, 0), newCipher(h.a, h.method, 0)
 	} else {

@@ -269,6 +269,35 @@ func TestStrangersTakeTurns(t *testing.T) {
 	})
 }
 
+// A stream without any buffer, on which each side writes what the other has not read yet,
+// does as well.
+func TestHandshakeInMemory(t *testing.T) {
+	for range 20 {
+		x, y := net.Pipe()
+		done := make(chan error, 1)
+		go func() {
+			b, err := new(Responder).Accept(quiet{y}, nil, RC4, RC4, one(skey))
+			if err == nil {
+				_, err = io.CopyN(b, b, 68)
+			}
+			done <- err
+		}()
+		a, err := Connect(quiet{x}, skey, RC4, []byte("\x13BitTorrent protocol"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		go a.Write(make([]byte, 48))
+		got := make([]byte, 68)
+		if _, err := io.ReadFull(a, got); err != nil || !bytes.HasPrefix(got, []byte("\x13BitTorrent protocol")) {
+			t.Fatalf("%q, %v", got, err)
+		}
+		if err := <-done; err != nil {
+			t.Fatal(err)
+		}
+		x.Close()
+	}
+}
+
 // Half a handshake ends with the deadline of the stream, wherever it stops.
 func TestHalfAHandshakeEnds(t *testing.T) {
 	want := recorded(t)

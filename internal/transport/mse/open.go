@@ -27,10 +27,7 @@ func Connect(c transport.Conn, skey [20]byte, offer Method, ia []byte) (transpor
 	if err != nil {
 		return nil, err
 	}
-	if _, err := c.Write(first); err != nil {
-		return nil, err
-	}
-	return run(c, h, nil)
+	return run(c, h, first, nil)
 }
 
 // A Responder makes the handshake on streams that others have opened. The zero value
@@ -57,7 +54,7 @@ func (r *Responder) Accept(c transport.Conn, first []byte, take, preferred Metho
 		first = key[:]
 	}
 	r.turn()
-	return run(c, Respond(rand.Reader, take, preferred, find), first)
+	return run(c, Respond(rand.Reader, take, preferred, find), nil, first)
 }
 
 // turn waits until it is the next stranger's.
@@ -72,27 +69,52 @@ func (r *Responder) turn() {
 	time.Sleep(pause)
 }
 
-// run exchanges messages until the handshake is over.
-func run(c transport.Conn, h *Handshake, first []byte) (transport.Conn, error) {
-	buf := make([]byte, maxUnused+readLen)
-	n := copy(buf, first)
-	for {
-		out, used, err := h.Step(nil, buf[:n])
-		if err != nil {
-			return nil, err
-		}
-		if len(out) > 0 {
-			if _, err := c.Write(out); err != nil {
-				return nil, err
+// run exchanges messages until the handshake is over: out is sent first, in was received
+// already. Both sides send pads that the other may want to answer before it has read
+// them; so it reads while it writes.
+func run(c transport.Conn, h *Handshake, out, in []byte) (transport.Conn, error) {
+	queue := make(chan []byte, 2) // a side sends two messages
+	sent := make(chan error, 1)
+	go func() {
+		var err error
+		for b := range queue {
+			if err == nil {
+				_, err = c.Write(b)
 			}
 		}
+		sent <- err
+	}()
+	buf := make([]byte, maxUnused+readLen)
+	n := copy(buf, in)
+	err := error(nil)
+	for err == nil {
+		if len(out) > 0 {
+			queue <- out
+		}
+		var used int
+		out, used, err = h.Step(nil, buf[:n])
+		if err != nil {
+			break
+		}
 		n = copy(buf, buf[used:n])
+		if len(out) > 0 {
+			continue
+		}
 		if h.Done() {
-			return wrap(c, h, buf[:n:n]), nil
+			break
 		}
-		k, err := c.Read(buf[n:])
-		if n += k; k == 0 && err != nil {
-			return nil, err
+		k := 0
+		if k, err = c.Read(buf[n:]); k > 0 {
+			err = nil // it comes again
 		}
+		n += k
 	}
+	close(queue)
+	if err != nil {
+		return nil, err
+	}
+	if err := <-sent; err != nil {
+		return nil, err
+	}
+	return wrap(c, h, buf[:n:n]), nil
 }
