@@ -3,7 +3,6 @@
 package mse
 
 import (
-	"crypto/rc4"
 	"math"
 	"sync"
 
@@ -19,11 +18,11 @@ var bursts = sync.Pool{New: func() any { return new([burst]byte) }}
 
 // cipher encrypts or decrypts the first bytes of a stream.
 type cipher struct {
-	rc4  *rc4.Cipher // nil: the stream is plain
-	left int         // bytes that are still to be
+	rc4  *rc4 // nil: the stream is plain
+	left int  // bytes that are still to be
 }
 
-func newCipher(c *rc4.Cipher, m Method, early int) cipher {
+func newCipher(c *rc4, m Method, early int) cipher {
 	switch {
 	case m == RC4:
 		return cipher{c, math.MaxInt}
@@ -38,7 +37,7 @@ func (c *cipher) xor(dst, src []byte) {
 	n := 0
 	if c.rc4 != nil {
 		n = min(len(src), c.left)
-		c.rc4.XORKeyStream(dst[:n], src[:n])
+		c.rc4.xor(dst[:n], src[:n])
 		if c.left < math.MaxInt {
 			if c.left -= n; c.left == 0 {
 				c.rc4 = nil

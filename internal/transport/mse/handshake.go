@@ -4,7 +4,6 @@ package mse
 
 import (
 	"bytes"
-	"crypto/rc4"
 	"crypto/sha1"
 	"encoding/binary"
 	"errors"
@@ -72,7 +71,7 @@ type Handshake struct {
 	mark    []byte // ends the pad before it
 	padding int    // length of what awaitPad waits for
 
-	a, b   *rc4.Cipher // from A, from B
+	a, b   *rc4 // from A, from B
 	method Method
 	early  int // bytes of IA, which are encrypted in any case
 }
@@ -209,23 +208,14 @@ func (h *Handshake) agree() error {
 }
 
 // key makes the two ciphers of S and SKEY.
-func (h *Handshake) key() (err error) {
-	if h.a, err = h.cipher("keyA"); err == nil {
-		h.b, err = h.cipher("keyB")
-	}
-	return err
-}
+func (h *Handshake) key() { h.a, h.b = h.cipher("keyA"), h.cipher("keyB") }
 
-// cipher fails where the system forbids RC4.
-func (h *Handshake) cipher(name string) (*rc4.Cipher, error) {
+func (h *Handshake) cipher(name string) *rc4 {
 	key := hash([]byte(name), h.s[:], h.skey[:])
-	c, err := rc4.NewCipher(key[:])
-	if err != nil {
-		return nil, err
-	}
+	c := newRC4(key[:])
 	var first [discard]byte
-	c.XORKeyStream(first[:], first[:])
-	return c, nil
+	c.xor(first[:], first[:])
+	return c
 }
 
 // fields appends crypto_provide or crypto_select with what stands around it, not

@@ -86,13 +86,13 @@ func TestTheExchangeIsAsRecorded(t *testing.T) {
 	if _, used, err = a.Step(nil, append(m2, m4...)); err != nil || used != len(m2)+len(m4) || !a.Done() || a.Method() != RC4 {
 		t.Fatalf("used %d, done %v, method %d, %v", used, a.Done(), a.Method(), err)
 	}
-	b.a.XORKeyStream(ia, ia)
+	b.a.xor(ia, ia)
 	if string(ia) != "initial payload" {
 		t.Fatalf("IA is %q", ia)
 	}
 	got := []byte("from Afrom B")
-	a.a.XORKeyStream(got[:6], got[:6])
-	b.b.XORKeyStream(got[6:], got[6:])
+	a.a.xor(got[:6], got[:6])
+	b.b.xor(got[6:], got[6:])
 	if !bytes.Equal(got, want["5"]) {
 		t.Fatalf("the stream begins %x", got)
 	}

@@ -26,9 +26,7 @@ func (i *initiator) gotKey(h *Handshake, dst []byte) ([]byte, error) {
 	if err := h.agree(); err != nil {
 		return dst, err
 	}
-	if err := h.key(); err != nil {
-		return dst, err
-	}
+	h.key()
 	proof := hash([]byte("req1"), h.s[:])
 	asked := xor(KeyHash(h.skey), hash([]byte("req3"), h.s[:]))
 	dst = append(append(dst, proof[:]...), asked[:]...)
@@ -39,21 +37,21 @@ func (i *initiator) gotKey(h *Handshake, dst []byte) ([]byte, error) {
 	}
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(i.ia)))
 	dst = append(dst, i.ia...)
-	h.a.XORKeyStream(dst[clear:], dst[clear:])
+	h.a.xor(dst[clear:], dst[clear:])
 	return dst, nil
 }
 
 // seek finds out what VC looks like.
 func (i *initiator) seek(h *Handshake) error {
 	h.mark = make([]byte, vcLen)
-	h.b.XORKeyStream(h.mark, h.mark)
+	h.b.xor(h.mark, h.mark)
 	return nil
 }
 
 func (i *initiator) fieldsLen() int { return 4 + 2 }
 
 func (i *initiator) gotFields(h *Handshake, dst, b []byte) ([]byte, error) {
-	h.b.XORKeyStream(b, b)
+	h.b.xor(b, b)
 	m, err := h.open(b)
 	if err != nil {
 		return dst, err
@@ -68,6 +66,6 @@ func (i *initiator) gotFields(h *Handshake, dst, b []byte) ([]byte, error) {
 }
 
 func (i *initiator) gotPad(h *Handshake, dst, pad []byte) ([]byte, error) {
-	h.b.XORKeyStream(pad, pad)
+	h.b.xor(pad, pad)
 	return dst, nil
 }

@@ -11,7 +11,7 @@ import (
 // our key when its own is there, S when it has sent more.
 type responder struct {
 	take  Method
-	rc4   bool // is preferred
+	likes Method // is selected where there is a choice
 	find  func(req2 [20]byte) (skey [20]byte, ok bool)
 	offer Method
 }
@@ -20,7 +20,7 @@ type responder struct {
 // preferred is the one to select where the other side offers both. find returns the
 // info hash whose KeyHash it is given. random has to be hard to guess.
 func Respond(random io.Reader, take, preferred Method, find func(keyHash [20]byte) (skey [20]byte, ok bool)) *Handshake {
-	return &Handshake{role: &responder{take: take, rc4: preferred == RC4, find: find}, random: random}
+	return &Handshake{role: &responder{take: take, likes: preferred, find: find}, random: random}
 }
 
 func (r *responder) gotKey(h *Handshake, dst []byte) ([]byte, error) { return h.greet(dst) }
@@ -43,11 +43,9 @@ func (r *responder) gotFields(h *Handshake, dst, b []byte) ([]byte, error) {
 		return dst, ErrUnknown
 	}
 	h.skey = skey
-	if err := h.key(); err != nil {
-		return dst, err
-	}
+	h.key()
 	b = b[hashLen:]
-	h.a.XORKeyStream(b, b)
+	h.a.xor(b, b)
 	if [vcLen]byte(b) != ([vcLen]byte{}) {
 		return dst, ErrConstant
 	}
@@ -58,10 +56,10 @@ func (r *responder) gotFields(h *Handshake, dst, b []byte) ([]byte, error) {
 }
 
 func (r *responder) gotPad(h *Handshake, dst, pad []byte) ([]byte, error) {
-	h.a.XORKeyStream(pad, pad)
+	h.a.xor(pad, pad)
 	h.early = int(binary.BigEndian.Uint16(pad[len(pad)-2:]))
 	switch both := r.offer & r.take; {
-	case both&RC4 != 0 && (r.rc4 || both&Plain == 0):
+	case both&RC4 != 0 && (r.likes == RC4 || both&Plain == 0):
 		h.method = RC4
 	case both&Plain != 0:
 		h.method = Plain
@@ -73,6 +71,6 @@ func (r *responder) gotPad(h *Handshake, dst, pad []byte) ([]byte, error) {
 	if err != nil {
 		return dst, err
 	}
-	h.b.XORKeyStream(dst[clear:], dst[clear:])
+	h.b.xor(dst[clear:], dst[clear:])
 	return dst, nil
 }
