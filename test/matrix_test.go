@@ -12,7 +12,7 @@ import (
 )
 
 // Every client that people have, in both directions, found through our tracker: what it can
-// do, it does with us, as we are by ourselves.
+// do, it does with us as we are by ourselves, and also when we require encryption.
 func TestMatrix(t *testing.T) {
 	for k, c := range rig.Clients {
 		t.Run(c.Name, func(t *testing.T) {
@@ -29,10 +29,10 @@ func TestMatrix(t *testing.T) {
 			if c.NoEmptyFiles {
 				except = []string{"empty.txt"}
 			}
-			try := func(path, format, level string) {
+			try := func(path, format, level, ours string) {
 				kind := map[string]string{file: "file", tree: "folder"}[path]
-				t.Run("downloads "+kind+" "+format+" "+level, func(t *testing.T) {
-					var args []string
+				t.Run("downloads "+kind+" "+format+" "+level+" from "+ours, func(t *testing.T) {
+					args := []string{"--encryption", ours}
 					if format != "hybrid" {
 						args = append(args, "--"+format)
 					}
@@ -42,23 +42,28 @@ func TestMatrix(t *testing.T) {
 					c.Start(t, rig.Task{Torrent: n.Torrent(), Dir: to, Encryption: level, Host: host})(120 * time.Second)
 					rig.Same(t, path, filepath.Join(to, filepath.Base(path)), except...)
 				})
-				t.Run("seeds "+kind+" "+format+" "+level, func(t *testing.T) {
+				t.Run("seeds "+kind+" "+format+" "+level+" to "+ours, func(t *testing.T) {
 					_, addr := startTracker(t, "--listen", net.JoinHostPort(host, "0"))
 					torrent := filepath.Join(t.TempDir(), "x.torrent")
 					info := rig.LibtorrentCreate(t, path, torrent, format, "--tracker", "http://"+addr+"/announce")
 					c.Start(t, rig.Task{Torrent: torrent, Dir: dir, Has: true, Encryption: level, Host: host})
 					rig.WaitSwarm(t, addr, infoHash(t, (info.HashV1 + info.HashV2)[:40]), 1, 0)
 					to := t.TempDir()
-					rig.Got(t, rig.Get(t, torrent, to, "--transport", "tcp"), 120*time.Second)
+					rig.Got(t, rig.Get(t, torrent, to, "--encryption", ours, "--transport", "tcp"), 120*time.Second)
 					rig.Same(t, path, filepath.Join(to, filepath.Base(path)))
 				})
 			}
 			for _, format := range c.Formats {
-				try(file, format, c.Levels[0])
-				try(tree, format, c.Levels[0])
+				try(file, format, c.Levels[0], "allowed")
+				try(tree, format, c.Levels[0], "allowed")
 			}
 			for _, level := range c.Levels[1:] {
-				try(tree, c.Formats[0], level)
+				try(tree, c.Formats[0], level, "allowed")
+			}
+			for _, level := range c.Levels {
+				if level != "off" {
+					try(file, c.Formats[0], level, "required")
+				}
 			}
 		})
 	}
