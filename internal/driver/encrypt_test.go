@@ -200,22 +200,3 @@ func TestEncryptedStrangersFindTheirTorrent(t *testing.T) {
 		find(first, true)
 	})
 }
-
-// A stranger costs the same with ten thousand torrents as with one.
-func BenchmarkEncryptedStranger(b *testing.B) {
-	for name, torrents := range map[string]int{"1": 1, "10000": 10_000} {
-		b.Run(name, func(b *testing.B) {
-			s := driver.NewSession(driver.Config{})
-			defer s.Close()
-			for i := range torrents {
-				if _, err := s.Add(driver.Options{Key: metainfo.Hash{1, byte(i), byte(i >> 8)}, Paused: true}); err != nil {
-					b.Fatal(err)
-				}
-			}
-			ask(s, metainfo.Hash{2})
-			for b.Loop() {
-				ask(s, metainfo.Hash{2})
-			}
-		})
-	}
-}
