@@ -63,6 +63,7 @@ import (
 
 	"github.com/shoal-p2p/shoal/internal/driver"
 	"github.com/shoal-p2p/shoal/internal/driver/native"
+	"github.com/shoal-p2p/shoal/internal/transport"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
@@ -90,6 +91,9 @@ type Config struct {
 	Local bool
 	// NoTCP and NoWebRTC leave a transport out. By default both are used.
 	NoTCP, NoWebRTC bool
+	// Encryption says where the connections of TCP are encrypted. The default is
+	// EncryptionAllowed.
+	Encryption Encryption
 	// ICEServers are STUN and TURN URLs, used besides those that WebSocket trackers
 	// hand out. nil means public STUN servers, empty none at all.
 	ICEServers []string
@@ -162,7 +166,7 @@ func New(cfg Config) (*Client, error) {
 		PeerListen: cfg.PeerListen, Local: cfg.Local, TCP: !cfg.NoTCP, WebRTC: !cfg.NoWebRTC,
 		ICEServers: cfg.ICEServers, DHT: !cfg.NoDHT, LSD: !cfg.NoLSD, NATMap: !cfg.NoNATMap, StateDir: cfg.StateDir,
 		Limits: native.Limits{Downloads: cfg.MaxActiveDownloads, Seeds: cfg.MaxActiveSeeds}, Goals: native.Goals(cfg.Goals),
-		Session: driver.Config{MaxConns: cfg.MaxConns, MaxDials: cfg.MaxDials},
+		Session: driver.Config{MaxConns: cfg.MaxConns, MaxDials: cfg.MaxDials, Encryption: transport.Encryption(cfg.Encryption)},
 	}
 	nc.Session.Machine.BufferBytes = max(cfg.BufferBytes, 0)
 	if len(cfg.Extensions) > 0 {

@@ -111,10 +111,10 @@ func TestLibtorrentWithItsDefaultEncryption(t *testing.T) {
 	rig.Payload(t, file, 3_000_000, 14)
 	n := rig.Share(t, file)
 	to := t.TempDir()
-	rig.LibtorrentGet(t, n.Torrent(), to, "--encryption", "--connect", n.Peer).Event("done", 60*time.Second)
+	rig.LibtorrentGet(t, n.Torrent(), to, "--encryption", "allowed", "--connect", n.Peer).Event("done", 60*time.Second)
 	rig.Same(t, file, filepath.Join(to, "one.bin"))
 
-	seed := rig.LibtorrentSeed(t, n.Torrent(), dir, "--encryption")
+	seed := rig.LibtorrentSeed(t, n.Torrent(), dir, "--encryption", "allowed")
 	to = t.TempDir()
 	rig.Got(t, rig.Get(t, n.Torrent(), to, "--peer", seed.Addr, "--transport", "tcp"), 60*time.Second)
 	rig.Same(t, file, filepath.Join(to, "one.bin"))

@@ -112,7 +112,7 @@ func (c *getCmd) config(src shoal.Source) shoal.Config {
 		local = local && loopback(a)
 	}
 	return shoal.Config{
-		Local: local, NoTCP: !tcp, NoWebRTC: !rtc, NoDHT: c.NoDHT || !tcp, NoLSD: c.NoLSD || !tcp,
+		Local: local, Encryption: c.Encryption, NoTCP: !tcp, NoWebRTC: !rtc, NoDHT: c.NoDHT || !tcp, NoLSD: c.NoLSD || !tcp,
 		NoNATMap: !c.Seed, ICEServers: c.iceServers(), StateDir: c.stateDir(),
 	}
 }

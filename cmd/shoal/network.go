@@ -19,13 +19,14 @@ import (
 
 // network are the flags of finding peers that share, seed and get have in common.
 type network struct {
-	Tracker   []string `placeholder:"URL" sep:"none" help:"Announce to this tracker too (repeatable; ws, wss, http, https, udp)."`
-	NoDHT     bool     `name:"no-dht" help:"Do not use the distributed hash table."`
-	NoLSD     bool     `name:"no-lsd" help:"Do not look for peers on the local network."`
-	LimitUp   string   `placeholder:"RATE" help:"Send at most so many bytes a second, as 500K or 2M."`
-	LimitDown string   `placeholder:"RATE" help:"Receive at most so many bytes a second."`
-	STUN      []string `name:"stun" placeholder:"URL" help:"STUN or TURN server for WebRTC (repeatable; 'none' for none)."`
-	JSON      bool     `name:"json" help:"Print one JSON object a line."`
+	Tracker    []string         `placeholder:"URL" sep:"none" help:"Announce to this tracker too (repeatable; ws, wss, http, https, udp)."`
+	NoDHT      bool             `name:"no-dht" help:"Do not use the distributed hash table."`
+	NoLSD      bool             `name:"no-lsd" help:"Do not look for peers on the local network."`
+	Encryption shoal.Encryption `default:"allowed" placeholder:"LEVEL" help:"Encrypt connections over TCP: off, allowed, preferred or required (${default})."`
+	LimitUp    string           `placeholder:"RATE" help:"Send at most so many bytes a second, as 500K or 2M."`
+	LimitDown  string           `placeholder:"RATE" help:"Receive at most so many bytes a second."`
+	STUN       []string         `name:"stun" placeholder:"URL" help:"STUN or TURN server for WebRTC (repeatable; 'none' for none)."`
+	JSON       bool             `name:"json" help:"Print one JSON object a line."`
 }
 
 // iceServers are the STUN flags as shoal.Config wants them.

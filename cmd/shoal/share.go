@@ -129,7 +129,7 @@ func (n serving) start() (*sharing, error) {
 	s := &sharing{serving: n, webServer: web}
 	s.client, err = shoal.New(shoal.Config{
 		PeerListen: n.PeerListen, Local: n.local(), ICEServers: n.iceServers(),
-		NoDHT: n.NoDHT, NoLSD: n.NoLSD, NoNATMap: n.NoNAT, Limits: limits, Goals: goals, StateDir: n.stateDir(),
+		Encryption: n.Encryption, NoDHT: n.NoDHT, NoLSD: n.NoLSD, NoNATMap: n.NoNAT, Limits: limits, Goals: goals, StateDir: n.stateDir(),
 	})
 	if err != nil {
 		web.close()

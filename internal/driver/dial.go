@@ -26,17 +26,17 @@ func (t *Torrent) AddPeers(addrs []netip.AddrPort, from swarm.Source) {
 
 // dial connects to an address as soon as the session has room for it. The loop
 // calls it.
-func (t *Torrent) dial(addr netip.AddrPort) {
+func (t *Torrent) dial(to swarm.Dial) {
 	t.dialling++
 	ctx := t.dials
 	t.s.dialler.run(t.s, func() {
-		err := t.connect(ctx, addr)
+		err := t.connect(ctx, to)
 		t.call(func() {
 			t.dialling--
 			if err != nil {
-				t.carryOut(t.m.Step(time.Now(), swarm.DialFailed{Addr: addr}))
+				t.carryOut(t.m.Step(time.Now(), swarm.DialFailed{Addr: to.Addr}))
 				if ctx.Err() == nil {
-					t.unreached(addr, err)
+					t.unreached(to.Addr, err)
 				}
 			}
 		})
@@ -45,23 +45,45 @@ func (t *Torrent) dial(addr netip.AddrPort) {
 
 var errNoDial = errors.New("addresses are not dialled here")
 
-func (t *Torrent) connect(ctx context.Context, addr netip.AddrPort) error {
+// connect tries the ways in which the peer may be talked to, encrypted or not, until
+// one succeeds. A peer that cannot be reached is not tried again.
+func (t *Torrent) connect(ctx context.Context, to swarm.Dial) (err error) {
 	if t.s.cfg.Dial == nil {
 		return errNoDial
 	}
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	c, err := t.s.cfg.Dial(ctx, addr)
+	for _, encrypted := range t.s.ways(to.Hint) {
+		var deaf bool
+		if deaf, err = t.try(ctx, to.Addr, encrypted); !deaf || ctx.Err() != nil {
+			break
+		}
+	}
+	return err
+}
+
+// try connects in one way. It reports whether a peer is there that does not answer such
+// a handshake.
+func (t *Torrent) try(ctx context.Context, addr netip.AddrPort, encrypted bool) (deaf bool, err error) {
+	raw, err := t.s.cfg.Dial(ctx, addr)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if t.s.refused(c) { // banned meanwhile
-		c.Close()
-		return wire.ErrHandshake
+	defer func() {
+		if err != nil {
+			raw.Close()
+		}
+	}()
+	if t.s.refused(raw) { // banned meanwhile
+		return false, wire.ErrHandshake
 	}
-	if err := t.introduce(ctx, c, t.key, true); err != nil {
-		c.Close()
-		return err
+	c, err := t.s.greet(ctx, raw, t.handshake(t.key), encrypted)
+	if err != nil {
+		return true, err
 	}
-	return nil
+	h, err := readHandshake(ctx, c)
+	if err != nil {
+		return true, err
+	}
+	return false, t.admit(c, h, t.key, true)
 }

@@ -1,6 +1,6 @@
 package driver
 
-import "net/netip"
+import "github.com/shoal-p2p/shoal/internal/engine/swarm"
 
 // dial is not asked for: the machine of a tab knows no addresses.
-func (*Torrent) dial(netip.AddrPort) {}
+func (*Torrent) dial(swarm.Dial) {}

@@ -62,6 +62,8 @@ type Config struct {
 	// Quiet is how long a complete torrent that has no peers keeps its machine
 	// and its goroutine; 0: one minute.
 	Quiet time.Duration
+	// Encryption says where Message Stream Encryption is used. A tab has none.
+	Encryption transport.Encryption
 	// Machine is the template of every torrent's machine: limits only. BufferBytes
 	// is for all torrents together, but each may have two pieces.
 	Machine torrent.Config
@@ -86,6 +88,7 @@ type Session struct {
 	torrents map[metainfo.Hash]*Torrent // under every key of its swarms
 	bans     swarm.Bans
 	links    map[transport.Link]*acquaintance
+	veil     veil
 	closed   bool
 }
 
@@ -197,9 +200,10 @@ func (s *Session) spawn(f func()) bool {
 // Accept takes an incoming stream of whatever torrent the other side names.
 func (s *Session) Accept(c transport.Conn) {
 	started := s.spawn(func() {
-		h, err := readHandshake(s.ctx, c)
+		raw := c
+		c, h, err := s.hear(raw)
 		if err != nil {
-			c.Close()
+			raw.Close()
 			return
 		}
 		t := s.Torrent(h.InfoHash)
@@ -212,7 +216,7 @@ func (s *Session) Accept(c transport.Conn) {
 			c.Close()
 			return
 		}
-		if e, ok := c.(interface{ Established() }); ok {
+		if e, ok := raw.(interface{ Established() }); ok {
 			e.Established() // it no longer counts as half-open
 		}
 		t.join(c, h, false)
@@ -267,22 +271,42 @@ func origin(c transport.Conn) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
+// hurry bounds the time for a handshake, and ends it with ctx. What it returns lifts
+// the bound.
+func hurry(ctx context.Context, c transport.Conn) (done func()) {
+	at := time.Now().Add(handshakeTimeout)
+	c.SetReadDeadline(at)
+	c.SetWriteDeadline(at)
+	stop := context.AfterFunc(ctx, func() { c.Close() })
+	return func() {
+		stop()
+		c.SetReadDeadline(time.Time{})
+		c.SetWriteDeadline(time.Time{})
+	}
+}
+
 // readHandshake reads 68 bytes and refuses a stranger at the first wrong one.
 func readHandshake(ctx context.Context, c transport.Conn) (wire.Handshake, error) {
-	c.SetReadDeadline(time.Now().Add(handshakeTimeout))
-	stop := context.AfterFunc(ctx, func() { c.Close() })
-	defer stop()
+	defer hurry(ctx, c)()
 	var buf [wire.HandshakeLen]byte
-	for n := 0; n < len(buf); {
+	if _, err := readGreeting(c, &buf); err != nil {
+		return wire.Handshake{}, err
+	}
+	return wire.ParseHandshake(buf[:])
+}
+
+// readGreeting reads a handshake, and as far as it is one: after wire.ErrHandshake, n
+// bytes were read of something else.
+func readGreeting(c transport.Conn, buf *[wire.HandshakeLen]byte) (n int, err error) {
+	for n < len(buf) {
 		k, err := c.Read(buf[n:])
 		n += k
 		if !wire.IsHandshakePrefix(buf[:n]) {
-			return wire.Handshake{}, wire.ErrHandshake
+			return n, wire.ErrHandshake
 		}
 		if err != nil && n < len(buf) {
-			return wire.Handshake{}, io.ErrUnexpectedEOF
+			return n, io.ErrUnexpectedEOF
 		}
 	}
-	c.SetReadDeadline(time.Time{})
-	return wire.ParseHandshake(buf[:])
+	return n, nil
 }

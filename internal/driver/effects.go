@@ -54,7 +54,7 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 				c.close()
 			}
 		case swarm.Dial:
-			t.dial(e.Addr)
+			t.dial(e)
 		case swarm.Speaks:
 			if e.Name == wire.ExtSwarms {
 				t.s.greeted(t, e.Peer)
@@ -181,6 +181,7 @@ func (t *Torrent) learn(info *metainfo.Info) {
 		for _, k := range info.SwarmHashes() {
 			if t.s.torrents[k] == nil {
 				t.s.torrents[k] = t
+				t.s.veil.added(k)
 			}
 		}
 	}

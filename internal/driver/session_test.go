@@ -77,7 +77,7 @@ func unmet() (ours transport.Conn, other net.Conn, closed func() bool) {
 func TestStreamsOfNoUseAreClosed(t *testing.T) {
 	inBubble(t, func(t *testing.T, n *network) {
 		tor, data := makeTorrent(t, 300_000, true, false)
-		s, _ := n.session(t, "192.0.2.1:1", nil)
+		s, _ := n.session(t, "192.0.2.1:1", func(c *driver.Config) { c.Encryption = transport.EncryptionOff })
 		got := share(t, s, tor, data)
 		ready(t, got)
 		hello := func(key metainfo.Hash) []byte {

@@ -166,6 +166,7 @@ func (s *Session) Add(opt Options) (*Torrent, error) {
 	}
 	for _, k := range keys {
 		s.torrents[k] = t
+		s.veil.added(k)
 	}
 	t.ctx, t.cancel = context.WithCancel(s.ctx)
 	t.quit = t.ctx.Done()
@@ -382,6 +383,7 @@ func (t *Torrent) Close() {
 		for k, other := range t.s.torrents {
 			if other == t {
 				delete(t.s.torrents, k)
+				t.s.veil.removed(k)
 			}
 		}
 		t.s.mu.Unlock()
@@ -423,6 +425,11 @@ func (t *Torrent) introduce(ctx context.Context, c transport.Conn, key metainfo.
 	if err != nil {
 		return err
 	}
+	return t.admit(c, h, key, outgoing)
+}
+
+// admit lets a peer in who has answered our handshake, if it is of this torrent.
+func (t *Torrent) admit(c transport.Conn, h wire.Handshake, key metainfo.Hash, outgoing bool) error {
 	if h.InfoHash != key && !t.hasKey(h.InfoHash) && !t.isV2(h.InfoHash) {
 		return wire.ErrHandshake
 	}
@@ -443,7 +450,7 @@ func (t *Torrent) join(c transport.Conn, h wire.Handshake, outgoing bool) {
 		l.Name(h.PeerID)
 	}
 	ev := swarm.PeerJoined{
-		Addr: from, Origin: from,
+		Addr: from, Origin: from, Used: made(c),
 		ID: h.PeerID, Outgoing: outgoing,
 		Fast: h.HasFast(), Extended: h.HasExtensions(), V2: h.HasV2() || t.isV2(h.InfoHash), DHT: h.HasDHT(),
 		WebSeed: c.Kind() == transport.HTTP, URL: c.RemoteAddr(),

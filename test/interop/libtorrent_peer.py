@@ -5,6 +5,7 @@ It prints JSON objects, one a line, pauses for good at a line on stdin, and ends
     {"event": "listening", "port": 1234}
     {"event": "metadata", "info_hash_v1": "...", "info_hash_v2": "...", "name": "..."}
     {"event": "done", "bytes": 1, "seconds": 0.1, "vmhwm": 123}
+    {"event": "peer", "encryption": "none", or "plain" behind an encrypted handshake, or "rc4"}
     {"event": "tracker", "url": "http://...", "peers": 1, "message": "..."}
     {"event": "tracker_error", "url": "http://...", "message": "..."}
     {"event": "error", "message": "..."}
@@ -70,6 +71,21 @@ def create(args):
     say(event="created", **hashes(lt.torrent_info(args.output)))
 
 
+# libtorrent's words are forced, enabled and disabled; plaintext, rc4 and both.
+ENCRYPTION = {
+    "off": {"out_enc_policy": 2, "in_enc_policy": 2},
+    "allowed": {"out_enc_policy": 1, "in_enc_policy": 1, "allowed_enc_level": 3, "prefer_rc4": False},
+    "preferred": {"out_enc_policy": 1, "in_enc_policy": 1, "allowed_enc_level": 3, "prefer_rc4": True},
+    "required": {"out_enc_policy": 0, "in_enc_policy": 0, "allowed_enc_level": 2, "prefer_rc4": True},
+}
+
+
+def encryption(info):
+    if info.flags & lt.peer_info.rc4_encrypted:
+        return "rc4"
+    return "plain" if info.flags & lt.peer_info.plaintext_encrypted else "none"
+
+
 def session(args):
     return lt.session({
         "listen_interfaces": ("[%s]:%d" if ":" in args.host else "%s:%d") % (args.host, args.listen),
@@ -77,7 +93,7 @@ def session(args):
         "enable_dht": False, "enable_lsd": False, "enable_upnp": False, "enable_natpmp": False,
         "enable_incoming_utp": False, "enable_outgoing_utp": False,
         "allow_multiple_connections_per_ip": True,
-        "out_enc_policy": 1 if args.encryption else 2, "in_enc_policy": 1 if args.encryption else 2,
+        **ENCRYPTION[args.encryption or "off"],
         "connection_speed": 100, "min_reconnect_time": 1, "announce_to_all_trackers": True,
         "close_redundant_connections": False,
         "alert_mask": lt.alert.category_t.error_notification | lt.alert.category_t.status_notification
@@ -120,6 +136,7 @@ def peer(args):
     if args.rate:
         handle.set_upload_limit(args.rate)
     named = False
+    met = set()
     done = None
     retry = start + 2
     while True:
@@ -137,6 +154,10 @@ def peer(args):
                 say(**done)
             elif args.verbose:
                 print(alert.message(), file=sys.stderr, flush=True)
+        for p in handle.get_peer_info() if args.encryption else ():
+            if not p.flags & (lt.peer_info.handshake | lt.peer_info.connecting) and p.ip not in met:
+                met.add(p.ip)
+                say(event="peer", encryption=encryption(p))
         status = handle.status()
         if status.has_metadata and not named:
             named = True
@@ -170,7 +191,7 @@ def main():
     p.add_argument("--listen", type=int, default=0)
     p.add_argument("--connect", action="append", default=[], metavar="HOST:PORT")
     p.add_argument("--trackers", action="store_true", help="announce to the torrent's trackers")
-    p.add_argument("--encryption", action="store_true", help="libtorrent's default: try encryption first, then plain")
+    p.add_argument("--encryption", choices=sorted(ENCRYPTION), help="says of each peer how it is encrypted; allowed is libtorrent's default")
     p.add_argument("--rate", type=int, default=0, help="upload at most so many bytes a second")
     p.add_argument("--verbose", action="store_true")
     args = parser.parse_args()

@@ -82,7 +82,8 @@ func (c AnnounceClient) Wait(what string, match func(Event) bool) Event {
 }
 
 // Aria2 downloads a .torrent into dir with aria2c, by what its trackers say, and ends.
-func Aria2(t T, torrent, dir string) *Proc {
+// Further arguments come last.
+func Aria2(t T, torrent, dir string, args ...string) *Proc {
 	t.Helper()
 	home := t.TempDir()
 	udp, err := net.ListenPacket("udp", "127.0.0.1:0")
@@ -90,13 +91,13 @@ func Aria2(t T, torrent, dir string) *Proc {
 		t.Fatalf("%v", err)
 	}
 	udp.Close()
-	return Start(t, Command{Path: "aria2c", Env: []string{"HOME=" + home}, Args: []string{
+	return Start(t, Command{Path: "aria2c", Env: []string{"HOME=" + home}, Args: append([]string{
 		torrent, "--no-conf", "--dir=" + dir, "--seed-time=0", "--file-allocation=none", "--summary-interval=0", "--show-console-readout=false",
 		"--interface=127.0.0.1", "--disable-ipv6=true", "--listen-port=" + strconv.Itoa(FreePort(t)),
 		"--bt-enable-lpd=false", "--enable-peer-exchange=false", "--enable-dht6=false",
 		// Its UDP trackers depend on the DHT being on. It has no entry point, and so nobody to talk to.
 		"--enable-dht=true", "--dht-file-path=" + filepath.Join(home, "dht.dat"), "--dht-listen-port=" + strconv.Itoa(udp.LocalAddr().(*net.UDPAddr).Port),
-	}})
+	}, args...)})
 }
 
 var anacrolix struct {

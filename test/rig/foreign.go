@@ -116,11 +116,12 @@ type Transmission struct {
 }
 
 // StartTransmission runs transmission-cli on a .torrent. It downloads into dir
-// what is not there yet, and seeds from then on. bind is its IPv4 address.
+// what is not there yet, and seeds from then on. bind is its IPv4 address. Further
+// arguments come last; -et, to tolerate encryption, is there already.
 //
 // Transmission takes no loopback address from a tracker; bound to another
 // address of this machine it does, and the packets still never leave it.
-func StartTransmission(t T, torrent, dir, bind string) Transmission {
+func StartTransmission(t T, torrent, dir, bind string, args ...string) Transmission {
 	t.Helper()
 	config := t.TempDir()
 	settings, err := json.Marshal(map[string]any{
@@ -141,9 +142,9 @@ func StartTransmission(t T, torrent, dir, bind string) Transmission {
 		t.Fatalf("%v", err)
 	}
 	port := FreePort(t)
-	p := Start(t, Command{Path: "transmission-cli", Args: []string{
+	p := Start(t, Command{Path: "transmission-cli", Args: append([]string{
 		torrent, "-g", config, "-w", dir, "-p", strconv.Itoa(port), "-et", "-M", "-D", "-U", "-B", "-f", script,
-	}, Env: []string{"HOME=" + config}})
+	}, args...), Env: []string{"HOME=" + config}})
 	return Transmission{p, net.JoinHostPort(bind, strconv.Itoa(port)), done}
 }
 

@@ -13,6 +13,7 @@
 //	play     what a person waits for, in a browser              2 minutes
 //	web      transfers that a browser takes part in             7 minutes
 //	tcp      1 GiB between all pairs of Shoal and libtorrent    8 minutes
+//	mse      the same with all bytes encrypted                 14 minutes
 //	webrtc   native to native, and into a tab                   8 minutes
 //	engine   the engine alone; allocations a block              3 minutes
 //	sim      swarms on a virtual clock                          5 minutes
@@ -59,6 +60,7 @@ var groups = []struct {
 	{"play", (*bench).play},
 	{"web", (*bench).web},
 	{"tcp", (*bench).tcp},
+	{"mse", (*bench).mse},
 	{"webrtc", (*bench).webrtc},
 	{"engine", (*bench).engine},
 	{"sim", (*bench).sim},

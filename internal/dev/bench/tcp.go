@@ -15,65 +15,86 @@ import (
 // the time between adding the torrent and its last byte at the lower one.
 type transfer struct{ down, up runs }
 
-// tcp: a large file over TCP between all pairs of libtorrent and Shoal. A round
-// measures each pair once, and each round begins with another.
-func (b *bench) tcp() {
-	dir := b.TempDir()
-	file := filepath.Join(dir, "payload.bin")
-	sum := rig.Payload(b, file, b.tcpSize, uint64(time.Now().UnixNano()))
-	torrent := filepath.Join(dir, "payload.torrent")
-	rig.LibtorrentCreate(b, file, torrent, "hybrid")
-	rig.Binary(b)
+// pair is a transfer from one program to another. An upper end says where it listens, a
+// lower end when it is done.
+type pair struct {
+	what string
+	seed func() (*rig.Proc, string)
+	get  func(addr, to string) *rig.Proc
+	transfer
+}
 
-	// An upper end says where it listens, a lower end when it is done.
+// content is a large file that is sent over TCP.
+type content struct {
+	*bench
+	dir, torrent, sum string
+}
+
+func (b *bench) content() *content {
+	c := &content{bench: b, dir: b.TempDir()}
+	file := filepath.Join(c.dir, "payload.bin")
+	c.sum = rig.Payload(b, file, b.tcpSize, uint64(time.Now().UnixNano()))
+	c.torrent = filepath.Join(c.dir, "payload.torrent")
+	rig.LibtorrentCreate(b, file, c.torrent, "hybrid")
+	rig.Binary(b)
+	return c
+}
+
+// pairs are all that libtorrent and Shoal make, with further arguments for either end.
+func (c *content) pairs(name string, args ...string) []pair {
 	theirSeed := func() (*rig.Proc, string) {
-		p := rig.LibtorrentSeed(b, torrent, dir)
+		p := rig.LibtorrentSeed(c, c.torrent, c.dir, args...)
 		return p.Proc, p.Addr
 	}
 	ourSeed := func() (*rig.Proc, string) {
-		n := rig.Seed(b, torrent, dir)
-		b.Cleanup(func() { os.RemoveAll(filepath.Join(dir, ".shoal")) })
+		n := rig.Seed(c, c.torrent, c.dir, args...)
+		c.Cleanup(func() { os.RemoveAll(filepath.Join(c.dir, ".shoal")) })
 		return n.Proc, n.Peer
 	}
 	theirGet := func(addr, to string) *rig.Proc {
-		return rig.LibtorrentGet(b, torrent, to, "--connect", addr).Proc
+		return rig.LibtorrentGet(c, c.torrent, to, append([]string{"--connect", addr}, args...)...).Proc
 	}
 	ourGet := func(addr, to string) *rig.Proc {
-		return rig.Get(b, torrent, to, "--peer", addr, "--transport", "tcp")
+		return rig.Get(c, c.torrent, to, append([]string{"--peer", addr, "--transport", "tcp"}, args...)...)
 	}
-	type pair struct {
-		what string
-		seed func() (*rig.Proc, string)
-		get  func(addr, to string) *rig.Proc
-		transfer
+	return []pair{
+		{what: "libtorrent to libtorrent" + name, seed: theirSeed, get: theirGet},
+		{what: "libtorrent to shoal get" + name, seed: theirSeed, get: ourGet},
+		{what: "shoal seed to libtorrent" + name, seed: ourSeed, get: theirGet},
+		{what: "shoal seed to shoal get" + name, seed: ourSeed, get: ourGet},
 	}
-	pairs := []pair{
-		{what: "libtorrent to libtorrent", seed: theirSeed, get: theirGet},
-		{what: "libtorrent to shoal get", seed: theirSeed, get: ourGet},
-		{what: "shoal seed to libtorrent", seed: ourSeed, get: theirGet},
-		{what: "shoal seed to shoal get", seed: ourSeed, get: ourGet},
-	}
-	for i := range b.times(5) {
+}
+
+// measure does each pair once a round, and each round begins with another.
+func (c *content) measure(rounds int, pairs []pair) {
+	for i := range rounds {
 		for k := range pairs {
 			p := &pairs[(i+k)%len(pairs)]
-			b.round(p.what, func() {
+			c.round(p.what, func() {
 				up, addr := p.seed()
-				to := b.TempDir()
-				b.level(b.tcpSize)
+				to := c.TempDir()
+				c.level(c.tcpSize)
 				settle()
 				stopUp := watch(up.PID())
 				down := p.get(addr, to)
 				stopDown := watch(down.PID())
 				took := down.Event("done", 10*time.Minute).Num("seconds")
 				usedDown, usedUp := stopDown(), stopUp()
-				if got := rig.Sum(b, filepath.Join(to, "payload.bin")); got != sum {
-					b.Fatalf("%s: the file differs: SHA-256 %s, want %s", p.what, got, sum)
+				if got := rig.Sum(c, filepath.Join(to, "payload.bin")); got != c.sum {
+					c.Fatalf("%s: the file differs: SHA-256 %s, want %s", p.what, got, c.sum)
 				}
 				p.down.take(ran(took, usedDown))
 				p.up.take(ran(took, usedUp))
 			})
 		}
 	}
+}
+
+// tcp: a large file over TCP between all pairs of libtorrent and Shoal.
+func (b *bench) tcp() {
+	c := b.content()
+	pairs := c.pairs("")
+	c.measure(b.times(5), pairs)
 	theirs, get, seed, both := pairs[0].transfer, pairs[1].transfer, pairs[2].transfer, pairs[3].transfer
 	size := sizeName(b.tcpSize)
 	b.rows = append(b.rows,

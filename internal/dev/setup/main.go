@@ -30,6 +30,10 @@ var tools = []tool{
 	}},
 	{"transmission-cli", "transmission-cli", has("transmission-cli")},
 	{"aria2c", "aria2", has("aria2c")},
+	{"qbittorrent-nox", "qbittorrent-nox", has("qbittorrent-nox")},
+	{"deluged", "deluged", has("deluged")},
+	{"deluge-console", "deluge-console", has("deluge-console")},
+	{"rtorrent", "rtorrent", has("rtorrent")},
 	{"systemd-analyze", "systemd", has("systemd-analyze")},
 	{"node 20 or later", "nodejs", func() bool {
 		out, err := exec.Command("node", "-p", "+process.versions.node.split('.')[0] >= 20").Output()

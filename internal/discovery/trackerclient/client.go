@@ -76,6 +76,9 @@ type Config struct {
 	// NoHandedServers uses no STUN and TURN servers but those of WebRTC's own
 	// configuration. Off, WebSocket trackers are asked for theirs.
 	NoHandedServers bool
+	// SupportCrypto and RequireCrypto tell HTTP trackers that this peer takes, or takes
+	// nothing but, streams that are encrypted.
+	SupportCrypto, RequireCrypto bool
 	// UserAgent is sent to HTTP and WebSocket trackers. "" means "Shoal".
 	UserAgent string
 	// MaxOffers bounds the offers in one announce. 0 means 5.

@@ -135,6 +135,7 @@ func (t *tcpAnnouncer) announceHTTP(ctx context.Context, announce string, r *tcp
 		InfoHash: r.a.Key, PeerID: r.a.PeerID, Port: r.port(),
 		Uploaded: r.stats.Uploaded, Downloaded: r.stats.Downloaded, Left: r.stats.Left,
 		Event: r.event.String(), NumWant: numWant, Key: string(t.c.keyText()), TrackerID: r.trackerID,
+		SupportCrypto: t.c.cfg.SupportCrypto, RequireCrypto: t.c.cfg.RequireCrypto,
 	}
 	if r.event == schedule.Stopped {
 		a.NumWant = 0

@@ -157,7 +157,9 @@ func (c *Client) start() (err error) {
 			return err
 		}
 	}
+	level := c.cfg.Session.Encryption
 	c.trackers = trackerclient.New(trackerclient.Config{
+		SupportCrypto: level != transport.EncryptionOff, RequireCrypto: level == transport.EncryptionRequired,
 		Sink: c, WebRTC: c.rtc, UserAgent: "Shoal/" + driver.Version,
 		// On loopback the Host takes those that are on this machine.
 		NoHandedServers: len(c.cfg.ICEServers) == 0 && !c.cfg.Local,

@@ -184,8 +184,8 @@ func (d *dialer) remove(c *candidate) {
 	delete(d.known, c.addr)
 }
 
-// connected notes that a dial succeeded, and tells how the address was known.
-func (d *dialer) connected(now time.Time, a netip.AddrPort) Source {
+// connected notes that a dial succeeded and how, and tells how the address was known.
+func (d *dialer) connected(now time.Time, a netip.AddrPort, used Hint) Source {
 	c := d.known[a]
 	if c == nil {
 		return 0
@@ -193,6 +193,7 @@ func (d *dialer) connected(now time.Time, a netip.AddrPort) Source {
 	if c.state == isDialling {
 		d.take(c)
 		c.since = now
+		c.hint.Encrypted = used.Encrypted // it saves a dial the next time
 		d.put(c, isUsed)
 	}
 	return c.sources

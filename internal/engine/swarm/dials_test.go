@@ -353,3 +353,31 @@ func TestRefusedDialIsRepeated(t *testing.T) {
 		t.Fatalf("dials %v", got)
 	}
 }
+
+// How a peer was met is how it is met again: it saves a dial that comes to nothing.
+func TestDialsRememberEncryption(t *testing.T) {
+	r := start(t, nil)
+	a := addr("10.0.0.1:6881")
+	r.found(swarm.Tracker, a)
+	hint := func() bool {
+		t.Helper()
+		d := did[swarm.Dial](r)
+		if len(d) != 1 {
+			t.Fatalf("dials %v", d)
+		}
+		return d[0].Hint.Encrypted
+	}
+	if hint() {
+		t.Error("nobody has said that it prefers encryption")
+	}
+	for _, encrypted := range []bool{true, false} {
+		key := r.join(joined{addr: a.String(), used: swarm.Hint{Encrypted: encrypted}})
+		r.Wait(2 * time.Minute)
+		r.Step(swarm.PeerLeft{Peer: key})
+		did[swarm.Dial](r)
+		r.Wait(time.Minute)
+		if hint() != encrypted {
+			t.Errorf("met encrypted: %v, and the next dial is another", encrypted)
+		}
+	}
+}

@@ -69,7 +69,7 @@ func (m *Machine) peerJoined(ev PeerJoined) {
 		return
 	}
 	if ev.Outgoing {
-		p.sources = m.dials.connected(m.now, ev.Addr)
+		p.sources = m.dials.connected(m.now, ev.Addr, ev.Used)
 	}
 	listens, err := m.admit(p)
 	if err != nil {

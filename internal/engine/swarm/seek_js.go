@@ -12,14 +12,14 @@ import (
 
 type dialer struct{ half int }
 
-func (*dialer) init()                                      {}
-func (*dialer) size() int                                  { return 0 }
-func (*dialer) failed(time.Time, netip.AddrPort)           {}
-func (*dialer) left(time.Time, netip.AddrPort, bool)       {}
-func (*dialer) connected(time.Time, netip.AddrPort) Source { return 0 }
-func (*dialer) standsFor(time.Time, netip.AddrPort)        {}
-func (*dialer) never(netip.AddrPort)                       {}
-func (*dialer) forget(Source)                              {}
+func (*dialer) init()                                            {}
+func (*dialer) size() int                                        { return 0 }
+func (*dialer) failed(time.Time, netip.AddrPort)                 {}
+func (*dialer) left(time.Time, netip.AddrPort, bool)             {}
+func (*dialer) connected(time.Time, netip.AddrPort, Hint) Source { return 0 }
+func (*dialer) standsFor(time.Time, netip.AddrPort)              {}
+func (*dialer) never(netip.AddrPort)                             {}
+func (*dialer) forget(Source)                                    {}
 
 func (*Machine) found(PeersFound)        {}
 func (*Machine) dial()                   {}

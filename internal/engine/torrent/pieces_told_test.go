@@ -1,6 +1,7 @@
 package torrent_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -38,6 +39,33 @@ func TestLateBitfieldIsAsManyHaves(t *testing.T) {
 				t.Fatalf("has %v of the torrent", s[0].Progress)
 			}
 		})
+	}
+}
+
+// aria2 says what it has by a bitfield whenever that is shorter than the haves would be.
+// Of a whole download, however fast, that is no flood.
+func TestLateBitfieldsOfAWholeDownloadAreNoFlood(t *testing.T) {
+	for _, n := range []int{8, 500, 20_000} {
+		tor := manyPieces(t, n)
+		r := start(t, tor, seeded)
+		key := r.join(joined{})
+		r.recv(key, wire.Message{ID: wire.Interested})
+		const haveLen = 9
+		set := make([]byte, (n+7)/8)
+		for i, told := 0, 0; i < n-1; i++ {
+			set[i/8] |= 0x80 >> (i % 8)
+			if (i+1-told)*haveLen > len(set)+5 || i == n-2 {
+				r.recv(key, wire.Message{ID: wire.Have, Index: uint32(told)})
+				r.recv(key, wire.Message{ID: wire.Bitfield, Payload: slices.Clone(set)})
+				told = i + 1
+			}
+		}
+		if c, gone := r.Closed[key]; gone {
+			t.Fatalf("%d pieces: closed: %v", n, c.Err)
+		}
+		if p := r.m.PeerStats(r.Now)[0].Progress; p < 0.7 || p >= 1 {
+			t.Fatalf("%d pieces: has %v of the torrent", n, p)
+		}
 	}
 }
 

@@ -34,6 +34,17 @@ func TestAnnounceQuery(t *testing.T) {
 	}
 }
 
+func TestAnnounceSaysWhetherItEncrypts(t *testing.T) {
+	for want, a := range map[string]Announce{
+		"": {}, "supportcrypto=1": {SupportCrypto: true}, "supportcrypto=1&requirecrypto=1": {SupportCrypto: true, RequireCrypto: true},
+	} {
+		q := string(AppendQuery(nil, &a))
+		if _, got, _ := strings.Cut(q, "numwant=0"); strings.TrimPrefix(got, "&") != want {
+			t.Errorf("%+v: %s", a, q)
+		}
+	}
+}
+
 func TestAnnounceQueryTraps(t *testing.T) {
 	base := "info_hash=" + strings.Repeat("%ff", 20) + "&peer_id=aaaaaaaaaaaaaaaaaaaa&port=1"
 	for _, tc := range []struct {

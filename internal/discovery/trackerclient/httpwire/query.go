@@ -25,6 +25,9 @@ type Announce struct {
 	NoCompact                  bool   // asks for dictionaries (compact=0)
 	NoPeerID                   bool
 	Key, TrackerID             string
+	// SupportCrypto and RequireCrypto say that the client takes, or takes nothing but,
+	// streams that are encrypted. They are sent and not read.
+	SupportCrypto, RequireCrypto bool
 }
 
 // Errors of a request. Their texts are failure reasons.
@@ -74,6 +77,12 @@ func AppendQuery(dst []byte, a *Announce) []byte {
 	}
 	if a.TrackerID != "" {
 		dst = appendEscaped(append(dst, "&trackerid="...), []byte(a.TrackerID))
+	}
+	if a.SupportCrypto {
+		dst = append(dst, "&supportcrypto=1"...)
+	}
+	if a.RequireCrypto {
+		dst = append(dst, "&requirecrypto=1"...)
 	}
 	return dst
 }
