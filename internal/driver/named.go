@@ -10,27 +10,35 @@ import (
 	"net/netip"
 	"os"
 	"slices"
+
+	"github.com/shoal-p2p/shoal/internal/transport"
 )
 
 // PeerError says why a peer that the user named could not be connected to.
 type PeerError struct {
 	Addr netip.AddrPort
 	Err  error
+	// Encryption is the level at which it was tried.
+	Encryption transport.Encryption
 }
 
 // Error is one line for the user.
 func (e *PeerError) Error() string {
 	why := e.Err.Error()
-	switch {
-	case errors.Is(e.Err, io.ErrUnexpectedEOF), errors.Is(e.Err, io.EOF):
-		why = "it closed the connection instead of greeting: it may not have this torrent, or take no peers but encrypted ones"
+	op := (*net.OpError)(nil)
+	switch isOp := errors.As(e.Err, &op); {
 	case errors.Is(e.Err, context.DeadlineExceeded), errors.Is(e.Err, os.ErrDeadlineExceeded):
 		why = "it does not answer"
-	default:
-		var op *net.OpError
-		if errors.As(e.Err, &op) {
-			why = op.Err.Error() // the rest names both ends
+	case errors.Is(e.Err, io.ErrUnexpectedEOF), errors.Is(e.Err, io.EOF), isOp && (op.Op == "read" || op.Op == "write"):
+		why = "it closed the connection instead of greeting: it may not have this torrent"
+		switch e.Encryption {
+		case transport.EncryptionOff:
+			why += ", or take no peers but encrypted ones"
+		case transport.EncryptionRequired:
+			why += ", or take no encrypted peers"
 		}
+	case isOp:
+		why = op.Err.Error() // the rest names both ends
 	}
 	return "peer " + e.Addr.String() + ": " + why
 }
@@ -46,6 +54,6 @@ func (t *Torrent) unreached(addr netip.AddrPort, err error) {
 	t.gate.mu.Unlock()
 	if named && !slices.Contains(t.warned, addr) {
 		t.warned = append(t.warned, addr) // as many as can be named, at most
-		t.Warn(&PeerError{addr, err})
+		t.Warn(&PeerError{addr, err, t.s.cfg.Encryption})
 	}
 }
