@@ -189,7 +189,7 @@ func (d *download) learn(ctx context.Context, src shoal.Source) error {
 func (d *download) tell() (bytes int64) {
 	meta := metadataEvent{Event: "metadata", InfoHash: d.t.Key().String(), Name: d.t.Name(), Pieces: d.t.Info().NumPieces()}
 	for _, f := range d.t.Files() {
-		g := gotFile{infoFile: infoFile{f.Path(), f.Length()}, Selected: f.Priority() != shoal.Skip}
+		g := gotFile{infoFile: infoFile{Path: f.Path(), Length: f.Length()}, Selected: f.Priority() != shoal.Skip}
 		if g.Selected {
 			meta.Bytes += f.Length()
 		}

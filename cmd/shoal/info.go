@@ -17,25 +17,33 @@ type infoCmd struct {
 type infoFile struct {
 	Path   string `json:"path"`
 	Length int64  `json:"length"`
+	// Executable files get their bit where they arrive.
+	Executable bool `json:"executable,omitempty"`
+}
+
+type infoSymlink struct {
+	Path   string `json:"path"`
+	Target string `json:"target"` // a path of the torrent, too
 }
 
 type infoOut struct {
-	Name        string     `json:"name"`
-	InfoHash    string     `json:"info_hash,omitempty"`
-	InfoHashV2  string     `json:"info_hash_v2,omitempty"`
-	Version     string     `json:"version"`
-	Bytes       int64      `json:"bytes,omitempty"`
-	PieceLength int64      `json:"piece_length,omitempty"`
-	Pieces      int        `json:"pieces,omitempty"`
-	Private     bool       `json:"private"`
-	Comment     string     `json:"comment,omitempty"`
-	CreatedBy   string     `json:"created_by,omitempty"`
-	Created     string     `json:"created,omitempty"`
-	Trackers    [][]string `json:"trackers"`
-	WebSeeds    []string   `json:"web_seeds"`
-	Peers       []string   `json:"peers,omitempty"`
-	Files       []infoFile `json:"files"`
-	Magnet      string     `json:"magnet"`
+	Name        string        `json:"name"`
+	InfoHash    string        `json:"info_hash,omitempty"`
+	InfoHashV2  string        `json:"info_hash_v2,omitempty"`
+	Version     string        `json:"version"`
+	Bytes       int64         `json:"bytes,omitempty"`
+	PieceLength int64         `json:"piece_length,omitempty"`
+	Pieces      int           `json:"pieces,omitempty"`
+	Private     bool          `json:"private"`
+	Comment     string        `json:"comment,omitempty"`
+	CreatedBy   string        `json:"created_by,omitempty"`
+	Created     string        `json:"created,omitempty"`
+	Trackers    [][]string    `json:"trackers"`
+	WebSeeds    []string      `json:"web_seeds"`
+	Peers       []string      `json:"peers,omitempty"`
+	Files       []infoFile    `json:"files"`
+	Symlinks    []infoSymlink `json:"symlinks,omitempty"`
+	Magnet      string        `json:"magnet"`
 }
 
 func (c *infoCmd) Run(ctx context.Context) error {
@@ -93,8 +101,11 @@ func (o *infoOut) fill(src shoal.Source) {
 	}
 	for _, f := range i.Files {
 		if !f.Pad {
-			o.Files = append(o.Files, infoFile{strings.Join(f.Path, "/"), f.Length})
+			o.Files = append(o.Files, infoFile{strings.Join(f.Path, "/"), f.Length, f.Executable})
 		}
+	}
+	for _, l := range i.Symlinks {
+		o.Symlinks = append(o.Symlinks, infoSymlink{strings.Join(l.Path, "/"), strings.Join(l.Target, "/")})
 	}
 }
 
@@ -131,6 +142,9 @@ func (o *infoOut) print() {
 	}
 	for i, f := range o.Files {
 		line(fmt.Sprintf("file %d", i+1), fmt.Sprintf("%10s  %s", size(f.Length), f.Path))
+	}
+	for _, l := range o.Symlinks {
+		line("symlink", l.Path+" -> "+l.Target)
 	}
 	line("magnet", o.Magnet)
 }
