@@ -4,6 +4,7 @@ package test
 
 import (
 	"bytes"
+	"crypto/sha1"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -203,28 +204,46 @@ func TestGetSurvivesABadSeed(t *testing.T) {
 	}
 }
 
-// Names in a torrent are hostile: nothing is written outside the folder.
+// Names in a torrent are hostile: they become others, and nothing is written outside the
+// folder.
 func TestNothingIsWrittenOutsideTheFolder(t *testing.T) {
 	t.Parallel()
-	for name, info := range map[string]string{
-		"dots in the name":    "d6:lengthi5e4:name7:../evil12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae",
-		"dots in a path":      "d5:filesld6:lengthi5e4:pathl2:..4:evileee4:name1:n12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae",
-		"an absolute path":    "d5:filesld6:lengthi5e4:pathl9:/tmp/evileee4:name1:n12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae",
-		"two files, one path": "d5:filesld6:lengthi5e4:pathl1:aeed6:lengthi5e4:pathl1:aeee4:name1:n12:piece lengthi16384e6:pieces20:aaaaaaaaaaaaaaaaaaaae",
+	pieces := func(content string) string {
+		sum := sha1.Sum([]byte(content))
+		return "12:piece lengthi16384e6:pieces20:" + string(sum[:]) + "e"
+	}
+	for name, c := range map[string]struct {
+		info string
+		want []string // in the folder
+	}{
+		"dots in the name":    {"d6:lengthi5e4:name7:../evil" + pieces("evil!"), []string{"..evil"}},
+		"dots in a path":      {"d5:filesld6:lengthi5e4:pathl2:..4:evileee4:name1:n" + pieces("evil!"), []string{"n/evil"}},
+		"an absolute path":    {"d5:filesld6:lengthi5e4:pathl9:/tmp/evileee4:name1:n" + pieces("evil!"), []string{"n/tmpevil"}},
+		"two files, one path": {"d5:filesld6:lengthi5e4:pathl1:aeed6:lengthi5e4:pathl1:aeee4:name1:n" + pieces("evil!evil!"), []string{"n/a", "n/a.1"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
-			torrent := filepath.Join(dir, "x.torrent")
-			if err := os.WriteFile(torrent, []byte("d4:info"+info+"e"), 0o644); err != nil {
+			torrent, from, to := filepath.Join(dir, "x.torrent"), filepath.Join(dir, "from"), filepath.Join(dir, "below", "to")
+			err := os.WriteFile(torrent, []byte("d4:info"+c.info+"e"), 0o644)
+			for _, name := range c.want {
+				path := filepath.Join(from, name)
+				if err == nil {
+					err = os.MkdirAll(filepath.Dir(path), 0o755)
+				}
+				if err == nil {
+					err = os.WriteFile(path, []byte("evil!"), 0o644)
+				}
+			}
+			if err != nil {
 				t.Fatal(err)
 			}
-			to := filepath.Join(dir, "to")
-			r := rig.Run(t, "get", torrent, "-o", to, "--no-dht", "--no-lsd")
-			if r.Code != 1 || !strings.Contains(r.Stderr, torrent) {
-				t.Errorf("%+v", r)
-			}
-			if _, err := os.Stat(filepath.Join(dir, "evil")); err == nil {
-				t.Error("a file was written outside the folder")
+			n := rig.Seed(t, torrent, from)
+			rig.Got(t, rig.Get(t, torrent, to, "--peer", n.Peer), 30*time.Second)
+			rig.Same(t, from, to)
+			for _, evil := range []string{filepath.Join(dir, "evil"), filepath.Join(dir, "below", "evil"), "/tmp/evil"} {
+				if _, err := os.Stat(evil); err == nil {
+					t.Errorf("%s was written outside the folder", evil)
+				}
 			}
 		})
 	}

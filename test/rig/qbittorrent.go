@@ -50,7 +50,7 @@ Session\Encryption=` + level + `
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
-	p := Start(t, Command{Path: "qbittorrent-nox", Args: []string{"--profile=" + home}, Env: []string{"HOME=" + home}})
+	p := Start(t, Command{Path: "qbittorrent-nox", Args: []string{"--profile=" + home}, Env: []string{"HOME=" + home, "LC_ALL=C.UTF-8"}})
 	WaitListening(t, "127.0.0.1:"+web, 60*time.Second)
 	api := "http://127.0.0.1:" + web + "/api/v2/torrents/"
 
