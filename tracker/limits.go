@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 	"github.com/shoal-p2p/shoal/internal/signal"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 )
@@ -46,7 +47,7 @@ func (t *Tracker) take(ip netip.Addr) (connSlots, error) {
 	l, c := &t.limits, &t.cfg.Limits
 	s := connSlots{taken: true}
 	if (c.ConnsPerAddr > 0 || c.ConnsPerPrefix > 0 || l.connects != nil) && !t.exempt(ip) {
-		s.addr, s.prefix, s.counted = limit.AddrKey(ip), limit.PrefixKey(ip), true
+		s.addr, s.prefix, s.counted = netaddr.Key(ip), netaddr.PrefixKey(ip), true
 		if !l.connects.Allow(t.cfg.Now().UnixNano(), s.addr, 1) {
 			return connSlots{}, errTooManyHere
 		}
@@ -104,7 +105,7 @@ func (t *Tracker) admitRate(now time.Time, ip netip.Addr) bool {
 		return true
 	}
 	n := now.UnixNano()
-	return l.perAddr.Allow(n, limit.AddrKey(ip), 1) && l.perPrefix.Allow(n, limit.PrefixKey(ip), 1)
+	return l.perAddr.Allow(n, netaddr.Key(ip), 1) && l.perPrefix.Allow(n, netaddr.PrefixKey(ip), 1)
 }
 
 // withinRates reports whether a connection may announce once more; it strips the offers
