@@ -10,6 +10,9 @@ import (
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/shoal-p2p/shoal/internal/tracker/core"
+	"github.com/shoal-p2p/shoal/internal/tracker/wsconn"
 )
 
 func TestAnnounceOfferAnswer(t *testing.T) {
@@ -219,7 +222,7 @@ func TestErrorsKeepTheConnection(t *testing.T) {
 func TestTooManyErrorsCloseTheConnection(t *testing.T) {
 	_, srv := start(t, Config{})
 	c := dial(t, srv)
-	for range maxErrors {
+	for range core.MaxErrors {
 		c.sendRaw("nonsense")
 	}
 	if code := c.closed(); code != websocket.StatusPolicyViolation {
@@ -316,11 +319,7 @@ func TestPeersOutliveTheirAnnounces(t *testing.T) {
 	a, b := dial(t, srv), dial(t, srv)
 	a.announce("hash", "a", nil)
 	now.Add(int64(50 * time.Minute))
-	for i := range tr.shards {
-		tr.shards[i].mu.Lock()
-		tr.shards[i].core.Expire(tr.cfg.Now(), 0, nil)
-		tr.shards[i].mu.Unlock()
-	}
+	tr.core.Expire(1 << 30) // all of them
 	b.announce("hash", "b", nil).counts(t, 0, 2)
 }
 
@@ -356,7 +355,7 @@ func TestClaimedPeerIDProbesItsOwner(t *testing.T) {
 		t.Fatal("taken over at once")
 	}
 	live.nothingElse() // this one shows life
-	now.Add(int64(probeTimeout))
+	now.Add(int64(wsconn.ProbeTimeout))
 	eventually(t, "the dead one lost its place", func() bool { return next.announce("hash", "dead", nil)["failure reason"] == nil })
 	live.nothingElse()
 }
