@@ -79,7 +79,7 @@ func TestTrackerGuide(t *testing.T) {
 	}
 	// Messages that it explains are those of the program.
 	var sources strings.Builder
-	for _, pattern := range []string{"tracker/*.go", "cmd/shoal/tracker*.go"} {
+	for _, pattern := range []string{"tracker/*.go", "internal/tracker/limit/*.go", "cmd/shoal/tracker*.go"} {
 		files, err := filepath.Glob(rig.Path(filepath.FromSlash(pattern)))
 		if err != nil {
 			t.Fatal(err)

@@ -269,7 +269,7 @@ func TestFramesInPieces(t *testing.T) {
 		t.Errorf("after the close: %v", err)
 	}
 	eventually(t, "no connection is left", func() bool { return tr.Stats().Conns == 0 })
-	if n := tr.buffers.used.Load(); n != 0 {
+	if n := tr.Stats().Buffers; n != 0 {
 		t.Errorf("%d bytes of buffers are still lent", n)
 	}
 }
@@ -311,7 +311,7 @@ func TestBreachesOfTheProtocol(t *testing.T) {
 		t.Errorf("deflated though it was not agreed: %v %q", op, m)
 	}
 	eventually(t, "no connection is left", func() bool { return tr.Stats().Conns == 0 })
-	if n := tr.buffers.used.Load(); n != 0 {
+	if n := tr.Stats().Buffers; n != 0 {
 		t.Errorf("%d bytes of buffers are still lent", n)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/httpwire"
+	"github.com/shoal-p2p/shoal/internal/tracker/core"
 )
 
 func raw20(name string) (b [20]byte) {
@@ -114,7 +115,7 @@ func TestHTTPNumwant(t *testing.T) {
 	for i := range 100 {
 		from(t, tr, netip.AddrPortFrom(netip.AddrFrom4([4]byte{1, 1, 1, byte(i)}), 9).String(), "", "/announce"+query("hash", string(rune('a'+i)), 1000, 5, ""))
 	}
-	for want, n := range map[string]int{"": defaultNumWant, "&numwant=7": 7, "&numwant=0": 0, "&numwant=1000": 80, "&numwant=-1": defaultNumWant, "&numwant=x": defaultNumWant} {
+	for want, n := range map[string]int{"": core.DefaultNumWant, "&numwant=7": 7, "&numwant=0": 0, "&numwant=1000": 80, "&numwant=-1": core.DefaultNumWant, "&numwant=x": core.DefaultNumWant} {
 		if r := from(t, tr, "3.3.3.3:9", "", "/announce"+query("hash", "me", 1, 5, want)); len(r.Peers) != n {
 			t.Errorf("%q: %d peers, want %d", want, len(r.Peers), n)
 		}

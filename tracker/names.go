@@ -3,12 +3,27 @@ package tracker
 import (
 	"net/netip"
 
+	"github.com/shoal-p2p/shoal/internal/tracker/core"
 	"github.com/shoal-p2p/shoal/internal/tracker/place"
+	"github.com/shoal-p2p/shoal/internal/tracker/stats"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 )
 
 // Names for those who embed a Tracker, of what Config and Peering carry.
 type (
+	// Door is a way to speak to the tracker.
+	Door = stats.Door
+	// Client is what is known of somebody who connects or announces: the Door, the address,
+	// the web origin of a page and the query of the announce URL.
+	Client = core.Client
+	// Peering makes one tracker of several processes.
+	Peering = core.Peering
+	// Local is what a Peering may ask of its Tracker.
+	Local = core.Local
+	// Counts is the WebRTC and TCP peers of a swarm on one or more nodes.
+	Counts = core.Counts
+	// RemoteSDP is an offer or an answer on its way between nodes.
+	RemoteSDP = core.RemoteSDP
 	// Place says where a peer is, as far as is known: equal values mean near, zero
 	// means unknown. Config.Locate returns it.
 	Place = swarm.Place
@@ -24,6 +39,13 @@ type (
 	// can use. Peering carries them from one tracker to another.
 	TCPPeer = swarm.TCPPeer
 	Family  = swarm.Family
+)
+
+// The doors.
+const (
+	WebSocket = stats.WebSocket
+	HTTP      = stats.HTTP
+	UDP       = stats.UDP
 )
 
 // The localities, for Config.Locality.

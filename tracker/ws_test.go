@@ -3,13 +3,15 @@ package tracker
 import (
 	"errors"
 	"net/http"
-	"net/netip"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/shoal-p2p/shoal/internal/tracker/core"
+	"github.com/shoal-p2p/shoal/internal/tracker/wsconn"
 )
 
 func TestAnnounceOfferAnswer(t *testing.T) {
@@ -219,7 +221,7 @@ func TestErrorsKeepTheConnection(t *testing.T) {
 func TestTooManyErrorsCloseTheConnection(t *testing.T) {
 	_, srv := start(t, Config{})
 	c := dial(t, srv)
-	for range maxErrors {
+	for range core.MaxErrors {
 		c.sendRaw("nonsense")
 	}
 	if code := c.closed(); code != websocket.StatusPolicyViolation {
@@ -316,11 +318,7 @@ func TestPeersOutliveTheirAnnounces(t *testing.T) {
 	a, b := dial(t, srv), dial(t, srv)
 	a.announce("hash", "a", nil)
 	now.Add(int64(50 * time.Minute))
-	for i := range tr.shards {
-		tr.shards[i].mu.Lock()
-		tr.shards[i].core.Expire(tr.cfg.Now(), 0, nil)
-		tr.shards[i].mu.Unlock()
-	}
+	tr.core.Expire(1 << 30) // all of them
 	b.announce("hash", "b", nil).counts(t, 0, 2)
 }
 
@@ -356,7 +354,7 @@ func TestClaimedPeerIDProbesItsOwner(t *testing.T) {
 		t.Fatal("taken over at once")
 	}
 	live.nothingElse() // this one shows life
-	now.Add(int64(probeTimeout))
+	now.Add(int64(wsconn.ProbeTimeout))
 	eventually(t, "the dead one lost its place", func() bool { return next.announce("hash", "dead", nil)["failure reason"] == nil })
 	live.nothingElse()
 }
@@ -429,69 +427,6 @@ func TestAllowAndOrigin(t *testing.T) {
 	if err == nil || resp.StatusCode != http.StatusForbidden {
 		t.Errorf("another origin: %v, %v", err, resp)
 	}
-}
-
-func TestConnectionLimits(t *testing.T) {
-	_, srv := start(t, Config{Limits: Limits{Conns: 3, ConnsPerAddr: 1}, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
-	try := func(from string) (*websocket.Conn, int) {
-		ws, resp, err := websocket.Dial(t.Context(), srv.URL+"/announce", &websocket.DialOptions{HTTPHeader: http.Header{"X-Forwarded-For": {from}}})
-		if err != nil {
-			return nil, resp.StatusCode
-		}
-		t.Cleanup(func() { ws.CloseNow() })
-		return ws, 0
-	}
-	first, status := try("1.2.3.4")
-	if status != 0 {
-		t.Fatal(status)
-	}
-	if _, status := try("1.2.3.4"); status != http.StatusTooManyRequests {
-		t.Errorf("second from one address: %d", status)
-	}
-	if _, status := try("2001::1"); status != 0 {
-		t.Errorf("another address: %d", status)
-	}
-	if _, status := try("2001::2"); status != http.StatusTooManyRequests {
-		t.Errorf("second from one /64: %d", status)
-	}
-	if _, status := try("5.6.7.8"); status != 0 {
-		t.Errorf("third: %d", status)
-	}
-	if _, status := try("5.6.7.9"); status != http.StatusServiceUnavailable {
-		t.Errorf("fourth of three: %d", status)
-	}
-	first.CloseNow()
-	eventually(t, "there is room again", func() bool { _, status := try("1.2.3.4"); return status == 0 })
-}
-
-func TestTooManyPeersOnOneConnection(t *testing.T) {
-	tr, srv := start(t, Config{Limits: Limits{PeersPerConn: 2}})
-	c := dial(t, srv)
-	c.announce("hash", "a", nil)
-	c.announce("hash", "b", nil)
-	if m := c.announce("hash", "c", nil); m["failure reason"] == nil {
-		t.Errorf("%v", m)
-	}
-	c.announce("hash", "a", nil).counts(t, 0, 2)
-	c.announce("hash", "a", msg{"event": "stopped"})
-	c.announce("hash", "c", nil).counts(t, 0, 2)
-	if n := tr.Stats().WebRTCPeers; n != 2 {
-		t.Errorf("%d peers", n)
-	}
-}
-
-func TestSlowReceiverLosesOffersOnly(t *testing.T) {
-	tr, srv := start(t, Config{})
-	slow, fast := dial(t, srv), dial(t, srv)
-	slow.announce("hash", "slow", nil)
-	big := []any{msg{"offer": msg{"type": "offer", "sdp": strings.Repeat("x", 15_000)}, "offer_id": bin20("o")}}
-	for range 2000 { // 30 MB for somebody who does not read
-		fast.announce("hash", "fast", msg{"offers": big})
-		if tr.Stats().Dropped > 0 {
-			return
-		}
-	}
-	t.Error("everything was queued")
 }
 
 func TestCloseEndsConnections(t *testing.T) {

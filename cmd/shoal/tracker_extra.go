@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"net/http"
 	"net/netip"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,6 +14,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/tracker/cluster"
 	"github.com/shoal-p2p/shoal/internal/tracker/place"
 	"github.com/shoal-p2p/shoal/internal/tracker/relay"
+	"github.com/shoal-p2p/shoal/internal/tracker/secret"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 	"github.com/shoal-p2p/shoal/internal/tracker/token"
 	"github.com/shoal-p2p/shoal/tracker"
@@ -43,20 +43,6 @@ func (s *settings) nearness(p *trackerPlan) {
 	p.files.add("places "+strings.Join(paths, ", "), db.Reload, paths...)
 }
 
-// firstLine returns the first line of a file that is neither empty nor a comment.
-func firstLine(path string) (string, error) {
-	text, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("cannot read %s: %w", path, cause(err))
-	}
-	for line := range strings.Lines(string(text)) {
-		if line = strings.TrimSpace(line); line != "" && line[0] != '#' {
-			return line, nil
-		}
-	}
-	return "", fmt.Errorf("%s is empty", path)
-}
-
 func (s *settings) admin(p *trackerPlan) {
 	p.admin = s.text("admin")
 	path := s.text("admin-auth-file")
@@ -73,7 +59,7 @@ func (s *settings) admin(p *trackerPlan) {
 		}
 		return
 	}
-	line, err := firstLine(path)
+	line, err := secret.First(path)
 	if err != nil {
 		s.fail("admin-auth-file", "%w", err)
 		return
@@ -85,22 +71,18 @@ func (s *settings) admin(p *trackerPlan) {
 	p.adminLogin = [2]string{user, password}
 }
 
-// minSecret is the least length of a secret, in bytes: what cannot be guessed.
-const minSecret = 16
-
-// secret returns the secret in a file, nothing if the setting is not set.
+// secret returns the first secret in a file, nothing if the setting is not set.
 func (s *settings) secret(name string) string {
 	path := s.text(name)
 	if path == "" {
 		return ""
 	}
-	secret, err := firstLine(path)
+	list, err := secret.List(path)
 	if err != nil {
 		s.fail(name, "%w", err)
-	} else if len(secret) < minSecret {
-		s.fail(name, "the secret in %s has %d bytes, it needs %d or more", path, len(secret), minSecret)
+		return ""
 	}
-	return secret
+	return list[0]
 }
 
 // useless complains of settings that were given and need another one.

@@ -405,13 +405,13 @@ func (p *trackerPlan) serveAdmin(t *tracker.Tracker, turn *relay.Server, nodes *
 // pages is what the tracker's ports serve beside the tracker.
 func (p *trackerPlan) pages(t *lateTracker, doors []*trackerDoor, turn *relay.Server) http.Handler {
 	mux := http.NewServeMux()
-	welcome := admin.LandingConfig{Tracker: t}
+	landing := admin.LandingConfig{Tracker: t}
 	for _, d := range doors {
-		if d.udp != nil && welcome.UDPPort == 0 {
-			welcome.UDPPort = d.udp[0].LocalAddr().(*net.UDPAddr).Port
+		if d.udp != nil && landing.UDPPort == 0 {
+			landing.UDPPort = d.udp[0].LocalAddr().(*net.UDPAddr).Port
 		}
 	}
-	mux.Handle("/{$}", admin.Landing(welcome))
+	mux.Handle("/{$}", admin.Landing(landing))
 	mux.HandleFunc("GET /health", admin.Health(t))
 	if turn != nil {
 		mux.Handle("/ice.json", p.icePage(turn))

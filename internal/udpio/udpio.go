@@ -9,6 +9,8 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 )
 
 // Size is the most packets in a batch.
@@ -62,7 +64,7 @@ func addrOf(a net.Addr) netip.Addr {
 	if !ok || u == nil {
 		return netip.Addr{}
 	}
-	ip := u.AddrPort().Addr().Unmap().WithZone("")
+	ip := netaddr.Of(u).Addr()
 	if ip.IsUnspecified() {
 		return netip.Addr{}
 	}
@@ -90,7 +92,7 @@ func (s *single) Read() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	s.from = netip.AddrPortFrom(s.from.Addr().Unmap(), s.from.Port())
+	s.from = netaddr.Unmap(s.from)
 	return 1, nil
 }
 

@@ -46,6 +46,39 @@ var arrows = []struct {
 		"a tracker is a product of its own: it introduces peers and is none",
 	},
 	{
+		[]string{
+			"internal/tracker/wsconn", "internal/tracker/core", "internal/tracker/front", "internal/tracker/udp", "internal/tracker/limit",
+			"internal/tracker/stats", "internal/tracker/swarm", "internal/tracker/httphead", "internal/tracker/wsframe",
+		},
+		[]string{"tracker"},
+		"the tracker is made of these rooms",
+	},
+	{
+		[]string{"internal/tracker/front", "internal/tracker/udp"},
+		[]string{"internal/tracker/front", "internal/tracker/udp"},
+		"doors meet in the core alone",
+	},
+	{
+		[]string{"internal/tracker/core"},
+		[]string{"internal/tracker/front", "internal/tracker/udp", "internal/tracker/httphead"},
+		"the core does not know by which door somebody comes in",
+	},
+	{
+		[]string{"internal/tracker/wsconn"},
+		[]string{"internal/tracker/core", "internal/tracker/front", "internal/tracker/udp", "internal/tracker/swarm", "internal/signal"},
+		"a connection carries messages; what they say is the core's business",
+	},
+	{
+		[]string{"internal/tracker/limit", "internal/tracker/stats"},
+		[]string{"internal/tracker/wsconn", "internal/tracker/core", "internal/tracker/front", "internal/tracker/udp"},
+		"limits and counts are below all that is limited and counted",
+	},
+	{
+		[]string{"internal/netaddr"},
+		[]string{".", "metainfo", "magnet", "storage/...", "tracker/...", "internal/..."},
+		"everybody may name an address",
+	},
+	{
 		[]string{"storage/...", "internal/driver/...", "internal/transport/...", "internal/discovery/..."},
 		[]string{".", "cmd/...", "internal/node/..."},
 		"arrows point down: the root package is built of these",

@@ -15,7 +15,7 @@ import (
 var pure = []string{
 	"metainfo", "magnet", "internal/bencode", "internal/wire", "internal/signal",
 	"internal/engine/swarm", "internal/engine/torrent", "internal/engine/bits", "internal/engine/choker", "internal/engine/picker", "internal/engine/rate", "internal/engine/verify", "internal/limit", "internal/engine/webseed",
-	"internal/discovery/dht",
+	"internal/discovery/dht", "internal/netaddr",
 	"internal/discovery/trackerclient/schedule", "internal/discovery/trackerclient/offers", "internal/discovery/trackerclient/httpwire",
 	"internal/discovery/trackerclient/udpwire", "internal/discovery/trackerclient/compact",
 	"internal/tracker/swarm", "internal/tracker/swarm/localsim", "internal/tracker/wsframe", "internal/tracker/httphead", "internal/tracker/cluster/mesh",

@@ -29,10 +29,6 @@ func believable(ap netip.AddrPort, from netip.Addr) bool {
 	return usable(ap) && (!isLocal(ap.Addr()) || isLocal(from))
 }
 
-func unmap(ap netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
-}
-
 // family indexes the two distinct DHTs of BEP 32.
 type family uint8
 

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 )
 
 const (
@@ -94,7 +96,7 @@ func (m *Machine) refresh(now time.Time, s *side, bucket int) {
 func (m *Machine) bootstrap(now time.Time, addrs []netip.AddrPort) {
 	m.settled = true
 	for _, ap := range addrs {
-		ap = unmap(ap)
+		ap = netaddr.Unmap(ap)
 		if s := m.fams[familyOf(ap.Addr())]; s != nil && usable(ap) && s.hint(ap, true) && s.table.len() == 0 {
 			s.selfNext = now
 			m.nextCare = now

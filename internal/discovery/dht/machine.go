@@ -5,6 +5,8 @@ import (
 	"math/rand/v2"
 	"net/netip"
 	"time"
+
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 )
 
 // Config configures a [Machine]. Only Rand is required.
@@ -220,11 +222,11 @@ func (m *Machine) Step(now time.Time, ev Event) *Output {
 	m.buf = m.buf[:0]
 	switch ev := ev.(type) {
 	case PacketIn:
-		m.receive(now, unmap(ev.From), ev.Data)
+		m.receive(now, netaddr.Unmap(ev.From), ev.Data)
 	case Bootstrap:
 		m.bootstrap(now, ev.Addrs)
 	case AddNode:
-		m.addNode(now, unmap(ev.Addr))
+		m.addNode(now, netaddr.Unmap(ev.Addr))
 	case GetPeers:
 		m.enqueue(&job{key: ev.Key, hash: ev.InfoHash, at: now})
 	case Cancel:

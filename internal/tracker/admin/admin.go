@@ -26,6 +26,7 @@
 //	seeders              of either kind
 //	connections          open WebSocket connections
 //	totals               counters since the start, by the names below
+//	reasons              what of it was limited, dropped or refused, by the names of limit.Reason
 //	per_second           their rates over the last minute
 //	success_rate         answers for each offer relayed in the last minute, 0 to 1; null without offers
 //	success_rate_total   the same since the start

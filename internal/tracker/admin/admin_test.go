@@ -17,6 +17,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/tracker"
 )
 
@@ -45,6 +46,7 @@ func busy() *fake {
 		Swarms: 7, WebRTCPeers: 9, TCPPeers: 4, Seeders: 3, Conns: 8,
 		Announces: [3]uint64{100, 20, 3}, Scrapes: [3]uint64{1, 2, 3}, Refused: [3]uint64{4, 5, 6},
 		Offers: 200, Answers: 150, Unplaced: 11, Dropped: 12, Limited: 13, Accepted: 14, Malformed: 15,
+		Reasons:    [limit.NumReasons]uint64{limit.NoRoute: 12, limit.Buffers: 13, limit.ClientDenied: 4},
 		MessagesIn: 1000, MessagesOut: 1100, BytesIn: 5000, BytesOut: 6000,
 		Countries: map[string]int{"DE": 5, "NZ": 2, "<b>": 1},
 	}}
@@ -373,7 +375,8 @@ func TestMetrics(t *testing.T) {
 		`shoal_tracker_announces_total{door="ws"} 100`, `shoal_tracker_announces_total{door="http"} 20`, `shoal_tracker_announces_total{door="udp"} 3`,
 		`shoal_tracker_scrapes_total{door="udp"} 3`, `shoal_tracker_refused_total{door="http"} 5`,
 		`shoal_tracker_offers_total 200`, `shoal_tracker_answers_total 150`, `shoal_tracker_offers_unplaced_total 11`,
-		`shoal_tracker_dropped_total 12`, `shoal_tracker_limited_total 13`, `shoal_tracker_malformed_total 15`,
+		`shoal_tracker_dropped_total{reason="no_route"} 12`, `shoal_tracker_limited_total{reason="buffers"} 13`,
+		`shoal_tracker_limited_total{reason="connections"} 0`, `shoal_tracker_refused_reasons_total{reason="client_denied"} 4`, `shoal_tracker_malformed_total 15`,
 		`shoal_tracker_connections_accepted_total 14`, `shoal_tracker_messages_total{direction="out"} 1100`, `shoal_tracker_bytes_total{direction="in"} 5000`,
 		`shoal_tracker_country_connections{country="DE"} 5`, `shoal_tracker_country_connections{country="unknown"} 1`,
 		`shoal_tracker_build_info{version="1.2.3"} 1`,

@@ -45,7 +45,7 @@ type counter struct {
 	name string // in JSON
 	of   func(s *tracker.Stats) uint64
 
-	metric, help, label, value string // for Prometheus
+	metric, help, label, value string // for Prometheus; "" where it has the reasons instead
 }
 
 var counters = buildCounters()
@@ -73,9 +73,9 @@ func buildCounters() []counter {
 		counter{"unplaced", func(s *tracker.Stats) uint64 { return s.Unplaced },
 			"offers_unplaced_total", "WebRTC offers for which no peer was found.", "", ""},
 		counter{"dropped", func(s *tracker.Stats) uint64 { return s.Dropped },
-			"dropped_total", "Answers and relays thrown away: unknown peer, slow receiver.", "", ""},
+			"", "", "", ""},
 		counter{"limited", func(s *tracker.Stats) uint64 { return s.Limited },
-			"limited_total", "Connections and announces above a limit.", "", ""},
+			"", "", "", ""},
 		counter{"malformed", func(s *tracker.Stats) uint64 { return s.Malformed },
 			"malformed_total", "Messages and packets that could not be read.", "", ""},
 		counter{"accepted", func(s *tracker.Stats) uint64 { return s.Accepted },

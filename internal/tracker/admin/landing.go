@@ -45,8 +45,8 @@ var (
 	landingHTML = template.Must(template.New("landing").Parse(landingPage.html))
 )
 
-// A welcome is what the page is filled with.
-type welcome struct {
+// A landingData is what the page is filled with.
+type landingData struct {
 	WebSocket, HTTP, UDP string // announce URLs; UDP may be ""
 	Counted              bool
 	Swarms, Peers        string
@@ -68,7 +68,7 @@ func (l *landing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, err.Error(), http.StatusBadRequest)
 		return
 	}
-	v := l.welcome(name, r)
+	v := l.data(name, r)
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		io.WriteString(w, "This is a BitTorrent and WebTorrent tracker. Give your client one of its addresses:\n")
@@ -88,14 +88,14 @@ func (l *landing) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Write(page.Bytes())
 }
 
-// welcome names the addresses by which the visitor has come.
-func (l *landing) welcome(name string, r *http.Request) welcome {
+// data names the addresses by which the visitor has come.
+func (l *landing) data(name string, r *http.Request) landingData {
 	ws, web := "ws", "http"
 	// Whoever lies here only changes a page of his own: it is not cached.
 	if r.TLS != nil || r.Header.Get("X-Forwarded-Proto") == "https" {
 		ws, web = "wss", "https"
 	}
-	v := welcome{WebSocket: ws + "://" + r.Host + "/announce", HTTP: web + "://" + r.Host + "/announce"}
+	v := landingData{WebSocket: ws + "://" + r.Host + "/announce", HTTP: web + "://" + r.Host + "/announce"}
 	if l.cfg.UDPPort > 0 {
 		v.UDP = "udp://" + net.JoinHostPort(name, strconv.Itoa(l.cfg.UDPPort)) + "/announce"
 	}

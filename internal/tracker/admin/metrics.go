@@ -6,6 +6,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 )
 
 // metrics is /metrics: the tracker's counts, the Go runtime's and the process's.
@@ -27,7 +29,8 @@ func (h *Handler) metrics() (http.Handler, error) {
 type collector struct {
 	cfg      *Config
 	all      []*prometheus.Desc
-	counters []*prometheus.Desc // as in counters
+	counters []*prometheus.Desc  // as in counters
+	reasons  [3]*prometheus.Desc // by limit.Kind
 
 	swarms, peers, seeders, conns, draining, countries, build *prometheus.Desc
 
@@ -51,10 +54,18 @@ func newCollector(cfg *Config) *collector {
 	c.draining = desc("draining", "1 once the tracker is shutting down.")
 	c.countries = desc("country_connections", "Open WebSocket connections by ISO 3166-1 code.", "country")
 	c.build = desc("build_info", "1, with the program's version.", "version")
+	c.reasons = [...]*prometheus.Desc{
+		limit.Limited: desc("limited_total", "Connections, messages and announces above a limit.", "reason"),
+		limit.Dropped: desc("dropped_total", "Offers and answers thrown away on their way to a peer.", "reason"),
+		limit.Refused: desc("refused_reasons_total", "Requests that were refused for what they are.", "reason"),
+	}
 	for _, k := range counters {
-		if k.label == "" {
+		switch {
+		case k.metric == "":
+			c.counters = append(c.counters, nil)
+		case k.label == "":
 			c.counters = append(c.counters, desc(k.metric, k.help))
-		} else {
+		default:
 			c.counters = append(c.counters, desc(k.metric, k.help, k.label))
 		}
 	}
@@ -105,10 +116,17 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		set(c.countries, float64(n), code)
 	}
 	for i, k := range counters {
-		if k.label == "" {
+		switch {
+		case k.metric == "":
+		case k.label == "":
 			count(c.counters[i], k.of(&st))
-		} else {
+		default:
 			count(c.counters[i], k.of(&st), k.value)
+		}
+	}
+	for r, n := range st.Reasons {
+		if r := limit.Reason(r); r != limit.None {
+			count(c.reasons[r.Kind()], n, r.String())
 		}
 	}
 	if c.cfg.Cluster != nil {

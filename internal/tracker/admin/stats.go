@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/tracker"
 )
 
@@ -24,6 +25,7 @@ type statsJSON struct {
 	Connections  int                `json:"connections"`
 	Totals       map[string]uint64  `json:"totals"`
 	PerSecond    map[string]float64 `json:"per_second"`
+	Reasons      map[string]uint64  `json:"reasons"`
 	Success      *float64           `json:"success_rate"`
 	SuccessTotal *float64           `json:"success_rate_total"`
 	CPU          float64            `json:"cpu_cores"`
@@ -46,9 +48,15 @@ func (h *Handler) stats() statsJSON {
 		Swarms: s.Swarms, Peers: s.WebRTCPeers + s.TCPPeers, WebRTCPeers: s.WebRTCPeers, TCPPeers: s.TCPPeers,
 		Seeders: s.Seeders, Connections: s.Conns,
 		Totals: make(map[string]uint64, len(counters)), PerSecond: make(map[string]float64, len(counters)),
+		Reasons: make(map[string]uint64),
 		Success: success(&before, &now), SuccessTotal: success(&sample{}, &now),
 		CPU: cores(&before, &now), Memory: now.memory, Goroutines: runtime.NumGoroutine(),
 		Countries: countries(s),
+	}
+	for r, n := range s.Reasons {
+		if n > 0 {
+			out.Reasons[limit.Reason(r).String()] = n
+		}
 	}
 	for _, c := range counters {
 		out.Totals[c.name] = c.of(s)

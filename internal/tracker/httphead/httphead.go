@@ -20,23 +20,22 @@ var ErrMalformed = errors.New("malformed request head")
 // A Head is what a request says before its body. The slices alias the parsed bytes; those
 // that the request does not have are empty.
 type Head struct {
-	Method []byte
-	Target []byte // path and query, as sent
+	IsGet  bool   // the method is GET
 	Path   []byte // up to "?"
 	Query  []byte // after it
 	HTTP10 bool   // the version is 1.0: no keep-alive unless asked for
 
-	Host       []byte
 	Origin     []byte
 	Upgrade    []byte
 	Connection []byte
-	Accept     []byte
 	Key        []byte // Sec-WebSocket-Key
 	Version    []byte // Sec-WebSocket-Version
 	Extensions []byte // Sec-WebSocket-Extensions, the first of them
 	Forwarded  []byte // X-Forwarded-For
 	HasBody    bool   // Content-Length other than 0, or Transfer-Encoding
-	Twice      bool   // one of these came twice: not for somebody who reads no lists
+	Twice      bool   // Host or one of these came twice: not for somebody who reads no lists
+
+	hasHost bool
 }
 
 // Parse reads the head at the beginning of b and returns its length; 0 and no error mean that
@@ -84,7 +83,7 @@ func (h *Head) requestLine(line []byte) error {
 	default:
 		return ErrMalformed
 	}
-	h.Method, h.Target = method, target
+	h.IsGet = string(method) == "GET"
 	h.Path, h.Query, _ = bytes.Cut(target, []byte("?"))
 	return nil
 }
@@ -103,11 +102,12 @@ func (h *Head) header(line []byte) error {
 	var to *[]byte
 	switch len(name) {
 	case 4:
-		to = match(name, "host", &h.Host)
-	case 6:
-		if to = match(name, "origin", &h.Origin); to == nil {
-			to = match(name, "accept", &h.Accept)
+		if Fold(name, "host") {
+			h.Twice = h.Twice || h.hasHost
+			h.hasHost = true
 		}
+	case 6:
+		to = match(name, "origin", &h.Origin)
 	case 7:
 		to = match(name, "upgrade", &h.Upgrade)
 	case 10:

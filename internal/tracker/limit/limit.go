@@ -8,7 +8,6 @@ import (
 	"math"
 	"math/bits"
 	"math/rand/v2"
-	"net/netip"
 	"sync"
 )
 
@@ -151,31 +150,4 @@ func (t *Table) Allow(now int64, key uint64, n int) bool {
 	ok := oldest.bucket.Allow(t.pace, now, n)
 	l.Unlock()
 	return ok
-}
-
-// v4 marks keys of IPv4 addresses; as an IPv6 prefix it lies in 0000::/8, from where
-// nobody sends.
-const v4 = 1 << 32
-
-// AddrKey returns the key of a client's address: one IPv4 address or one IPv6 /64. Keys
-// of addresses and of prefixes belong into different Tables.
-func AddrKey(a netip.Addr) uint64 {
-	switch a = a.Unmap(); {
-	case a.Is4():
-		b := a.As4()
-		return v4 | uint64(b[0])<<24 | uint64(b[1])<<16 | uint64(b[2])<<8 | uint64(b[3])
-	case a.Is6():
-		b := a.As16()
-		return uint64(b[0])<<56 | uint64(b[1])<<48 | uint64(b[2])<<40 | uint64(b[3])<<32 |
-			uint64(b[4])<<24 | uint64(b[5])<<16 | uint64(b[6])<<8 | uint64(b[7])
-	}
-	return 0
-}
-
-// PrefixKey returns the key of the network around an address: its IPv4 /24 or IPv6 /48.
-func PrefixKey(a netip.Addr) uint64 {
-	if a.Unmap().Is4() {
-		return AddrKey(a) &^ 0xff
-	}
-	return AddrKey(a) &^ 0xffff
 }

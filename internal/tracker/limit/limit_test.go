@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"pgregory.net/rapid"
+
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 )
 
 const second = int64(time.Second)
@@ -210,43 +212,14 @@ func TestManyGoroutines(t *testing.T) {
 	}
 }
 
-func TestKeys(t *testing.T) {
-	addr := func(s string) uint64 { return AddrKey(netip.MustParseAddr(s)) }
-	prefix := func(s string) uint64 { return PrefixKey(netip.MustParseAddr(s)) }
-	same := func(a, b uint64, what string) {
-		t.Helper()
-		if a != b {
-			t.Errorf("%s: %x and %x differ", what, a, b)
-		}
-	}
-	differ := func(a, b uint64, what string) {
-		t.Helper()
-		if a == b {
-			t.Errorf("%s: both are %x", what, a)
-		}
-	}
-	same(addr("192.0.2.1"), addr("::ffff:192.0.2.1"), "an IPv4-mapped address")
-	differ(addr("192.0.2.1"), addr("192.0.2.2"), "two IPv4 addresses")
-	same(addr("2001:db8:1:2::1"), addr("2001:db8:1:2:ffff::9"), "one /64")
-	same(addr("fe80::1%eth0"), addr("fe80::1"), "a zone")
-	differ(addr("2001:db8:1:2::1"), addr("2001:db8:1:3::1"), "two /64")
-	same(prefix("192.0.2.1"), prefix("192.0.2.254"), "one /24")
-	differ(prefix("192.0.2.1"), prefix("192.0.3.1"), "two /24")
-	same(prefix("2001:db8:1:2::1"), prefix("2001:db8:1:3::1"), "one /48")
-	differ(prefix("2001:db8:1::1"), prefix("2001:db8:2::1"), "two /48")
-	differ(addr("0.0.0.0"), addr("::"), "the unspecified ones")
-	same(AddrKey(netip.Addr{}), 0, "no address")
-	same(PrefixKey(netip.Addr{}), 0, "no address")
-}
-
 func TestAllowDoesNotAllocate(t *testing.T) {
 	tab := New(Rate{PerSecond: 1, Burst: 1}, 1<<12)
 	a := netip.MustParseAddr("2001:db8::1")
 	key := uint64(0)
 	if n := testing.AllocsPerRun(1000, func() {
 		key++
-		tab.Allow(start, AddrKey(a)^key, 1)
-		tab.Allow(start, PrefixKey(a), 1)
+		tab.Allow(start, netaddr.Key(a)^key, 1)
+		tab.Allow(start, netaddr.PrefixKey(a), 1)
 	}); n != 0 {
 		t.Errorf("%v allocations", n)
 	}

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/shoal-p2p/shoal/internal/tracker/limit"
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 )
 
 // What pion sees of the network goes through here: it ends a socket's service at the first
@@ -28,7 +28,7 @@ func (s *Server) admit(client clientKey) bool {
 	if s.session(client) != nil {
 		return true
 	}
-	if s.unproven.Allow(s.cfg.Now().UnixNano(), limit.AddrKey(client.addr.Addr()), 1) {
+	if s.unproven.Allow(s.cfg.Now().UnixNano(), netaddr.Key(client.addr.Addr()), 1) {
 		return true
 	}
 	s.limited.Add(1)
@@ -52,7 +52,7 @@ func (g *guardedUDP) ReadFrom(b []byte) (int, net.Addr, error) {
 			time.Sleep(time.Millisecond) // some systems report an earlier packet's fate here
 			continue
 		}
-		if from = unmap(from); g.s.admit(clientKey{false, from}) {
+		if from = netaddr.Unmap(from); g.s.admit(clientKey{false, from}) {
 			return n, net.UDPAddrFromAddrPort(from), nil
 		}
 	}
@@ -87,7 +87,7 @@ func (l *guardedListener) Accept() (net.Conn, error) {
 
 // connect counts a connection, if there may be another one.
 func (s *Server) connect(c *guardedConn) bool {
-	addr := limit.AddrKey(c.client.addr.Addr())
+	addr := netaddr.Key(c.client.addr.Addr())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed || len(s.conns) >= s.cfg.MaxSessions || s.connsOf[addr] >= s.cfg.MaxSessionsPerAddr {
@@ -99,7 +99,7 @@ func (s *Server) connect(c *guardedConn) bool {
 }
 
 func (s *Server) disconnect(c *guardedConn) {
-	addr := limit.AddrKey(c.client.addr.Addr())
+	addr := netaddr.Key(c.client.addr.Addr())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.conns, c)

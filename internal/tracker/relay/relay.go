@@ -28,6 +28,7 @@ import (
 	"github.com/pion/logging"
 	"github.com/pion/turn/v5"
 
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 )
 
@@ -118,9 +119,9 @@ type Server struct {
 	closed   bool
 	sessions map[clientKey]*session
 	ports    map[portKey]*session
-	perAddr  map[uint64]int // sessions by limit.AddrKey
+	perAddr  map[uint64]int // sessions by netaddr.Key
 	conns    map[*guardedConn]struct{}
-	connsOf  map[uint64]int // TCP connections by limit.AddrKey
+	connsOf  map[uint64]int // TCP connections by netaddr.Key
 
 	opened, refused, unauthorized, denied, limited, dropped atomic.Uint64
 	bytesToPeers, bytesToClients                            atomic.Uint64
@@ -217,7 +218,7 @@ func (s *Server) listen() (pc *net.UDPConn, lns []net.Listener, err error) {
 		if pc, err = net.ListenUDP("udp", addr); err != nil {
 			return nil, nil, fmt.Errorf("relay: cannot listen on %s: %w", s.cfg.Listen, err)
 		}
-		s.addr = unmap(pc.LocalAddr().(*net.UDPAddr).AddrPort())
+		s.addr = netaddr.Unmap(pc.LocalAddr().(*net.UDPAddr).AddrPort())
 		tcp := &net.TCPAddr{IP: addr.IP, Port: int(s.addr.Port()), Zone: addr.Zone}
 		if l, err = net.ListenTCP("tcp", tcp); err == nil || addr.Port != 0 {
 			break
@@ -237,7 +238,7 @@ func (s *Server) listen() (pc *net.UDPConn, lns []net.Listener, err error) {
 			l.Close()
 			return nil, nil, fmt.Errorf("relay: cannot listen on %s: %w", s.cfg.ListenTLS, err)
 		}
-		s.tls = unmap(t.Addr().(*net.TCPAddr).AddrPort())
+		s.tls = netaddr.Unmap(t.Addr().(*net.TCPAddr).AddrPort())
 		lns = append(lns, tls.NewListener(t, s.cfg.TLS))
 	}
 	// A smaller buffer only means that bursts are lost earlier.
@@ -301,7 +302,7 @@ func outgoing() (ips []netip.Addr) {
 	for _, to := range []string{"192.0.2.1:9", "[2001:db8::1]:9"} {
 		// Connecting a UDP socket sends nothing, but chooses an address.
 		if c, err := net.Dial("udp", to); err == nil {
-			ips = append(ips, c.LocalAddr().(*net.UDPAddr).AddrPort().Addr().Unmap().WithZone(""))
+			ips = append(ips, netaddr.Of(c.LocalAddr()).Addr())
 			c.Close()
 		}
 	}
@@ -358,10 +359,6 @@ func (s *Server) Stats() Stats {
 		Denied: s.denied.Load(), Limited: s.limited.Load(), Dropped: s.dropped.Load(),
 		BytesToPeers: s.bytesToPeers.Load(), BytesToClients: s.bytesToClients.Load(),
 	}
-}
-
-func unmap(a netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
 // family is 0 for IPv4 and 1 for IPv6.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/pion/turn/v5"
 
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 )
 
@@ -30,9 +31,9 @@ type clientKey struct {
 func keyOf(a net.Addr) (clientKey, bool) {
 	switch a := a.(type) {
 	case *net.UDPAddr:
-		return clientKey{false, unmap(a.AddrPort())}, true
+		return clientKey{false, netaddr.Unmap(a.AddrPort())}, true
 	case *net.TCPAddr:
-		return clientKey{true, unmap(a.AddrPort())}, true
+		return clientKey{true, netaddr.Unmap(a.AddrPort())}, true
 	}
 	return clientKey{}, false
 }
@@ -150,7 +151,7 @@ func (s *Server) open(client clientKey, network string) (*session, error) {
 	if !s.public[fam].IsValid() {
 		return nil, errNoFamily
 	}
-	addr := limit.AddrKey(client.addr.Addr())
+	addr := netaddr.Key(client.addr.Addr())
 	s.mu.Lock()
 	if s.closed || s.sessions[client] != nil || len(s.sessions) >= s.cfg.MaxSessions || s.perAddr[addr] >= s.cfg.MaxSessionsPerAddr {
 		s.mu.Unlock()
@@ -207,7 +208,7 @@ func (ses *session) bind(network string, fam int) error {
 
 // forget ends the accounting of a session.
 func (s *Server) forget(ses *session) {
-	addr := limit.AddrKey(ses.client.addr.Addr())
+	addr := netaddr.Key(ses.client.addr.Addr())
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	delete(s.sessions, ses.client)
@@ -250,7 +251,7 @@ func (ses *session) WriteTo(b []byte, addr net.Addr) (int, error) {
 	if !ok {
 		return len(b), nil
 	}
-	to := unmap(u.AddrPort())
+	to := netaddr.Unmap(u.AddrPort())
 	if s.isOwn(to.Addr()) {
 		switch fam := family(to.Addr()); {
 		case to.Addr() == s.public[fam] && s.relayed(fam, to.Port()):
@@ -296,7 +297,7 @@ func (ses *session) ReadFrom(b []byte) (int, net.Addr, error) {
 			time.Sleep(time.Millisecond)
 			continue
 		}
-		from = unmap(from)
+		from = netaddr.Unmap(from)
 		if ip := from.Addr().WithZone(""); s.isOwn(ip) {
 			fam := family(ip)
 			if s.relayed(fam, from.Port()) {

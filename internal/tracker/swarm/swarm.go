@@ -15,7 +15,6 @@ package swarm
 import (
 	"errors"
 	"math/rand/v2"
-	"net/netip"
 	"time"
 )
 
@@ -366,8 +365,3 @@ func isSeeder(was bool, ev Event, left int64) bool {
 
 // slot is the loadSlot of now.
 func (c *Core[C]) slot(now time.Time) uint32 { return c.stamp(now) / uint32(loadSlot/time.Second) }
-
-// An AddrPort without zone, as TCP peers are listed.
-func normal(a netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(a.Addr().Unmap().WithZone(""), a.Port())
-}

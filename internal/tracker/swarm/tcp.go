@@ -3,6 +3,8 @@ package swarm
 import (
 	"net/netip"
 	"time"
+
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 )
 
 // tcpTables are the TCP peers of a swarm, by address and port. row.time is in seconds
@@ -58,7 +60,7 @@ type TCPPeer struct {
 // AnnounceTCP adds, updates or, for Stopped, removes a peer, and appends up to Want
 // other peers of its swarm to dst. ErrFull.
 func (c *Core[C]) AnnounceTCP(now time.Time, a TCPAnnounce, dst []TCPPeer) (Counts, []TCPPeer, error) {
-	a.Addr = normal(a.Addr)
+	a.Addr = netaddr.PlainPort(a.Addr)
 	is4 := a.Addr.Addr().Is4()
 	if a.Event == Stopped {
 		var n Counts

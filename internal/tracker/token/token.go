@@ -17,22 +17,20 @@
 package token
 
 import (
-	"bytes"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
-	"fmt"
 	"hash"
-	"io/fs"
 	"net/netip"
-	"os"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/shoal-p2p/shoal/internal/tracker/secret"
 )
 
 // Claims are what a token says.
@@ -87,8 +85,6 @@ func FromQuery(query string) string {
 }
 
 const (
-	// minSecret is the least length of a secret, in bytes: what cannot be guessed.
-	minSecret = 16
 	// maxToken bounds a token, in bytes. All claims together make 200.
 	maxToken = 512
 	macText  = (sha256.Size*8 + 5) / 6 // length in base64
@@ -121,8 +117,7 @@ func (k *key) appendMAC(dst []byte, text string) []byte {
 	return dst
 }
 
-// LoadKeys reads secrets from a file: one a line, of 16 bytes or more, taken as it is
-// written. Lines that begin with # and empty ones are skipped, space at either end is cut. The first
+// LoadKeys reads secrets from a file as package secret describes it. The first
 // secret signs, all of them verify: to change the secret, put the new one first, and remove the
 // old one when its tokens have expired.
 func LoadKeys(path string) (*Keys, error) {
@@ -135,41 +130,16 @@ func LoadKeys(path string) (*Keys, error) {
 
 // Reload reads the file again. If that fails, the secrets stay as they were.
 func (k *Keys) Reload() error {
-	text, err := os.ReadFile(k.path)
+	secrets, err := secret.List(k.path)
 	if err != nil {
-		var p *fs.PathError
-		if errors.As(err, &p) {
-			err = p.Err
-		}
-		return fmt.Errorf("cannot read the token secrets in %s: %w", k.path, err)
+		return err
 	}
-	keys, err := parseKeys(text)
-	if err != nil {
-		return fmt.Errorf("%s%w", k.path, err)
+	keys := make([]*key, len(secrets))
+	for i, text := range secrets {
+		keys[i] = newKey([]byte(text))
 	}
 	k.keys.Store(&keys)
 	return nil
-}
-
-// parseKeys reads a file of secrets. Its errors begin with ":" and never hold a secret.
-func parseKeys(text []byte) ([]*key, error) {
-	var keys []*key
-	n := 0
-	for line := range bytes.Lines(text) {
-		n++
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 || line[0] == '#' {
-			continue
-		}
-		if len(line) < minSecret {
-			return nil, fmt.Errorf(":%d: the secret has %d bytes, it needs %d or more", n, len(line), minSecret)
-		}
-		keys = append(keys, newKey(bytes.Clone(line)))
-	}
-	if len(keys) == 0 {
-		return nil, fmt.Errorf(": there is no secret in it; write one of %d bytes or more", minSecret)
-	}
-	return keys, nil
 }
 
 // Sign returns a token, signed with the first secret.

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 	"github.com/shoal-p2p/shoal/internal/transport"
 )
 
@@ -45,7 +46,7 @@ func Dial(ctx context.Context, addr netip.AddrPort) (*Conn, error) {
 		Timeout:   DefaultDialTimeout,
 		KeepAlive: -1, // the peer protocol has its own
 	}
-	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port())
+	addr = netaddr.Unmap(addr)
 	c, err := d.DialContext(ctx, "tcp", addr.String())
 	if err != nil {
 		return nil, err

@@ -8,6 +8,8 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 )
 
 // DefaultMaxHalfOpen is the number of accepted connections that may be without a
@@ -87,7 +89,7 @@ func (l *Listener) Accept() (*Conn, error) {
 
 func (l *Listener) admit(tc *net.TCPConn) *Conn {
 	remote := tc.RemoteAddr().(*net.TCPAddr).AddrPort()
-	remote = netip.AddrPortFrom(remote.Addr().Unmap(), remote.Port())
+	remote = netaddr.Unmap(remote)
 
 	c := newConn(tc, remote, nil)
 	l.mu.Lock()
@@ -110,8 +112,7 @@ func (l *Listener) admit(tc *net.TCPConn) *Conn {
 
 // Addr is the address that the listener has, with its real port.
 func (l *Listener) Addr() netip.AddrPort {
-	a := l.tcp.Addr().(*net.TCPAddr).AddrPort()
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
+	return netaddr.Unmap(l.tcp.Addr().(*net.TCPAddr).AddrPort())
 }
 
 // HalfOpen is the number of connections that count as half-open now.

@@ -14,6 +14,8 @@ import (
 
 	"github.com/pion/ice/v4"
 	"github.com/pion/stun/v4"
+
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 )
 
 // A mux shares one socket between the ICE agents of many connections. It stands
@@ -77,10 +79,6 @@ func newMux(sock *socket) *mux {
 	return m
 }
 
-func canonical(a netip.AddrPort) netip.AddrPort {
-	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
-}
-
 func (m *mux) reader() {
 	defer close(m.done)
 	for {
@@ -97,7 +95,7 @@ func (m *mux) reader() {
 // dispatchAll hands on packets that arrived together: at once, past the agent, if all
 // are data for a connection that takes them.
 func (m *mux) dispatchAll(p packet) {
-	from := canonical(p.from)
+	from := netaddr.Unmap(p.from)
 	if p.allData() {
 		m.mu.Lock()
 		var receive func([]byte, int)
@@ -417,7 +415,7 @@ func (h *muxHandle) WriteToAddrPort(b []byte, addr netip.AddrPort) (int, error) 
 		return 0, io.ErrClosedPipe
 	default:
 	}
-	h.note(b, canonical(addr))
+	h.note(b, netaddr.Unmap(addr))
 	return h.m.sock.WriteToAddrPort(b, addr)
 }
 

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/pion/stun/v4"
+
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 )
 
 // GetConnForURL implements ice.UniversalUDPMux: what comes to the address that a
@@ -36,7 +38,7 @@ func (m *mux) GetXORMappedAddrContext(ctx context.Context, server net.Addr, limi
 	if !ok {
 		return nil, errNoMapping
 	}
-	to := canonical(u.AddrPort())
+	to := netaddr.Unmap(u.AddrPort())
 	m.mu.Lock()
 	known, ok := m.seen[to]
 	m.mu.Unlock()

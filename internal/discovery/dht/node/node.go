@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/discovery/dht"
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 )
 
 // ErrClosed is returned by what is called after Close.
@@ -103,7 +104,7 @@ func (n *Node) Addr() netip.AddrPort {
 	for _, c := range n.conns {
 		if c != nil {
 			ap := c.LocalAddr().(*net.UDPAddr).AddrPort()
-			return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port())
+			return netaddr.Unmap(ap)
 		}
 	}
 	return netip.AddrPort{}

@@ -1,0 +1,122 @@
+package core
+
+import (
+	"slices"
+
+	"github.com/shoal-p2p/shoal/internal/signal"
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
+	"github.com/shoal-p2p/shoal/internal/tracker/stats"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
+	"github.com/shoal-p2p/shoal/internal/tracker/wsconn"
+)
+
+func (s *Session) announce(b *wsconn.Batch, a *signal.Announce) limit.Reason {
+	t, w := s.core, workOf(b)
+	fail := func(r limit.Reason, text string) limit.Reason {
+		s.refused(b, r)
+		return s.reply(b, &signal.Reply{Action: signal.ActionAnnounce, InfoHash: a.InfoHash, FailureReason: text})
+	}
+	if r := s.withinRates(b, a); r != limit.None {
+		return s.bad(fail(r, r.Error()))
+	}
+	if err := t.admit(s.client, a.InfoHash); err != nil {
+		return fail(limit.AnnounceDenied, err.Error())
+	}
+	if len(a.Key) > 0 && s.key.Load() == nil {
+		key := string(a.Key)
+		s.key.Store(&key)
+	}
+	// Without an id an answer could not find its offer, and libtorrent closes on it.
+	offers := slices.DeleteFunc(a.Offers, func(o signal.Offer) bool { return !o.HasID })
+	want := len(offers)
+	if a.NumWant >= 0 {
+		want = min(want, a.NumWant)
+	}
+	remote := t.remoteShare(b, a.InfoHash, want)
+	re, why := s.join(b, swarm.RTCAnnounce[*Session]{
+		Hash: a.InfoHash, Peer: a.PeerID, Conn: s,
+		Event: swarm.ParseEvent(a.Event), Left: a.Left, Want: want - remote, Place: s.place,
+	})
+	if why != limit.None {
+		return fail(why, why.Error())
+	}
+	m := signal.Reply{
+		Action: signal.ActionAnnounce, InfoHash: a.InfoHash,
+		Interval: int(seconds(t.cfg.WSInterval)), Complete: re.Complete, Incomplete: re.Incomplete,
+	}
+	if p := t.cfg.Peering; p != nil {
+		n := p.Elsewhere(a.InfoHash)
+		m.Complete += n.RTCSeeders + n.TCPSeeders
+		m.Incomplete += n.RTCLeechers + n.TCPLeechers
+	}
+	if a.WantsICE && t.cfg.ICEServers != nil {
+		m.ICEServers = t.cfg.ICEServers(s.client)
+	}
+	// The reply goes before the offers.
+	if r := s.reply(b, &m); r != limit.None {
+		return r
+	}
+	for i, to := range w.to {
+		t.relay(b, to.Conn, &signal.Reply{
+			Action: signal.ActionAnnounce, InfoHash: a.InfoHash,
+			Offer: offers[i].SDP, OfferID: offers[i].ID, PeerID: a.PeerID, Complete: -1, Incomplete: -1,
+		})
+	}
+	if rest := offers[min(len(w.to), want):want]; len(rest) > 0 {
+		t.offerRemote(b, a, re.Seeder, rest)
+	}
+	clear(w.to)
+	return limit.None
+}
+
+// answer passes an answer on, without a reply. One that has no way is dropped: its
+// receiver may just have left.
+func (s *Session) answer(b *wsconn.Batch, a *signal.Announce) {
+	t := s.core
+	sh := t.shard(a.InfoHash)
+	sh.mu.Lock()
+	to, ok := sh.core.Route(a.InfoHash, s, a.PeerID, a.ToPeerID)
+	mine := ok
+	if !ok && t.cfg.Peering != nil {
+		owner, known := sh.core.Owner(a.InfoHash, a.PeerID)
+		mine = known && owner == s
+	}
+	sh.mu.Unlock()
+	switch p := t.cfg.Peering; {
+	case ok:
+		t.relay(b, to, &signal.Reply{
+			Action: signal.ActionAnnounce, InfoHash: a.InfoHash,
+			Answer: a.Answer, OfferID: a.OfferID, PeerID: a.PeerID, Complete: -1, Incomplete: -1,
+		})
+	case mine && p != nil && p.Answer(a.InfoHash, a.PeerID, a.ToPeerID, RemoteSDP{ID: a.OfferID, SDP: a.Answer}):
+		b.N.Answers.Add(1)
+	default:
+		b.N.Limit(limit.NoRoute, s.client.Addr)
+	}
+}
+
+func (s *Session) scrape(b *wsconn.Batch) limit.Reason {
+	t, req := s.core, &workOf(b).req.Scrape
+	m := signal.Reply{Action: signal.ActionScrape}
+	hashes := req.Hashes
+	if r := t.cfg.Clients.Announce(b.Now, s.client.Addr); r != limit.None {
+		s.refused(b, r)
+		m.FailureReason = r.Error()
+		return s.bad(s.reply(b, &m))
+	}
+	if req.All {
+		var ok bool
+		if hashes, ok = t.Hashes(); !ok {
+			s.refused(b, limit.FullScrape)
+			m.FailureReason = limit.FullScrape.Error()
+			return s.reply(b, &m)
+		}
+	}
+	b.N.Scrapes[stats.WebSocket].Add(1)
+	for _, h := range hashes {
+		n := t.Scrape(s.client, h)
+		m.Files = append(m.Files, signal.ScrapeFile{InfoHash: h,
+			Complete: n.Complete, Incomplete: n.Incomplete, Downloaded: n.Downloaded})
+	}
+	return s.reply(b, &m)
+}

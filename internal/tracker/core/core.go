@@ -1,0 +1,269 @@
+// Package core is what all doors of a tracker lead to: the swarms, and the peers that came by
+// WebSocket.
+//
+// The swarms (package swarm) stand in shards, each under its lock. Announces of HTTP and UDP
+// come by AnnounceTCP. A WebSocket connection is a Session: it announces, and carries offers
+// and answers between peers. What other nodes of a cluster know comes by a Peering.
+package core
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/netip"
+	"sync"
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
+	"github.com/shoal-p2p/shoal/internal/tracker/stats"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
+	"github.com/shoal-p2p/shoal/internal/tracker/wsconn"
+)
+
+// Config says how a Core behaves. Numbers and times must be set; functions may be nil.
+// The fields are those of tracker.Config and tracker.Limits, where they are explained.
+type Config struct {
+	Interval, MinInterval, WSInterval, PingInterval time.Duration
+
+	Offers, NumWant, Scrape, Message, SDP, Swarms, Peers, PeersPerConn int
+	AnnouncesPerConn, OffersPerConn                                    limit.Rate
+
+	FullScrape    bool
+	DeflateOut    bool
+	AllowAnnounce func(c *Client, infoHash [20]byte) error
+	Locality      swarm.Locality
+	Locate        func(netip.Addr) swarm.Place
+	Peering       Peering
+	ICEServers    func(c *Client) []byte
+	Seed          uint64
+	Now           func() time.Time
+
+	Buffers  *wsconn.Buffers
+	Clients  *limit.Clients
+	Counters *stats.Set
+}
+
+// A Client is what is known of somebody who connects or announces.
+type Client struct {
+	Door   stats.Door
+	Addr   netip.Addr // the client's, behind trusted proxies
+	Origin string     // the web origin of a page, WebSocket only; "" if none was sent
+	// Query is what the client's announce URL says after "?"; on UDP it comes by
+	// BEP 41. In HTTP announces the announce's own parameters are among it.
+	Query string
+}
+
+// A Core holds the swarms of a tracker. It may be used by many goroutines.
+type Core struct {
+	cfg    Config
+	shards [numShards]shard
+	conns  *wsconn.Server
+	shared *stats.Counters
+
+	announces, offers limit.Pace // of one connection
+
+	placesMu  sync.Mutex
+	countries map[[2]byte]int
+
+	done chan struct{}
+	once sync.Once
+	wg   sync.WaitGroup
+}
+
+// numShards divides the swarms by the first byte of their info hash, so that
+// requests for different swarms seldom wait for each other.
+const numShards = 16
+
+type shard struct {
+	mu   sync.Mutex
+	core *swarm.Core[*Session]
+}
+
+// New returns a Core, which works until Close.
+func New(cfg Config) (*Core, error) {
+	t := &Core{
+		cfg: cfg, shared: cfg.Counters.Shared(), announces: cfg.AnnouncesPerConn.Pace(), offers: cfg.OffersPerConn.Pace(),
+		countries: make(map[[2]byte]int), done: make(chan struct{}),
+	}
+	for i := range t.shards {
+		t.shards[i].core = swarm.New[*Session](swarm.Config{
+			MaxSwarms:  1 + cfg.Swarms/numShards,
+			MaxPeers:   1 + cfg.Peers/numShards,
+			TCPTimeout: 2*cfg.Interval + time.Minute,
+			Locality:   cfg.Locality,
+		}, rand.New(rand.NewPCG(cfg.Seed, uint64(i))), cfg.Now())
+	}
+	var err error
+	t.conns, err = wsconn.New(wsconn.Config{
+		MaxMessage: cfg.Message, DeflateOut: cfg.DeflateOut, PingInterval: cfg.PingInterval, Buffers: cfg.Buffers,
+		Counters: cfg.Counters, Work: func() any { return new(work) }, Now: cfg.Now,
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.wg.Go(t.expire)
+	if cfg.Peering != nil {
+		cfg.Peering.Start(local{t})
+	}
+	return t, nil
+}
+
+// Conns returns the server of the WebSocket connections.
+func (t *Core) Conns() *wsconn.Server { return t.conns }
+
+// Close ends all connections and, when there is one, the Peering. It may be called any number
+// of times.
+func (t *Core) Close() (err error) {
+	t.once.Do(func() {
+		close(t.done)
+		t.conns.Close()
+		t.wg.Wait()
+		if t.cfg.Peering != nil {
+			err = t.cfg.Peering.Close()
+		}
+	})
+	return err
+}
+
+func (t *Core) shard(h swarm.Hash) *shard { return &t.shards[h[0]%numShards] }
+
+// admit asks the operator whether an announce is taken.
+func (t *Core) admit(c *Client, h swarm.Hash) error {
+	if f := t.cfg.AllowAnnounce; f != nil {
+		return f(c, h)
+	}
+	return nil
+}
+
+// Admit asks the operator whether an announce of a client is taken. The text of the error is for
+// the client; a refusal is counted in n.
+func (t *Core) Admit(n *stats.Counters, c *Client, h swarm.Hash) error {
+	err := t.admit(c, h)
+	if err != nil {
+		n.Refuse(c.Door, limit.AnnounceDenied, c.Addr)
+	}
+	return err
+}
+
+// place tells where a client is.
+func (t *Core) place(ip netip.Addr) swarm.Place {
+	if t.cfg.Locate == nil {
+		return swarm.Place{}
+	}
+	return t.cfg.Locate(ip)
+}
+
+// Scrape returns the counts of a swarm, zeros if the operator refuses it to the client.
+func (t *Core) Scrape(c *Client, h swarm.Hash) (s swarm.Scrape) {
+	if t.admit(c, h) == nil {
+		sh := t.shard(h)
+		sh.mu.Lock()
+		s = sh.core.Scrape(h)
+		sh.mu.Unlock()
+	}
+	return s
+}
+
+// maxFullScrape bounds the answer to a scrape without info hash.
+const maxFullScrape = 10_000
+
+// Hashes returns the hashes for a scrape of everything, and false if that is not allowed.
+func (t *Core) Hashes() ([]swarm.Hash, bool) {
+	if !t.cfg.FullScrape {
+		return nil, false
+	}
+	var all []swarm.Hash
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		all = s.core.Hashes(all, maxFullScrape-len(all))
+		s.mu.Unlock()
+	}
+	return all, true
+}
+
+// reasonOf names an error of a swarm.
+func reasonOf(err error) limit.Reason {
+	switch {
+	case errors.Is(err, swarm.ErrTaken):
+		return limit.PeerIDTaken
+	case errors.Is(err, swarm.ErrFull):
+		return limit.Full
+	}
+	return limit.Malformed
+}
+
+// expire forgets peers that fell silent.
+func (t *Core) expire() {
+	tick := time.NewTicker(max(t.cfg.PingInterval/5, 10*time.Millisecond))
+	defer tick.Stop()
+	for {
+		select {
+		case <-t.done:
+			return
+		case <-tick.C:
+			t.Expire(1024)
+		}
+	}
+}
+
+// Expire forgets peers that fell silent, in an eighth and least more of the swarms of each shard:
+// a part at a time, so that nobody waits long for the lock. The Core calls it by itself.
+func (t *Core) Expire(least int) {
+	var changed []swarm.Hash
+	var note func(swarm.Hash)
+	if t.cfg.Peering != nil {
+		note = func(h swarm.Hash) { changed = append(changed, h) }
+	}
+	now := t.cfg.Now()
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		changed = changed[:0]
+		s.core.Expire(now, least+s.core.Totals().Swarms/8, note)
+		s.mu.Unlock()
+		// The peering hears of swarms that peers have left by their silence.
+		for _, h := range changed {
+			s.mu.Lock()
+			n := t.countsLocked(s, h)
+			s.mu.Unlock()
+			t.cfg.Peering.Changed(h, n)
+		}
+	}
+}
+
+// Totals returns what all swarms hold.
+func (t *Core) Totals() (sum swarm.Totals) {
+	for i := range t.shards {
+		s := &t.shards[i]
+		s.mu.Lock()
+		n := s.core.Totals()
+		s.mu.Unlock()
+		sum.Swarms += n.Swarms
+		sum.RTCPeers += n.RTCPeers
+		sum.TCPPeers += n.TCPPeers
+		sum.Seeders += n.Seeders
+	}
+	return sum
+}
+
+// Countries returns the open WebSocket connections by ISO 3166-1 code, where known.
+func (t *Core) Countries() map[string]int {
+	t.placesMu.Lock()
+	defer t.placesMu.Unlock()
+	out := make(map[string]int, len(t.countries))
+	for code, n := range t.countries {
+		out[string(code[:])] = n
+	}
+	return out
+}
+
+func (t *Core) countCountry(code [2]byte, n int) {
+	if code == ([2]byte{}) {
+		return
+	}
+	t.placesMu.Lock()
+	defer t.placesMu.Unlock()
+	if t.countries[code] += n; t.countries[code] <= 0 {
+		delete(t.countries, code)
+	}
+}

@@ -1,0 +1,127 @@
+package core
+
+import (
+	"github.com/shoal-p2p/shoal/internal/signal"
+	"github.com/shoal-p2p/shoal/internal/tracker/stats"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
+	"github.com/shoal-p2p/shoal/internal/tracker/wsconn"
+)
+
+// bridge is the part of the offers that goes to other nodes although there are peers here, so
+// that a swarm does not fall apart: one in bridge.
+const bridge = 5
+
+// remoteShare says how many of want offers should go to other nodes.
+func (t *Core) remoteShare(b *wsconn.Batch, h swarm.Hash, want int) int {
+	p := t.cfg.Peering
+	if p == nil || want == 0 {
+		return 0
+	}
+	if n := p.Elsewhere(h); n.RTCSeeders+n.RTCLeechers == 0 {
+		return 0
+	}
+	n := want / bridge
+	if int(b.N.Announces[stats.WebSocket].Load()%bridge) < want%bridge {
+		n++
+	}
+	return n
+}
+
+// offerRemote gives offers that found no peer here to the other nodes.
+func (t *Core) offerRemote(b *wsconn.Batch, a *signal.Announce, seeder bool, offers []signal.Offer) {
+	p := t.cfg.Peering
+	if p == nil {
+		b.N.Unplaced.Add(uint64(len(offers)))
+		return
+	}
+	w := workOf(b)
+	w.remote = w.remote[:0]
+	for i := range offers {
+		w.remote = append(w.remote, RemoteSDP{ID: offers[i].ID, SDP: offers[i].SDP})
+	}
+	p.Offers(a.InfoHash, a.PeerID, seeder, w.remote)
+	clear(w.remote)
+}
+
+// countsLocked returns a swarm's counts for the peering, if there is one.
+func (t *Core) countsLocked(s *shard, h swarm.Hash) (n Counts) {
+	if t.cfg.Peering != nil {
+		n.RTCSeeders, n.RTCLeechers, n.TCPSeeders, n.TCPLeechers = s.core.Kinds(h)
+	}
+	return n
+}
+
+// local is the Core as its Peering sees it.
+type local struct{ t *Core }
+
+func (l local) DeliverOffers(h swarm.Hash, from swarm.PeerID, seeder bool, offers []RemoteSDP) int {
+	t := l.t
+	b := t.conns.Begin()
+	defer t.conns.End(b)
+	w, s := workOf(b), t.shard(h)
+	s.mu.Lock()
+	w.to = s.core.Receivers(b.Now, h, from, seeder, swarm.Place{}, len(offers), w.to[:0])
+	s.mu.Unlock()
+	n := 0
+	for i, to := range w.to {
+		if t.relay(b, to.Conn, &signal.Reply{
+			Action: signal.ActionAnnounce, InfoHash: h, Offer: offers[i].SDP, OfferID: offers[i].ID,
+			PeerID: from, Complete: -1, Incomplete: -1,
+		}) {
+			n++
+		}
+	}
+	clear(w.to)
+	return n
+}
+
+func (l local) DeliverAnswer(h swarm.Hash, from, to swarm.PeerID, answer RemoteSDP) bool {
+	t := l.t
+	b := t.conns.Begin()
+	defer t.conns.End(b)
+	s := t.shard(h)
+	s.mu.Lock()
+	c, ok := s.core.Owner(h, to)
+	s.mu.Unlock()
+	return ok && t.relay(b, c, &signal.Reply{
+		Action: signal.ActionAnnounce, InfoHash: h, Answer: answer.SDP, OfferID: answer.ID,
+		PeerID: from, Complete: -1, Incomplete: -1,
+	})
+}
+
+func (l local) EachSwarm(f func(h swarm.Hash, n Counts) bool) {
+	type entry struct {
+		h swarm.Hash
+		n Counts
+	}
+	for i := range l.t.shards {
+		s := &l.t.shards[i]
+		var all []entry
+		s.mu.Lock()
+		s.core.EachSwarm(func(h swarm.Hash) bool {
+			all = append(all, entry{h, l.t.countsLocked(s, h)})
+			return true
+		})
+		s.mu.Unlock()
+		for _, e := range all {
+			if e.n != (Counts{}) && !f(e.h, e.n) {
+				return
+			}
+		}
+	}
+}
+
+func (l local) EachTCP(h swarm.Hash, max int, f func(p swarm.TCPPeer, seeder bool)) {
+	type entry struct {
+		p      swarm.TCPPeer
+		seeder bool
+	}
+	var all []entry
+	s := l.t.shard(h)
+	s.mu.Lock()
+	s.core.EachTCP(h, max, func(p swarm.TCPPeer, seeder bool) { all = append(all, entry{p, seeder}) })
+	s.mu.Unlock()
+	for _, e := range all {
+		f(e.p, e.seeder)
+	}
+}

@@ -1,0 +1,157 @@
+package front
+
+import (
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"net"
+	"net/netip"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/netaddr"
+	"github.com/shoal-p2p/shoal/internal/tracker/core"
+	"github.com/shoal-p2p/shoal/internal/tracker/httphead"
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
+	"github.com/shoal-p2p/shoal/internal/tracker/stats"
+)
+
+// An httpConn is a connection that has not become a WebSocket connection.
+type httpConn struct {
+	f    *Front
+	tcp  net.Conn   // as accepted
+	conn net.Conn   // the same, or TLS on it
+	ip   netip.Addr // of tcp
+	slot limit.Slot
+	buf  []byte // what was read, lent by Buffers
+	kept bool   // somebody else closes it
+}
+
+func (c *httpConn) run() {
+	f := c.f
+	if tc, ok := c.conn.(*tls.Conn); ok {
+		if err := tc.Handshake(); err != nil {
+			return
+		}
+		if p := tc.ConnectionState().NegotiatedProtocol; p != "" && p != "http/1.1" {
+			return // acme-tls/1 wanted the handshake alone
+		}
+	}
+	if c.buf = f.cfg.Buffers.Get(2048); c.buf == nil {
+		f.shared.Limit(limit.Buffers, c.ip)
+		return
+	}
+	defer func() { f.cfg.Buffers.Put(c.buf) }()
+	var out []byte
+	for {
+		h, n, why, err := c.head()
+		if err != nil || why != limit.None {
+			c.refuseHead(why, err)
+			return
+		}
+		f.known(c.tcp)
+		if h.HasBody || h.Twice || !h.IsGet || !isDoor(h.Path) {
+			c.handOver()
+			return
+		}
+		client := core.Client{Door: stats.HTTP, Addr: f.behindProxies(c.ip, string(h.Forwarded)), Query: string(h.Query)}
+		if len(h.Upgrade) > 0 {
+			client.Door, client.Origin = stats.WebSocket, string(h.Origin)
+			c.upgrade(&h, &client, n)
+			return
+		}
+		if len(h.Query) == 0 && h.Path[len(h.Path)-1] == '/' {
+			c.handOver() // somebody with a browser
+			return
+		}
+		keep := !h.HTTP10 && !httphead.HasWord(h.Connection, "close") && !f.stopped.Load()
+		out = f.respond(out[:0], &h, &client, netaddr.Of(c.tcp.LocalAddr()).Addr(), keep)
+		c.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+		if _, err := c.conn.Write(out); err != nil {
+			if errors.Is(err, os.ErrDeadlineExceeded) {
+				f.shared.Limit(limit.SlowReader, client.Addr)
+			}
+			return
+		}
+		if !keep {
+			return
+		}
+		c.buf = c.buf[:copy(c.buf, c.buf[n:])]
+		c.conn.SetReadDeadline(time.Now().Add(idleTimeout))
+	}
+}
+
+// refuseHead ends a connection whose request's head was limited, or did not come.
+func (c *httpConn) refuseHead(why limit.Reason, err error) {
+	f := c.f
+	switch {
+	case errors.Is(err, httphead.ErrMalformed):
+		f.shared.Malformed.Add(1)
+	case why != limit.None:
+		f.shared.Limit(why, c.ip)
+		if why != limit.RequestSize {
+			return
+		}
+	default:
+		return // it hung up, or said nothing for too long
+	}
+	c.conn.Write([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
+}
+
+// head reads until a request's head is in buf.
+func (c *httpConn) head() (h httphead.Head, n int, why limit.Reason, err error) {
+	for {
+		if len(c.buf) > 0 {
+			h, n, err = httphead.Parse(c.buf)
+			if n > 0 || err != nil {
+				return h, n, limit.None, err
+			}
+		}
+		if len(c.buf) >= maxHead {
+			return h, 0, limit.RequestSize, nil
+		}
+		var ok bool
+		if c.buf, ok = c.f.cfg.Buffers.Grow(c.buf, 512); !ok {
+			return h, 0, limit.Buffers, nil
+		}
+		first := len(c.buf) == 0
+		m, err := c.conn.Read(c.buf[len(c.buf):cap(c.buf)])
+		if m == 0 && err != nil {
+			if !first && errors.Is(err, os.ErrDeadlineExceeded) {
+				why = limit.RequestTime
+			}
+			return h, 0, why, err
+		}
+		if first {
+			c.conn.SetReadDeadline(time.Now().Add(headTimeout))
+		}
+		c.buf = c.buf[:len(c.buf)+m]
+	}
+}
+
+// isDoor reports whether a path is where the tracker itself answers.
+func isDoor(path []byte) bool {
+	switch string(path[bytes.LastIndexByte(path, '/')+1:]) {
+	case "announce", "scrape", "":
+		return true
+	}
+	return false
+}
+
+// respond appends a whole HTTP response to an announce or a scrape.
+func (f *Front) respond(dst []byte, h *httphead.Head, c *core.Client, local netip.Addr, keep bool) []byte {
+	var body []byte
+	if bytes.HasSuffix(h.Path, []byte("scrape")) {
+		body = f.scrape(c)
+	} else {
+		body = f.announce(c, local)
+	}
+	dst = append(dst, "HTTP/1.1 200 OK\r\nContent-Type: text/plain; charset=iso-8859-1\r\nCache-Control: no-store\r\nContent-Length: "...)
+	dst = strconv.AppendInt(dst, int64(len(body)), 10)
+	if !keep {
+		dst = append(dst, "\r\nConnection: close"...)
+	}
+	dst = append(dst, "\r\n\r\n"...)
+	return append(dst, body...)
+}

@@ -1,0 +1,146 @@
+package limit
+
+import "sync/atomic"
+
+// A Reason says why a client did not get what it asked for. It is what metrics are labelled
+// with, what a log line names, and where the text comes from that the client reads.
+//
+// A Reason is an error, so that what decides can return it as one. None is no error: compare
+// with it before.
+type Reason uint8
+
+// The reasons. New ones go before NumReasons, with a line in the table below.
+const (
+	None Reason = iota
+
+	// Connections.
+	ConnectRate    // an address opens connections too fast
+	Conns          // so many are open in all
+	ConnsPerAddr   // so many are open of its address
+	ConnsPerPrefix // so many are open of its prefix
+	Pending        // so many have not said yet what they want
+	RequestSize    // the head of a request is too large
+	RequestTime    // the head of a request takes too long
+	SlowReader     // its replies are not read for too long
+	Buffers        // the memory for messages and replies is used up
+
+	// Messages.
+	MessageSize // too large, as sent or inflated
+	MessageTime // takes too long from its first byte to its last
+	BadMessages // one too many that could not be answered
+
+	// Announces.
+	AnnouncesPerConn   // too many of a connection
+	AnnouncesPerAddr   // too many of its address
+	AnnouncesPerPrefix // too many of its prefix
+	OffersPerConn      // too many offers of a connection; the announce counts without them
+	PeersPerConn       // too many (info hash, peer id) pairs on a connection
+	Full               // as many swarms or peers as there may be
+	UDPErrors          // too many error replies by UDP in a second: this one gets none
+
+	// Relays that did not arrive.
+	NoRoute        // nobody has the peer id, or gave no offer
+	ReceiverGone   // the receiver's connection is ending
+	ReceiverSlow   // the receiver does not read, and enough waits for it
+	ReceiverBuffer // the memory for replies is used up
+
+	// Requests that were refused for what they are.
+	Malformed      // cannot be read
+	ClientDenied   // by the operator: an origin, a token
+	AnnounceDenied // by the operator: an info hash, a token
+	PeerIDTaken    // another connection has the peer id
+	FullScrape     // a scrape without info hash
+	AddressUnknown // nobody knows where the client is
+	ConnectionID   // not one that the tracker gave (BEP 15)
+	ShuttingDown   // the tracker drains
+	NumReasons     = int(ShuttingDown) + 1
+)
+
+// A Kind says what became of what a Reason hit.
+type Kind uint8
+
+// The kinds.
+const (
+	Limited Kind = iota // it was above a limit
+	Dropped             // it was thrown away on its way to another client
+	Refused             // it was answered with a failure, however much there was of it
+)
+
+var reasons = [NumReasons]struct {
+	name string
+	text string
+	kind Kind
+}{
+	None:               {"none", "", Limited},
+	ConnectRate:        {"connect_rate", tooManyConns, Limited},
+	Conns:              {"connections", noMoreConns, Limited},
+	ConnsPerAddr:       {"connections_address", tooManyConns, Limited},
+	ConnsPerPrefix:     {"connections_prefix", tooManyConns, Limited},
+	Pending:            {"connections_pending", noMoreConns, Limited},
+	RequestSize:        {"request_size", "request is too large", Limited},
+	RequestTime:        {"request_time", "request takes too long", Limited},
+	SlowReader:         {"slow_reader", "nothing is read", Limited},
+	Buffers:            {"buffers", "tracker is out of memory", Limited},
+	MessageSize:        {"message_size", "message is too large", Limited},
+	MessageTime:        {"message_time", "message takes too long", Limited},
+	BadMessages:        {"bad_messages", "too many bad messages", Limited},
+	AnnouncesPerConn:   {"announces_connection", slowDown, Limited},
+	AnnouncesPerAddr:   {"announces_address", slowDown, Limited},
+	AnnouncesPerPrefix: {"announces_prefix", slowDown, Limited},
+	OffersPerConn:      {"offers_connection", "too many offers, slow down", Limited},
+	PeersPerConn:       {"peers_connection", "too many peers on one connection", Limited},
+	Full:               {"full", "tracker is full", Limited},
+	UDPErrors:          {"udp_errors", "", Limited},
+	NoRoute:            {"no_route", "", Dropped},
+	ReceiverGone:       {"receiver_gone", "", Dropped},
+	ReceiverSlow:       {"receiver_slow", "", Dropped},
+	ReceiverBuffer:     {"receiver_buffer", "", Dropped},
+	Malformed:          {"malformed", "request cannot be read", Refused},
+	ClientDenied:       {"client_denied", "client is not served here", Refused},
+	AnnounceDenied:     {"announce_denied", "info hash is not served here", Refused},
+	PeerIDTaken:        {"peer_id_taken", "peer id is in use by another connection", Refused},
+	FullScrape:         {"full_scrape", "name the info hashes to scrape", Refused},
+	AddressUnknown:     {"address_unknown", "the address of the client is unknown", Refused},
+	ConnectionID:       {"connection_id", "connection id is not valid", Refused},
+	ShuttingDown:       {"shutting_down", "tracker is shutting down", Refused},
+}
+
+const (
+	tooManyConns = "too many connections from this address"
+	noMoreConns  = "tracker takes no more connections"
+	slowDown     = "too many announces, slow down"
+)
+
+// String returns the name that metrics and logs have, in small letters with underscores. It is
+// stable.
+func (r Reason) String() string { return reasons[r].name }
+
+// Error returns the text for the client: a failure reason, the body of an HTTP error, or the
+// text of a close frame. It is empty where the client gets none.
+func (r Reason) Error() string { return reasons[r].text }
+
+// Kind returns what became of what the Reason hit.
+func (r Reason) Kind() Kind { return reasons[r].kind }
+
+// Counts counts by Reason. It may be used by many goroutines.
+type Counts [NumReasons]atomic.Uint64
+
+// Add counts one.
+func (c *Counts) Add(r Reason) { c[r].Add(1) }
+
+// AddTo adds the counts to sum.
+func (c *Counts) AddTo(sum *[NumReasons]uint64) {
+	for r := range c {
+		sum[r] += c[r].Load()
+	}
+}
+
+// Of returns the sum of the counts of a kind.
+func Of(counts *[NumReasons]uint64, k Kind) (sum uint64) {
+	for r, n := range counts {
+		if Reason(r).Kind() == k {
+			sum += n
+		}
+	}
+	return sum
+}

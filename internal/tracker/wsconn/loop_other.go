@@ -1,0 +1,14 @@
+//go:build !linux
+
+package wsconn
+
+import "net"
+
+// A loop does not exist here: every connection has its goroutine.
+type loop struct{}
+
+func (s *Server) startLoops() error { return nil }
+
+func (s *Server) pokeLoops() {}
+
+func (s *Server) adopt(*Conn, net.Conn, []byte) bool { return false }

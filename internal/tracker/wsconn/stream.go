@@ -1,0 +1,95 @@
+package wsconn
+
+import (
+	"net"
+	"time"
+)
+
+// A streamLink is a connection with a goroutine that reads, and while something waits to be
+// written, one that writes: where there is no loop, and for connections that came by somebody
+// else's http.Server over TLS.
+type streamLink struct {
+	nc      net.Conn
+	writing bool // guarded by Conn.mu
+}
+
+func (k *streamLink) flush(c *Conn) {
+	if !k.writing {
+		k.writing = true
+		c.srv.wg.Go(func() { k.write(c) })
+	}
+}
+
+func (k *streamLink) write(c *Conn) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for len(c.out) > 0 && c.state != gone {
+		out := c.out
+		c.out = nil
+		c.mu.Unlock()
+		k.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
+		_, err := k.nc.Write(out)
+		c.srv.buffers.Put(out)
+		c.mu.Lock()
+		if err != nil {
+			k.nc.Close()
+			break
+		}
+	}
+	if len(c.out) == 0 {
+		c.flushed()
+	}
+	k.writing = false
+	if c.state == closing {
+		// The other side closes when it has our close frame; until then it is read.
+		k.nc.SetReadDeadline(time.Now().Add(closeTimeout))
+	}
+}
+
+func (k *streamLink) hangup(*Conn) { k.nc.Close() }
+
+// serveStream reads from a connection that no loop has taken, until it ends.
+func (s *Server) serveStream(c *Conn, nc net.Conn, buffered []byte) {
+	defer nc.Close()
+	c.link = &streamLink{nc: nc}
+	s.mu.Lock()
+	closed := s.closed
+	if !closed {
+		s.streams[c] = struct{}{}
+		s.wg.Add(1)
+	}
+	s.mu.Unlock()
+	if closed {
+		b := s.Begin()
+		c.end(b)
+		s.End(b)
+		return
+	}
+	defer func() {
+		s.mu.Lock()
+		delete(s.streams, c)
+		s.mu.Unlock()
+		s.wg.Done()
+	}()
+	nc.SetDeadline(time.Time{})
+	shared := make([]byte, 4096)
+	for first := len(buffered) > 0; ; first = false {
+		var n int
+		var err error
+		from := shared
+		if first {
+			from, n = buffered, len(buffered)
+		} else {
+			n, err = nc.Read(c.room(shared))
+		}
+		b := s.Begin()
+		ok := err == nil && n > 0 && c.received(b, from, n)
+		if !ok {
+			c.end(b)
+		}
+		s.End(b)
+		if !ok {
+			return
+		}
+	}
+}

@@ -1,0 +1,163 @@
+package tracker
+
+import (
+	"errors"
+	"math/rand/v2"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
+)
+
+// Config says how a Tracker behaves. The zero value is usable.
+type Config struct {
+	// Interval is how often HTTP and UDP peers are asked to announce; they are
+	// forgotten after two intervals of silence plus a minute. 0 means 15 minutes.
+	Interval time.Duration
+	// MinInterval is the least time between two announces of an HTTP peer. 0
+	// means one minute.
+	MinInterval time.Duration
+	// WSInterval is how often WebSocket peers are asked to announce; they are
+	// forgotten when their connection ends. 0 means 2 minutes.
+	WSInterval time.Duration
+
+	// Limits bounds what one client, and all together, may use.
+	Limits Limits
+
+	// FullScrape answers a scrape without info hash with every swarm, as
+	// long as there are at most 10,000. Off, such a scrape is refused.
+	FullScrape bool
+	// AllowClient, when set, decides whose WebSocket connections are taken; the text
+	// of its error is the answer to the others. It is called by many goroutines.
+	AllowClient func(c *Client) error
+	// AllowAnnounce, when set, decides which announces are taken, by info hash and by
+	// client; the text of its error becomes the failure reason. A scrape shows zeros for
+	// what it refuses. It is called by many goroutines, and must not keep c.
+	AllowAnnounce func(c *Client, infoHash [20]byte) error
+	// TrustedProxies are the addresses whose X-Forwarded-For header is believed:
+	// the client is the rightmost address of the header that is not one of them.
+	TrustedProxies []netip.Prefix
+
+	// Compression says which WebSocket messages may travel deflated.
+	Compression Compression
+	// PingInterval is how often a silent WebSocket connection is pinged; it is
+	// closed after two and a half intervals of silence. 0 means 50 s.
+	PingInterval time.Duration
+
+	// Locality says which peers are near each other and preferred.
+	Locality swarm.Locality
+	// Locate tells where an address is: place.OfAddr, or the Locate of a place.DB. nil means
+	// that nobody knows, and Locality has no effect.
+	Locate func(netip.Addr) swarm.Place
+	// Peering joins this tracker to others. nil means it is alone. Close closes it.
+	Peering Peering
+	// ICEServers, when set, returns the STUN and TURN servers for a client of Shoal, as a
+	// JSON array of RTCIceServer objects; it goes into the reply to an announce that
+	// asks for it. nil or an empty answer leaves them out.
+	ICEServers func(c *Client) []byte
+
+	// OnLimit, when set, is told of everything that is limited, dropped or refused, by Reason
+	// and by the address that it is from: for logs. It is called by many goroutines, in
+	// the middle of their work, and must not block.
+	OnLimit func(r Reason, addr netip.Addr)
+
+	// Fallback serves what comes to Serve and is neither an announce nor a scrape.
+	// nil means not found.
+	Fallback http.Handler
+
+	// Seed makes the choice of peers repeatable, for tests. 0 takes a random seed.
+	Seed uint64
+	// Now is the clock. nil means time.Now.
+	Now func() time.Time
+}
+
+// Compression is which way messages may be deflated (RFC 7692, no context takeover).
+type Compression uint8
+
+// The compressions.
+const (
+	CompressIn   Compression = iota // clients may send deflated messages
+	CompressOff                     // none
+	CompressBoth                    // and get messages of 1 KiB or more deflated
+)
+
+// A Reason says why something was limited, dropped or refused. Its String is a name for metrics and
+// logs, its Error the text that the client gets.
+type Reason = limit.Reason
+
+// A Rate allows Burst things at once and PerSecond of them in the long run. A zero Rate
+// is no bound.
+type Rate = limit.Rate
+
+// Limits bounds what clients use. A client's address is counted as one IPv4 address or one
+// IPv6 /64, its prefix as an IPv4 /24 or an IPv6 /48.
+type Limits struct {
+	// Offers bounds the offers that one announce relays. 0 means 10.
+	Offers int
+	// NumWant bounds the addresses in one reply. 0 means 200.
+	NumWant int
+	// Scrape bounds the info hashes of one scrape request; more are left out of the
+	// reply. 0 means 70.
+	Scrape int
+	// Message bounds a WebSocket message, inflated, in bytes. 0 means 64 KiB.
+	Message int
+	// SDP bounds an offer or an answer, in bytes. 0 means 16 KiB.
+	SDP int
+	// Swarms and Peers bound what the tracker remembers. 0 means 1 million
+	// swarms, 4 million peers.
+	Swarms, Peers int
+	// Buffers bounds the memory for messages that have begun and not ended, and for
+	// replies that slow clients do not take, in bytes. 0 means 256 MiB.
+	Buffers int
+
+	// Conns bounds the open connections, ConnsPerAddr and ConnsPerPrefix those of
+	// one address and one prefix. 0 means no bound.
+	Conns, ConnsPerAddr, ConnsPerPrefix int
+	// PeersPerConn bounds the (info hash, peer id) pairs that one connection
+	// announces. 0 means 1,000.
+	PeersPerConn int
+	// AnnouncesPerConn bounds the announces of one WebSocket connection, and
+	// OffersPerConn the offers. A client above it gets a failure reason, then is closed.
+	AnnouncesPerConn, OffersPerConn Rate
+	// AnnouncesPerAddr and AnnouncesPerPrefix bound the announces of all doors.
+	AnnouncesPerAddr, AnnouncesPerPrefix Rate
+	// ConnectsPerAddr bounds how fast one address opens connections.
+	ConnectsPerAddr Rate
+	// Exempt are the addresses that the limits per address and per prefix leave alone.
+	Exempt []netip.Prefix
+}
+
+func (c Config) withDefaults() (Config, error) {
+	if c.Interval < 0 || c.MinInterval < 0 || c.WSInterval < 0 || c.PingInterval < 0 {
+		return c, errors.New("tracker: an interval is negative")
+	}
+	def(&c.Interval, 15*time.Minute)
+	def(&c.MinInterval, min(time.Minute, c.Interval))
+	def(&c.WSInterval, 2*time.Minute)
+	def(&c.PingInterval, 50*time.Second)
+	l := &c.Limits
+	def(&l.Offers, 10)
+	def(&l.NumWant, 200)
+	def(&l.Scrape, 70)
+	def(&l.Message, 64<<10)
+	def(&l.SDP, 16<<10)
+	def(&l.PeersPerConn, 1000)
+	def(&l.Swarms, 1<<20)
+	def(&l.Peers, 4<<20)
+	def(&l.Buffers, 256<<20)
+	if c.Seed == 0 {
+		c.Seed = rand.Uint64()
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return c, nil
+}
+
+func def[T int | time.Duration](p *T, v T) {
+	if *p <= 0 {
+		*p = v
+	}
+}
