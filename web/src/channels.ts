@@ -86,6 +86,9 @@ interface Channel {
   announced: boolean;
   /** The page has closed the connection; what is in the queue is still Go's. */
   gone: boolean;
+  /** Of a channel that the other side has opened: the number of its connection. */
+  link: number;
+  label: string;
 }
 
 type Post = (message: { rtc: ToPage }, transfer?: Transferable[]) => void;
@@ -134,6 +137,8 @@ export class Channels {
       taken: 0,
       announced: false,
       gone: false,
+      link: 0,
+      label: "",
     };
     this.#channels.set(id, c);
     return c;
@@ -201,7 +206,8 @@ export class Channels {
     }
     if (m.ev === "more") {
       const added = this.#add(m.id);
-      this.#listener(Kind.More, m.link, `${m.id} ${m.label}`);
+      added.link = m.link;
+      added.label = m.label;
       if (m.channel) this.#attach(m.id, added, m.channel);
       return;
     }
@@ -260,7 +266,9 @@ export class Channels {
   #opened(id: number, c: Channel): void {
     if (c.state !== "new") return;
     c.state = "open";
-    this.#listener(Kind.Open, id, "");
+    // Go speaks first on such a channel, so it must not hear of it before it can be sent on.
+    if (c.link) this.#listener(Kind.More, c.link, `${id} ${c.label}`);
+    else this.#listener(Kind.Open, id, "");
     if (c.queue.length > 0) this.#announce(id, c);
   }
 

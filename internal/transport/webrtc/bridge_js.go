@@ -35,6 +35,7 @@ var bridge struct {
 
 	next     int
 	channels map[int]*channel
+	peers    map[int]*peer // by the number of their first channel, which may be gone
 }
 
 func openBridge() error {
@@ -46,12 +47,16 @@ func openBridge() error {
 		return errNoBridge
 	}
 	bridge.channels = make(map[int]*channel)
+	bridge.peers = make(map[int]*peer)
 	bridge.rtc = rtc
 	bridge.scratch = rtc.Get("scratch")
 	bridge.size = bridge.scratch.Get("byteLength").Int()
 	rtc.Call("listen", js.FuncOf(func(_ js.Value, args []js.Value) any {
-		if ch := bridge.channels[args[1].Int()]; ch != nil {
-			ch.event(args[0].Int(), args[2])
+		kind, id, value := args[0].Int(), args[1].Int(), args[2]
+		if kind == evMore {
+			further(bridge.peers[id], value.String())
+		} else if ch := bridge.channels[id]; ch != nil {
+			ch.event(kind, value)
 		}
 		return nil
 	}))

@@ -2,8 +2,6 @@ package webrtc
 
 import (
 	"errors"
-	"strconv"
-	"strings"
 	"syscall/js"
 )
 
@@ -47,11 +45,6 @@ func (ch *channel) event(kind int, value js.Value) {
 		ch.over(ErrLost)
 		ch.p.failed(ch, errClosedEarly)
 		ch.p.left(ch)
-	case evMore:
-		id, label, _ := strings.Cut(value.String(), " ")
-		if n, err := strconv.Atoi(id); err == nil {
-			ch.p.further(n, label)
-		}
 	default:
 		ch.p.event(kind, value)
 	}

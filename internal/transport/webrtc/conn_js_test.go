@@ -18,6 +18,7 @@ const fakeBridge = `
 globalThis.shoalRTC = new class {
   scratch = new Uint8Array(65536);
   c = new Map();
+  far = new Map(); // from the number of a connection to that of its other side
   theirs = 0;
   listen(f) { this.f = f; }
   tell(kind, id, value = "") { setTimeout(() => this.f(kind, id, value), 0); }
@@ -36,18 +37,19 @@ globalThis.shoalRTC = new class {
     const a = this.c.get(id), b = this.c.get(Number(sdp.split("id=")[1]));
     if (!b) return this.tell(3, id, "cannot be parsed");
     a.other = b;
+    this.far.set(a.id, b.id).set(b.id, a.id);
     this.tell(2, id);
     this.tell(5, id, "127.0.0.1:1");
     this.tell(6, a.id);
     this.tell(6, b.id);
   }
   more(id, link, label) {
-    const c = { id, queue: [], sent: 0, other: null }, far = this.c.get(link).other;
+    const c = { id, queue: [], sent: 0, other: null };
     this.c.set(id, c);
     const o = { id: --this.theirs, queue: [], sent: 0, other: c };
     this.c.set(o.id, o);
     c.other = o;
-    setTimeout(() => { this.f(11, far.id, o.id + " " + label); this.f(6, o.id, ""); if (!o.closed) this.f(6, id, ""); }, 0);
+    setTimeout(() => { this.f(11, this.far.get(link), o.id + " " + label); if (!o.closed) this.f(6, id, ""); }, 0);
   }
   take(id, max) {
     const q = this.c.get(id).queue;
@@ -311,6 +313,16 @@ func TestFurtherChannels(t *testing.T) {
 	if s := h.Stats(); s.Live != 2 {
 		t.Errorf("%+v", s)
 	}
+	e, err := d.(transport.Linked).Link().Open(jsContext(t), "third")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := <-got
+	if label := <-labels; label != "third" {
+		t.Errorf("label %q", label)
+	}
+	e.Close()
+	f.Close()
 	c.Close()
 	if _, err := d.Read(buf); err != io.EOF {
 		t.Errorf("%v", err)

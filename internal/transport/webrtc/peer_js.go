@@ -3,6 +3,8 @@ package webrtc
 import (
 	"context"
 	"errors"
+	"strconv"
+	"strings"
 	"syscall/js"
 
 	"github.com/shoal-p2p/shoal/internal/transport"
@@ -39,6 +41,7 @@ func newPeer(h *Host, offerer bool) *peer {
 
 func (p *peer) begin(offer string) {
 	join(p.first)
+	bridge.peers[p.first.id] = p
 	p.limit(p.fail)
 	value := js.Null()
 	if offer != "" {
@@ -122,11 +125,21 @@ func (p *peer) fail(err error) {
 	}
 }
 
-// further takes a channel that the other side has opened besides the first.
-func (p *peer) further(id int, label string) {
+// further takes a channel that the other side of a connection has opened besides the
+// first, when it can be used: said is its number and its label.
+func further(p *peer, said string) {
+	number, label, _ := strings.Cut(said, " ")
+	id, err := strconv.Atoi(number)
+	if err != nil {
+		return
+	}
+	if p == nil || p.h.cfg.Accept == nil {
+		bridge.rtc.Call("close", id)
+		return
+	}
 	ch := newChannel(p)
 	ch.id = id
-	if p.h.cfg.Accept == nil || !p.add(ch) {
+	if !p.add(ch) {
 		bridge.rtc.Call("close", id)
 		return
 	}
@@ -151,6 +164,7 @@ func (p *peer) add(ch *channel) bool {
 func (p *peer) left(ch *channel) {
 	delete(p.channels, ch)
 	if len(p.channels) == 0 {
+		delete(bridge.peers, p.first.id)
 		p.h.gone(p)
 	}
 }
