@@ -32,8 +32,14 @@ func Verify(ctx context.Context, s Store, info *metainfo.Info, layers *metainfo.
 
 // VerifyPieces is Verify for the pieces in want; nil means all.
 func VerifyPieces(ctx context.Context, s Store, info *metainfo.Info, layers *metainfo.Layers, want *Bits, progress Progress) (*Bits, error) {
+	return verifyPieces(ctx, s, info, layers, want, progress, nil)
+}
+
+// verifyPieces also has found, which may be nil, look at each genuine piece. It is
+// called by several goroutines and must not keep the data.
+func verifyPieces(ctx context.Context, s Store, info *metainfo.Info, layers *metainfo.Layers, want *Bits, progress Progress, found func(i int, data []byte)) (*Bits, error) {
 	v := &verifier{
-		ctx: ctx, store: s, info: info, layers: layers, want: want, progress: progress,
+		ctx: ctx, store: s, info: info, layers: layers, want: want, progress: progress, found: found,
 		have:  NewBits(info.NumPieces()),
 		zeros: make(map[zeroKey]metainfo.PieceHashes),
 		data:  -1,
@@ -78,6 +84,7 @@ type verifier struct {
 	source   bool
 	holes    holes // nil: unknown
 	progress Progress
+	found    func(i int, data []byte)
 
 	mu     sync.Mutex
 	next   int   // piece
@@ -108,11 +115,11 @@ func (v *verifier) work() {
 		}
 		data := buf[:v.info.PieceSize(i)]
 		_, err := v.store.ReadAt(data, int64(i)*v.info.PieceLength)
-		var sum metainfo.PieceHashes
-		if err == nil {
-			sum = v.info.HashPiece(i, data)
+		right := err == nil && genuine(v.info, v.layers, i, v.info.HashPiece(i, data))
+		if right && v.found != nil {
+			v.found(i, data)
 		}
-		v.finish(i, sum, err)
+		v.finish(i, right, err)
 		yield()
 	}
 }
@@ -159,20 +166,23 @@ func (v *verifier) hollow(i int) bool {
 		sum = v.info.HashPiece(i, make([]byte, key.size))
 		v.zeros[key] = sum
 	}
-	return !v.genuine(i, sum)
+	return !genuine(v.info, v.layers, i, sum)
 }
 
+// bytesDiffer is the detail of ErrChanged where the size is as it should be.
+const bytesDiffer = "its bytes differ"
+
 // finish records the outcome of piece i.
-func (v *verifier) finish(i int, sum metainfo.PieceHashes, err error) {
+func (v *verifier) finish(i int, right bool, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	gone := errors.Is(err, ErrMissing) || errors.Is(err, ErrChanged)
 	switch {
-	case err == nil && v.genuine(i, sum):
+	case right:
 		v.have.Set(i)
 	case err == nil && v.unproved(i, sum):
 	case err == nil && v.source:
-		err = &Error{Kind: ErrChanged, Op: "read", Path: v.nameOf(i), Detail: "its bytes differ"}
+		err = &Error{Kind: ErrChanged, Op: "read", Path: pathOf(v.store, v.info, i), Detail: bytesDiffer}
 		fallthrough
 	case gone && v.source:
 		if v.damage == nil {
@@ -191,17 +201,17 @@ func (v *verifier) advance(i int) {
 	}
 }
 
-// genuine compares with every hash known. Callers hold mu, which Layers needs.
-func (v *verifier) genuine(i int, sum metainfo.PieceHashes) bool {
+// genuine compares with every hash known.
+func genuine(info *metainfo.Info, layers *metainfo.Layers, i int, sum metainfo.PieceHashes) bool {
 	known := false
-	if want, ok := v.info.PieceHashV1(i); ok {
+	if want, ok := info.PieceHashV1(i); ok {
 		if sum.V1 != want {
 			return false
 		}
 		known = true
 	}
-	if v.layers != nil {
-		if want, ok := v.layers.PieceHash(i); ok {
+	if layers != nil {
+		if want, ok := layers.PieceHash(i); ok {
 			if sum.V2 != want {
 				return false
 			}
@@ -211,16 +221,16 @@ func (v *verifier) genuine(i int, sum metainfo.PieceHashes) bool {
 	return known
 }
 
-// nameOf returns the path of the first file of piece i, for messages.
-func (v *verifier) nameOf(i int) string {
-	for _, s := range v.info.AppendSpans(nil, int64(i)*v.info.PieceLength, v.info.PieceSize(i)) {
+// pathOf returns the path of the first file of piece i, for messages.
+func pathOf(store Store, info *metainfo.Info, i int) string {
+	for _, s := range info.AppendSpans(nil, int64(i)*info.PieceLength, info.PieceSize(i)) {
 		if s.Pad {
 			continue
 		}
-		if n, ok := v.store.(interface{ show(file int) string }); ok {
+		if n, ok := store.(interface{ show(file int) string }); ok {
 			return n.show(s.File)
 		}
-		return v.info.Name
+		return info.Name
 	}
-	return v.info.Name
+	return info.Name
 }
