@@ -18,9 +18,8 @@ const maxHashes = 8192
 const requestHashes = 512
 
 // Layers knows the hashes of the pieces of a v2 torrent, as far as they have
-// been proved. For v1 torrents it is empty and complete. PieceHash may be called by
-// any goroutine at any time, as those do that read what is stored; all else belongs to
-// one at a time.
+// been proved. For v1 torrents it is empty and complete. It is not safe for
+// concurrent use.
 type Layers struct {
 	info    *Info
 	base    int // layer of the piece hashes above the blocks

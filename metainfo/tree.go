@@ -1,7 +1,5 @@
 package metainfo
 
-import "sync"
-
 // tree is what is known of a file's merkle tree from the piece layer up. It
 // starts sparse, with the nodes that proofs brought, and becomes full once
 // every piece hash is there.
@@ -12,7 +10,6 @@ type tree struct {
 	base   int // layer of the piece hashes above the blocks
 	height int // layers from the piece hashes to the root
 
-	mu      sync.Mutex       // whoever reads what is stored asks too, while peers bring more
 	sparse  map[node]Hash256 // proved nodes; nil once full
 	missing int              // piece hashes not known yet
 	full    [][]byte         // by layer, 32 bytes a node; those above the first are made on demand
@@ -30,8 +27,6 @@ func (t *tree) count(layer int) int { return (t.pieces + 1<<layer - 1) >> layer 
 
 // get returns a node, false when it is not known.
 func (t *tree) get(layer, index int) (Hash256, bool) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	switch {
 	case layer == t.height:
 		return t.root, true
@@ -51,8 +46,6 @@ func (t *tree) get(layer, index int) (Hash256, bool) {
 
 // put keeps a proved node.
 func (t *tree) put(layer, index int, h *Hash256) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	if t.full != nil || layer == t.height || index >= t.count(layer) {
 		return
 	}
@@ -89,8 +82,6 @@ func (t *tree) setLayer(layer []byte) bool {
 	if s.root(t.height, t.base) != t.root {
 		return false
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
 	t.full, t.sparse, t.missing = [][]byte{layer}, nil, 0
 	return true
 }

@@ -33,8 +33,10 @@ type Proven struct {
 }
 
 // Prove returns a Proven over s, which it closes with itself. layers (nil for v1) are
-// the torrent's; of a piece whose hash is not known nothing can be read unless it was
-// written here. marks nil means those that all such stores of the process share.
+// the torrent's, and must not be added to any more. Of a piece whose hash is not among
+// them, as with v2 by a magnet link, the bytes that are read first are believed, because
+// whoever says that the piece is there has verified it; they are held to afterwards.
+// marks nil means those that all such stores of the process share.
 func Prove(s Store, info *metainfo.Info, layers *metainfo.Layers, marks *Marks) *Proven {
 	if marks == nil {
 		marks = processMarks
@@ -160,8 +162,7 @@ func (s *Proven) readWhole(i int, in int64, p []byte, tried []uint64) error {
 	if _, err := s.inner.ReadAt(data, int64(i)*s.info.PieceLength); err != nil {
 		return err
 	}
-	if !genuine(s.info, s.layers, i, s.info.HashPiece(i, data)) {
-		s.marks.drop(s, i)
+	if right, known := genuine(s.info, s.layers, i, s.info.HashPiece(i, data)); !right && (known || tried != nil) {
 		return &Error{Kind: ErrChanged, Op: "read", Path: pathOf(s.inner, s.info, i), Detail: bytesDiffer}
 	}
 	s.found(i, data)

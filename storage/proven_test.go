@@ -180,6 +180,10 @@ func TestWhatIsWrittenIsProven(t *testing.T) {
 	if _, err := p.ReadAt(make([]byte, 10), 69_995); !errors.Is(err, ErrChanged) {
 		t.Errorf("changed below: %v", err)
 	}
+	if _, err := p.ReadAt(make([]byte, 10), 69_995); !errors.Is(err, ErrChanged) {
+		t.Errorf("changed below, once more: %v", err)
+	}
+	p = Prove(c, s.Info, s.Layers(), NewMarks(0))
 	p.WriteAt(s.space[65<<10:66<<10], 65<<10)
 	if _, err := p.ReadAt(make([]byte, 10), 64<<10); !errors.Is(err, ErrChanged) {
 		t.Errorf("written in part: %v", err)

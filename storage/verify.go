@@ -115,7 +115,10 @@ func (v *verifier) work() {
 		}
 		data := buf[:v.info.PieceSize(i)]
 		_, err := v.store.ReadAt(data, int64(i)*v.info.PieceLength)
-		right := err == nil && genuine(v.info, v.layers, i, v.info.HashPiece(i, data))
+		right := false
+		if err == nil {
+			right, _ = genuine(v.info, v.layers, i, v.info.HashPiece(i, data))
+		}
 		if right && v.found != nil {
 			v.found(i, data)
 		}
@@ -166,7 +169,8 @@ func (v *verifier) hollow(i int) bool {
 		sum = v.info.HashPiece(i, make([]byte, key.size))
 		v.zeros[key] = sum
 	}
-	return !genuine(v.info, v.layers, i, sum)
+	right, _ := genuine(v.info, v.layers, i, sum)
+	return !right
 }
 
 // bytesDiffer is the detail of ErrChanged where the size is as it should be.
@@ -201,24 +205,23 @@ func (v *verifier) advance(i int) {
 	}
 }
 
-// genuine compares with every hash known.
-func genuine(info *metainfo.Info, layers *metainfo.Layers, i int, sum metainfo.PieceHashes) bool {
-	known := false
+// genuine compares with every hash known, of which there must be one.
+func genuine(info *metainfo.Info, layers *metainfo.Layers, i int, sum metainfo.PieceHashes) (right, known bool) {
 	if want, ok := info.PieceHashV1(i); ok {
 		if sum.V1 != want {
-			return false
+			return false, true
 		}
 		known = true
 	}
 	if layers != nil {
 		if want, ok := layers.PieceHash(i); ok {
 			if sum.V2 != want {
-				return false
+				return false, true
 			}
 			known = true
 		}
 	}
-	return known
+	return known, known
 }
 
 // pathOf returns the path of the first file of piece i, for messages.

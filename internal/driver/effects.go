@@ -121,8 +121,9 @@ func (t *Torrent) keep(p verify.Genuine) error {
 	return err
 }
 
-// readStore reads verified bytes, from memory as long as they are still there.
-func (t *Torrent) readStore(p []byte, off int64) error {
+// readStore reads verified bytes, from memory as long as they are still there. It
+// returns how many came before an error.
+func (t *Torrent) readStore(p []byte, off int64) (n int, err error) {
 	size := t.info.Load().PieceLength
 	for {
 		at := off % size
@@ -130,12 +131,13 @@ func (t *Torrent) readStore(p []byte, off int64) error {
 		if !t.s.pool.read(pieceKey{t, int(off / size)}, part, int(at)) {
 			break
 		}
+		n += len(part)
 		if p, off = p[len(part):], off+int64(len(part)); len(p) == 0 {
-			return nil
+			return n, nil
 		}
 	}
-	_, err := (*t.store.Load()).ReadAt(p, off)
-	return err
+	k, err := (*t.store.Load()).ReadAt(p, off)
+	return n + k, err
 }
 
 // inDemand reports whether somebody is likely to ask for what was just verified.
@@ -148,6 +150,7 @@ func (t *Torrent) gotPiece(index int) {
 	}
 	t.gate.mu.Lock()
 	t.mu.Lock()
+	t.back(index)
 	if t.have.Set(index) {
 		t.stored.Add(1)
 		if wants(t.gate.wishes.levels, index) {
@@ -163,9 +166,12 @@ func (t *Torrent) gotPiece(index int) {
 // lost withdraws a piece that the store no longer has.
 func (t *Torrent) lost(index int) {
 	t.mu.Lock()
-	t.have.Clear(index)
+	fresh := t.have.Clear(index)
 	t.broadcast()
 	t.mu.Unlock()
+	if !fresh {
+		return
+	}
 	t.settle()
 	t.emit(Event{Kind: PieceLost, Piece: index})
 }

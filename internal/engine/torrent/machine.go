@@ -114,6 +114,12 @@ func (m *Machine) build() {
 	}
 	m.wanted = bits.Window(m.space.first, m.space.end)
 	m.wanted.Fill()
+	if m.cfg.Gone != nil {
+		m.readers.gone = m.cfg.Gone.Clone()
+		for i := m.readers.gone.Next(0); i >= 0; i = m.readers.gone.Next(i + 1) {
+			m.wanted.Clear(i)
+		}
+	}
 	m.needed = m.wanted.Clone()
 	m.pick = picker.Window(m.space.first, m.space.end, m.cfg.Rand)
 	m.recount()
