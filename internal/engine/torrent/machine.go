@@ -283,6 +283,7 @@ type Stats struct {
 	Downloaded, Uploaded  int64
 	Wasted                int64 // payload bytes that were not needed or not genuine
 	Peers, Seeds          int   // web seeds are not peers, but seeds
+	Useful                int   // connections that have something we need and lack
 	WebSeeds              int
 	HalfOpen, Known       int
 	DownRate, UpRate      float64
@@ -322,6 +323,9 @@ func (m *Machine) Stats(now time.Time) Stats {
 		s.Requested += p.queue.len()
 		if p.isSeed(m) {
 			s.Seeds++
+		}
+		if m.usefulOf(p) > 0 {
+			s.Useful++
 		}
 	}
 	return s
