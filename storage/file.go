@@ -63,7 +63,7 @@ type openFile struct {
 	stale    bool // no longer in the map; the last user closes it
 	refs     int
 	found    fs.FileInfo // as it was when it was opened
-	checked  time.Time   // readOnly: last time its name still led to it
+	checked  time.Time   // last time its name still led to it
 }
 
 // stamp tells one state of a file from another.

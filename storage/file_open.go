@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// recheck is how long an open source is read before its name is looked up again.
+// recheck is how long an open file is used before its name is looked up again.
 const recheck = time.Second
 
 // acquire returns file i open, for one call; release gives it back.
@@ -33,7 +33,7 @@ func (f *File) tryAcquire(i int, write bool) (*openFile, error) {
 		return nil, &Error{Kind: ErrClosed, Op: "open", Path: f.show(i)}
 	}
 	of := f.open[i]
-	if of != nil && f.readOnly && f.moved(i, of) {
+	if of != nil && f.moved(i, of) {
 		f.retire(of)
 		of = nil
 	}
@@ -173,9 +173,9 @@ func (f *File) admit(i int, of *openFile) error {
 	return nil
 }
 
-// moved looks from time to time whether a source still has its name. One that was
-// removed would take up its space for as long as it is open, and one that was replaced
-// may have been put right.
+// moved looks from time to time whether a file still has its name. One that was
+// removed would take up its space for as long as it is open, and what is written to it
+// would be lost; one that was replaced may have been put right.
 func (f *File) moved(i int, of *openFile) bool {
 	now := time.Now()
 	if now.Sub(of.checked) < recheck {

@@ -387,6 +387,27 @@ func TestASourceIsReadUnderItsName(t *testing.T) {
 	}
 }
 
+// What is downloaded into a file that somebody removed meanwhile would be lost without a
+// word.
+func TestADownloadNoticesThatItsFileIsGone(t *testing.T) {
+	s := makeSample(t, true, false, "f:40000")
+	dir := t.TempDir()
+	f := openFiles(t, dir, s, FileOptions{})
+	s.fill(t, f, 0)
+	path := filepath.Join(dir, "f")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	f.mu.Lock()
+	for _, of := range f.open {
+		of.checked = of.checked.Add(-recheck) // as if a second had passed
+	}
+	f.mu.Unlock()
+	if _, err := f.WriteAt(s.piece(1), 16<<10); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), path) {
+		t.Errorf("got %v", err)
+	}
+}
+
 func TestOpenSources(t *testing.T) {
 	dir := t.TempDir()
 	single := makeSample(t, true, true, "one.txt:5000")

@@ -48,7 +48,7 @@ func (m *mending) plan(now time.Time, gone int) (wait time.Duration, due bool) {
 	}
 	m.known = gone
 	if wait = m.at.Sub(now); wait > 0 {
-		return wait, false
+		return min(wait, keepEvery), false
 	}
 	m.busy = true
 	return keepEvery, true
