@@ -6,6 +6,7 @@ import (
 	"container/list"
 	"hash/maphash"
 	"sync"
+	"unsafe"
 
 	"github.com/shoal-p2p/shoal/metainfo"
 )
@@ -23,14 +24,24 @@ type Marks struct {
 
 	mu     sync.Mutex
 	n      int
+	at     map[markKey]*list.Element
 	oldest list.List // of *mark, by last use
+	stores uint64    // that were given a number
 }
 
-// mark is what one piece of one store looks like.
-type mark struct {
-	of    *Proven
+// markKey names a piece by what it is: by its hash, so that whoever hashed it last may
+// have been another store, or who made the torrent; by its place where that is unknown.
+type markKey struct {
+	hash  metainfo.Hash256 // the root of its tree, else its SHA-1
+	size  int
+	store uint64 // 0 where the hash is known
 	piece int
-	sums  []uint64 // by block, never written to again
+}
+
+// mark is what one piece looks like.
+type mark struct {
+	key  markKey
+	sums []uint64 // by block, never written to again
 }
 
 // NewMarks returns a bound of that many bytes of content; 0 means 32 GiB.
@@ -38,33 +49,50 @@ func NewMarks(bytes int64) *Marks {
 	if bytes <= 0 {
 		bytes = markedBytes
 	}
-	return &Marks{max: int(bytes / metainfo.BlockSize), seed: maphash.MakeSeed()}
+	return &Marks{max: int(bytes / metainfo.BlockSize), seed: maphash.MakeSeed(), at: make(map[markKey]*list.Element)}
 }
 
 // processMarks is shared by all stores that are not given one.
 var processMarks = NewMarks(0)
 
+// Remember notes what a piece looks like that was just hashed, for the stores that will
+// read it. Without, they hash it once more.
+func Remember(sum metainfo.PieceHashes, piece []byte) {
+	if len(piece) > 0 {
+		processMarks.put(hashKey(sum, len(piece)), piece)
+	}
+}
+
+func hashKey(sum metainfo.PieceHashes, size int) markKey {
+	k := markKey{hash: sum.V2, size: size}
+	if k.hash == (metainfo.Hash256{}) {
+		copy(k.hash[:], sum.V1[:])
+	}
+	return k
+}
+
 // sum tells a block from any other. It is no cryptographic hash and need not be: its
 // seed never leaves the process, so that whoever changes a file hits the same value
-// by chance alone, once in 2^64. It costs a tenth of what sending the block does.
-func (m *Marks) sum(block []byte) uint64 { return maphash.Bytes(m.seed, block) }
+// by chance alone, once in 2^64. It costs a third of a microsecond: as a string the
+// block is hashed in one go, where maphash.Bytes goes by 128 bytes and takes four times
+// as long. A block is never empty.
+func (m *Marks) sum(block []byte) uint64 {
+	return maphash.Comparable(m.seed, unsafe.String(&block[0], len(block)))
+}
 
-// sums are those of the blocks of a piece.
-func (m *Marks) sums(piece []byte) []uint64 {
-	out := make([]uint64, 0, (len(piece)+metainfo.BlockSize-1)/metainfo.BlockSize)
-	for len(piece) > 0 {
-		n := min(len(piece), metainfo.BlockSize)
-		out = append(out, m.sum(piece[:n]))
-		piece = piece[n:]
-	}
-	return out
+// number returns one that no other store has.
+func (m *Marks) number() uint64 {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.stores++
+	return m.stores
 }
 
 // get returns what a piece looks like, nil where that is not known.
-func (m *Marks) get(s *Proven, piece int) []uint64 {
+func (m *Marks) get(k markKey) []uint64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	e := s.marked[piece]
+	e := m.at[k]
 	if e == nil {
 		return nil
 	}
@@ -73,30 +101,27 @@ func (m *Marks) get(s *Proven, piece int) []uint64 {
 }
 
 // put remembers what a piece looks like.
-func (m *Marks) put(s *Proven, piece int, sums []uint64) {
+func (m *Marks) put(k markKey, piece []byte) {
+	sums := make([]uint64, 0, (len(piece)+metainfo.BlockSize-1)/metainfo.BlockSize)
+	for len(piece) > 0 {
+		n := min(len(piece), metainfo.BlockSize)
+		sums = append(sums, m.sum(piece[:n]))
+		piece = piece[n:]
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.forget(s.marked[piece])
-	s.marked[piece] = m.oldest.PushBack(&mark{s, piece, sums})
+	m.forget(m.at[k])
+	m.at[k] = m.oldest.PushBack(&mark{k, sums})
 	for m.n += len(sums); m.n > m.max && m.oldest.Len() > 1; {
 		m.forget(m.oldest.Front())
 	}
 }
 
 // drop forgets what a piece looks like.
-func (m *Marks) drop(s *Proven, piece int) {
+func (m *Marks) drop(k markKey) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.forget(s.marked[piece])
-}
-
-// dropAll forgets everything of a store.
-func (m *Marks) dropAll(s *Proven) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	for _, e := range s.marked {
-		m.forget(e)
-	}
+	m.forget(m.at[k])
 }
 
 // forget is called with the lock held; e may be nil.
@@ -105,6 +130,6 @@ func (m *Marks) forget(e *list.Element) {
 		return
 	}
 	k := m.oldest.Remove(e).(*mark)
-	delete(k.of.marked, k.piece)
+	delete(m.at, k.key)
 	m.n -= len(k.sums)
 }

@@ -3,11 +3,11 @@
 package storage
 
 import (
-	"container/list"
 	"context"
 	"runtime"
 	"sync"
 
+	"github.com/shoal-p2p/shoal/internal/sha"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
@@ -28,8 +28,8 @@ type Proven struct {
 	info   *metainfo.Info
 	layers *metainfo.Layers
 	marks  *Marks
-	marked map[int]*list.Element // by piece; belongs to marks.mu
-	turns  [16]sync.Mutex        // by piece: several who read one hash it once
+	number uint64         // of this store, among those that share the marks
+	turns  [16]sync.Mutex // by piece: several who read one hash it once
 }
 
 // Prove returns a Proven over s, which it closes with itself. layers (nil for v1) are
@@ -41,7 +41,7 @@ func Prove(s Store, info *metainfo.Info, layers *metainfo.Layers, marks *Marks) 
 	if marks == nil {
 		marks = processMarks
 	}
-	return &Proven{inner: s, info: info, layers: layers, marks: marks, marked: make(map[int]*list.Element)}
+	return &Proven{inner: s, info: info, layers: layers, marks: marks, number: marks.number()}
 }
 
 // ReadAt fills p with bytes of the torrent. Bytes that are not are ErrChanged, of a
@@ -75,7 +75,7 @@ func (s *Proven) readPiece(i int, in int64, p []byte) error {
 	if len(p) == 0 {
 		return nil
 	}
-	sums := s.marks.get(s, i)
+	sums := s.marks.get(s.key(i))
 	if sums != nil {
 		if ok, err := s.readMarked(i, in, p, sums); ok || err != nil {
 			return err
@@ -145,7 +145,7 @@ func (s *Proven) readWhole(i int, in int64, p []byte, tried []uint64) error {
 	turn := &s.turns[i%len(s.turns)]
 	turn.Lock()
 	defer turn.Unlock()
-	if sums := s.marks.get(s, i); sums != nil && (tried == nil || &sums[0] != &tried[0]) {
+	if sums := s.marks.get(s.key(i)); sums != nil && (tried == nil || &sums[0] != &tried[0]) {
 		if ok, err := s.readMarked(i, in, p, sums); ok || err != nil { // another has just hashed it
 			return err
 		}
@@ -162,7 +162,7 @@ func (s *Proven) readWhole(i int, in int64, p []byte, tried []uint64) error {
 	if _, err := s.inner.ReadAt(data, int64(i)*s.info.PieceLength); err != nil {
 		return err
 	}
-	if right, known := genuine(s.info, s.layers, i, s.info.HashPiece(i, data)); !right && (known || tried != nil) {
+	if right, known := s.holds(i, data); !right && (known || tried != nil) {
 		return &Error{Kind: ErrChanged, Op: "read", Path: pathOf(s.inner, s.info, i), Detail: bytesDiffer}
 	}
 	s.found(i, data)
@@ -170,14 +170,44 @@ func (s *Proven) readWhole(i int, in int64, p []byte, tried []uint64) error {
 	return nil
 }
 
+// holds reports whether a piece has one of its hashes. A hybrid's other one was found to
+// hold when the piece was verified, and no second piece has the first.
+func (s *Proven) holds(i int, data []byte) (right, known bool) {
+	if s.layers != nil {
+		if want, ok := s.layers.PieceHash(i); ok {
+			return s.info.TreeRoot(i, data) == want, true
+		}
+	}
+	want, ok := s.info.PieceHashV1(i)
+	return ok && sha.Sum1(data) == want, ok
+}
+
 // found remembers what a genuine piece looks like.
-func (s *Proven) found(i int, data []byte) { s.marks.put(s, i, s.marks.sums(data)) }
+func (s *Proven) found(i int, data []byte) { s.marks.put(s.key(i), data) }
+
+// key names piece i among the marks.
+func (s *Proven) key(i int) markKey {
+	var sum metainfo.PieceHashes
+	known := false
+	if s.layers != nil {
+		sum.V2, known = s.layers.PieceHash(i)
+	}
+	if !known {
+		sum.V1, known = s.info.PieceHashV1(i)
+	}
+	if !known {
+		return markKey{store: s.number, piece: i}
+	}
+	return hashKey(sum, int(s.info.PieceSize(i)))
+}
 
 // WriteAt writes p, which is verified. Only whole pieces are remembered.
 func (s *Proven) WriteAt(p []byte, off int64) (int, error) {
 	first, last := int(off/s.info.PieceLength), int((off+max(1, int64(len(p)))-1)/s.info.PieceLength)
 	for i := first; i <= last; i++ {
-		s.marks.drop(s, i)
+		if k := s.key(i); k.store != 0 {
+			s.marks.drop(k) // what was believed; a hash stays what it is
+		}
 	}
 	n, err := s.inner.WriteAt(p, off)
 	if err == nil && off%s.info.PieceLength == 0 && int64(len(p)) == s.info.PieceSize(first) {
@@ -192,7 +222,4 @@ func (s *Proven) Verify(ctx context.Context, want *Bits, progress Progress) (*Bi
 }
 
 // Close closes the store below.
-func (s *Proven) Close() error {
-	s.marks.dropAll(s)
-	return s.inner.Close()
-}
+func (s *Proven) Close() error { return s.inner.Close() }

@@ -115,10 +115,7 @@ func (v *verifier) work() {
 		}
 		data := buf[:v.info.PieceSize(i)]
 		_, err := v.store.ReadAt(data, int64(i)*v.info.PieceLength)
-		right := false
-		if err == nil {
-			right, _ = genuine(v.info, v.layers, i, v.info.HashPiece(i, data))
-		}
+		right := err == nil && genuine(v.info, v.layers, i, v.info.HashPiece(i, data))
 		if right && v.found != nil {
 			v.found(i, data)
 		}
@@ -169,8 +166,7 @@ func (v *verifier) hollow(i int) bool {
 		sum = v.info.HashPiece(i, make([]byte, key.size))
 		v.zeros[key] = sum
 	}
-	right, _ := genuine(v.info, v.layers, i, sum)
-	return !right
+	return !genuine(v.info, v.layers, i, sum)
 }
 
 // bytesDiffer is the detail of ErrChanged where the size is as it should be.
@@ -206,22 +202,23 @@ func (v *verifier) advance(i int) {
 }
 
 // genuine compares with every hash known, of which there must be one.
-func genuine(info *metainfo.Info, layers *metainfo.Layers, i int, sum metainfo.PieceHashes) (right, known bool) {
+func genuine(info *metainfo.Info, layers *metainfo.Layers, i int, sum metainfo.PieceHashes) bool {
+	known := false
 	if want, ok := info.PieceHashV1(i); ok {
 		if sum.V1 != want {
-			return false, true
+			return false
 		}
 		known = true
 	}
 	if layers != nil {
 		if want, ok := layers.PieceHash(i); ok {
 			if sum.V2 != want {
-				return false, true
+				return false
 			}
 			known = true
 		}
 	}
-	return known, known
+	return known
 }
 
 // pathOf returns the path of the first file of piece i, for messages.
