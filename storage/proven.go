@@ -26,22 +26,23 @@ import (
 type Proven struct {
 	inner  Store
 	info   *metainfo.Info
-	layers *metainfo.Layers
+	hashes *knownHashes
 	marks  *Marks
 	number uint64         // of this store, among those that share the marks
 	turns  [16]sync.Mutex // by piece: several who read one hash it once
 }
 
 // Prove returns a Proven over s, which it closes with itself. layers (nil for v1) are
-// the torrent's, and must not be added to any more. Of a piece whose hash is not among
-// them, as with v2 by a magnet link, the bytes that are read first are believed, because
-// whoever says that the piece is there has verified it; they are held to afterwards.
-// marks nil means those that all such stores of the process share.
+// those of the torrent and belong to the Proven from now on. Of a piece whose hash is
+// neither among them nor learned, as with v2 by a magnet link that is resumed, the bytes
+// that are read first are believed, because whoever says that the piece is there has
+// verified it; they are held to afterwards. marks nil means those that all such stores
+// of the process share.
 func Prove(s Store, info *metainfo.Info, layers *metainfo.Layers, marks *Marks) *Proven {
 	if marks == nil {
 		marks = processMarks
 	}
-	return &Proven{inner: s, info: info, layers: layers, marks: marks, number: marks.number()}
+	return &Proven{inner: s, info: info, hashes: newKnownHashes(info, layers), marks: marks, number: marks.number()}
 }
 
 // ReadAt fills p with bytes of the torrent. Bytes that are not are ErrChanged, of a
@@ -173,10 +174,8 @@ func (s *Proven) readWhole(i int, in int64, p []byte, tried []uint64) error {
 // holds reports whether a piece has one of its hashes. A hybrid's other one was found to
 // hold when the piece was verified, and no second piece has the first.
 func (s *Proven) holds(i int, data []byte) (right, known bool) {
-	if s.layers != nil {
-		if want, ok := s.layers.PieceHash(i); ok {
-			return s.info.TreeRoot(i, data) == want, true
-		}
+	if want, ok := s.hashes.PieceHash(i); ok {
+		return s.info.TreeRoot(i, data) == want, true
 	}
 	want, ok := s.info.PieceHashV1(i)
 	return ok && sha.Sum1(data) == want, ok
@@ -188,11 +187,8 @@ func (s *Proven) found(i int, data []byte) { s.marks.put(s.key(i), data) }
 // key names piece i among the marks.
 func (s *Proven) key(i int) markKey {
 	var sum metainfo.PieceHashes
-	known := false
-	if s.layers != nil {
-		sum.V2, known = s.layers.PieceHash(i)
-	}
-	if !known {
+	var known bool
+	if sum.V2, known = s.hashes.PieceHash(i); !known {
 		sum.V1, known = s.info.PieceHashV1(i)
 	}
 	if !known {
@@ -218,7 +214,8 @@ func (s *Proven) WriteAt(p []byte, off int64) (int, error) {
 
 // Verify is VerifyPieces for the store below, and remembers what it finds.
 func (s *Proven) Verify(ctx context.Context, want *Bits, progress Progress) (*Bits, error) {
-	return verifyPieces(ctx, s.inner, s.info, s.layers, want, progress, s.found)
+	v := &verifier{ctx: ctx, store: s.inner, info: s.info, hashes: s.hashes, want: want, progress: progress, found: s.found}
+	return v.run()
 }
 
 // Close closes the store below.

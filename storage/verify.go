@@ -32,18 +32,28 @@ func Verify(ctx context.Context, s Store, info *metainfo.Info, layers *metainfo.
 
 // VerifyPieces is Verify for the pieces in want; nil means all.
 func VerifyPieces(ctx context.Context, s Store, info *metainfo.Info, layers *metainfo.Layers, want *Bits, progress Progress) (*Bits, error) {
-	return verifyPieces(ctx, s, info, layers, want, progress, nil)
+	v := &verifier{ctx: ctx, store: s, info: info, want: want, progress: progress}
+	if layers != nil {
+		v.hashes = layers
+	}
+	return v.run()
 }
 
-// verifyPieces also has found, which may be nil, look at each genuine piece. It is
-// called by several goroutines and must not keep the data.
-func verifyPieces(ctx context.Context, s Store, info *metainfo.Info, layers *metainfo.Layers, want *Bits, progress Progress, found func(i int, data []byte)) (*Bits, error) {
-	v := &verifier{
-		ctx: ctx, store: s, info: info, layers: layers, want: want, progress: progress, found: found,
-		have:  NewBits(info.NumPieces()),
-		zeros: make(map[zeroKey]metainfo.PieceHashes),
-		data:  -1,
-	}
+// pieceHashes are what is known of a torrent's v2 hashes.
+type pieceHashes interface {
+	// PieceHash returns the hash of a piece, false while it is not known. Several
+	// goroutines call it.
+	PieceHash(index int) (metainfo.Hash256, bool)
+	// AddLayer takes the whole piece layer of the files with that root, if it leads
+	// there. It is called by itself.
+	AddLayer(root metainfo.Hash256, layer []byte) error
+}
+
+func (v *verifier) run() (*Bits, error) {
+	s, info := v.store, v.info
+	v.have = NewBits(info.NumPieces())
+	v.zeros = make(map[zeroKey]metainfo.PieceHashes)
+	v.data = -1
 	if src, ok := s.(interface{ source() bool }); ok {
 		v.source = src.source()
 	}
@@ -79,12 +89,14 @@ type verifier struct {
 	ctx      context.Context
 	store    Store
 	info     *metainfo.Info
-	layers   *metainfo.Layers
-	want     *Bits // nil: all
+	hashes   pieceHashes // nil: v1
+	want     *Bits       // nil: all
 	source   bool
 	holes    holes // nil: unknown
 	progress Progress
-	found    func(i int, data []byte)
+	// found looks at each genuine piece; it may be nil. It is called by several
+	// goroutines and must not keep the data.
+	found func(i int, data []byte)
 
 	mu     sync.Mutex
 	next   int   // piece
@@ -115,11 +127,16 @@ func (v *verifier) work() {
 		}
 		data := buf[:v.info.PieceSize(i)]
 		_, err := v.store.ReadAt(data, int64(i)*v.info.PieceLength)
-		right := err == nil && genuine(v.info, v.layers, i, v.info.HashPiece(i, data))
+		var sum metainfo.PieceHashes
+		right := false
+		if err == nil {
+			sum = v.info.HashPiece(i, data)
+			right = v.genuine(i, sum)
+		}
 		if right && v.found != nil {
 			v.found(i, data)
 		}
-		v.finish(i, right, err)
+		v.finish(i, sum, right, err)
 		yield()
 	}
 }
@@ -166,14 +183,14 @@ func (v *verifier) hollow(i int) bool {
 		sum = v.info.HashPiece(i, make([]byte, key.size))
 		v.zeros[key] = sum
 	}
-	return !genuine(v.info, v.layers, i, sum)
+	return !v.genuine(i, sum)
 }
 
 // bytesDiffer is the detail of ErrChanged where the size is as it should be.
 const bytesDiffer = "its bytes differ"
 
 // finish records the outcome of piece i.
-func (v *verifier) finish(i int, right bool, err error) {
+func (v *verifier) finish(i int, sum metainfo.PieceHashes, right bool, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	gone := errors.Is(err, ErrMissing) || errors.Is(err, ErrChanged)
@@ -202,16 +219,16 @@ func (v *verifier) advance(i int) {
 }
 
 // genuine compares with every hash known, of which there must be one.
-func genuine(info *metainfo.Info, layers *metainfo.Layers, i int, sum metainfo.PieceHashes) bool {
+func (v *verifier) genuine(i int, sum metainfo.PieceHashes) bool {
 	known := false
-	if want, ok := info.PieceHashV1(i); ok {
+	if want, ok := v.info.PieceHashV1(i); ok {
 		if sum.V1 != want {
 			return false
 		}
 		known = true
 	}
-	if layers != nil {
-		if want, ok := layers.PieceHash(i); ok {
+	if v.hashes != nil {
+		if want, ok := v.hashes.PieceHash(i); ok {
 			if sum.V2 != want {
 				return false
 			}

@@ -36,7 +36,8 @@ func newReports(t *shoal.Torrent, trackers []string) *reports {
 
 // look tells what is new.
 func (r *reports) look() {
-	r.warned(r.t.Warning(), r.t.Stats().Lost)
+	lost := r.t.Stats().Lost // before the warning, which is of what is lost then
+	r.warned(r.t.Warning(), lost)
 	list := r.t.Trackers()
 	alone := time.Since(r.began) >= beforeAlone && r.t.Stats().Peers == 0 &&
 		!slices.ContainsFunc(list, func(s shoal.TrackerStatus) bool { return s.Err == nil })

@@ -100,7 +100,7 @@ func (t *Torrent) verify(e torrent.Verify) {
 			t.post(torrent.PieceForged{Index: e.Index, Sums: verify.Sums(data)})
 			return
 		}
-		if err := t.keep(piece); err != nil {
+		if err := t.keep(piece, e.V2); err != nil {
 			t.fail(err)
 			t.post(torrent.StoreFailed{Index: e.Index})
 			return
@@ -114,10 +114,14 @@ func (t *Torrent) verify(e torrent.Verify) {
 	})
 }
 
-// keep writes a genuine piece with one positioned write.
-func (t *Torrent) keep(p verify.Genuine) error {
-	off := int64(p.Index()) * t.info.Load().PieceLength
-	_, err := (*t.store.Load()).WriteAt(p.Bytes(), off)
+// keep writes a genuine piece with one positioned write. A store that proves what it
+// reads learns the hash by which it is genuine, where there is one of v2.
+func (t *Torrent) keep(p verify.Genuine, hash *metainfo.Hash256) error {
+	store := *t.store.Load()
+	if l, ok := store.(interface{ Learn(int, metainfo.Hash256) }); ok && hash != nil {
+		l.Learn(p.Index(), *hash)
+	}
+	_, err := store.WriteAt(p.Bytes(), int64(p.Index())*t.info.Load().PieceLength)
 	return err
 }
 

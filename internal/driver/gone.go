@@ -43,7 +43,11 @@ func (t *Torrent) unreadable(ev torrent.ReadFailed, err error) {
 		if !ev.Gone {
 			t.settle()
 		}
-		t.Warn(err)
+		if ev.Gone {
+			t.emit(Event{Kind: Warned, Err: err})
+		} else {
+			t.Warn(err)
+		}
 		t.emit(Event{Kind: PieceLost, Piece: i})
 	}
 	t.post(ev)
@@ -80,6 +84,6 @@ func (t *Torrent) Mend(ctx context.Context) {
 // the warning ends. Callers hold mu.
 func (t *Torrent) back(index int) {
 	if t.away.Clear(index) && t.away.Count() == 0 {
-		t.awayWhy, t.warn = nil, nil
+		t.awayWhy = nil
 	}
 }

@@ -91,13 +91,14 @@ func (d *download) open(ctx context.Context, info *metainfo.Info) (c driver.Cont
 		c.Layers = metainfo.NewLayers(info)
 	}
 	c.Check = func(ctx context.Context, progress storage.Progress) (*bits.Set, error) {
-		return d.check(ctx, info, progress)
+		return d.check(ctx, info, c.Layers, progress)
 	}
 	if doubtful.Count() > 0 {
 		if c.Layers != nil && !c.Layers.Complete() {
 			if err := storage.ProveLayers(ctx, d.files, c.Layers); err != nil {
 				return c, err
 			}
+			d.store.Share(c.Layers)
 		}
 		found, err := d.store.Verify(ctx, doubtful, d.progress)
 		if err != nil {
@@ -192,8 +193,10 @@ func (d *download) tell() {
 
 // check hashes everything and has the resume data say what was found. The lock is
 // not held meanwhile.
-func (d *download) check(ctx context.Context, info *metainfo.Info, progress storage.Progress) (*bits.Set, error) {
+func (d *download) check(ctx context.Context, info *metainfo.Info, layers *metainfo.Layers, progress storage.Progress) (*bits.Set, error) {
+	d.store.Share(layers) // what peers have sent meanwhile
 	found, err := d.store.Verify(ctx, nil, progress)
+	d.store.Share(layers)
 	if err != nil {
 		return nil, err
 	}
@@ -313,7 +316,9 @@ func (s *seed) open(ctx context.Context, info *metainfo.Info) (c driver.Content,
 	c.Store, c.Rest, c.Layers, c.Original = files, files.Rest, s.torrent.Layers(), true
 	store := guard(&c, info, s.torrent.Layers())
 	check := func(ctx context.Context, progress storage.Progress) (*bits.Set, error) {
-		return store.Verify(ctx, nil, progress)
+		found, err := store.Verify(ctx, nil, progress)
+		store.Share(c.Layers)
+		return found, err
 	}
 	if c.Check = check; s.check {
 		if c.Have, err = check(ctx, s.progress); err != nil {

@@ -114,7 +114,8 @@ func TestNoWrongByteLeavesAPollutedShare(t *testing.T) {
 				wg.Go(func() { s.watch(t, shared, rand.New(rand.NewPCG(2, uint64(k))), over, &right) })
 			}
 			leech := add(t, newClient(t, nil), Options{Torrent: s.Torrent, Content: Download(t.TempDir(), nil)})
-			leech.AddPeers(resolve(t.Context(), []string{c.PeerAddr().String()}), swarm.User)
+			from, _ := resolve(t.Context(), []string{c.PeerAddr().String()})
+			leech.AddPeers(from, swarm.User)
 			for range 3 {
 				s.pollute(t, 300*time.Millisecond)
 				eventually(t, "all is shared again", func() bool { return shared.NumGone() == 0 && shared.NumHave() == s.Info.NumPieces() })
