@@ -3,12 +3,10 @@
 package native
 
 import (
-	"context"
 	"slices"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/driver"
-	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/metainfo"
 	"github.com/shoal-p2p/shoal/storage"
 )
@@ -93,11 +91,7 @@ func (c *Client) mend(now time.Time) time.Duration {
 // not those that the machine adds to.
 func guard(c *driver.Content, info *metainfo.Info, layers *metainfo.Layers) *storage.Proven {
 	p := storage.Prove(c.Store, info, layers, nil)
-	c.Store = p
-	c.Mend = func(ctx context.Context, gone *bits.Set) *bits.Set {
-		found, _ := p.Verify(ctx, gone, nil) // what cannot be read is not among them
-		return found
-	}
+	c.Store, c.Mend = p, p.Mend
 	return p
 }
 
