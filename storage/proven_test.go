@@ -13,6 +13,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+
+	"github.com/shoal-p2p/shoal/metainfo"
 )
 
 // counted is a store that counts what is read of it.
@@ -186,6 +188,42 @@ func TestWhatIsWrittenIsProven(t *testing.T) {
 	p.WriteAt(s.space[65<<10:66<<10], 65<<10)
 	if _, err := p.ReadAt(make([]byte, 10), 64<<10); !errors.Is(err, ErrChanged) {
 		t.Errorf("written in part: %v", err)
+	}
+}
+
+// A v2 torrent by a link has no piece layers at first: what is learned of them holds for
+// reads, be it of a piece or of a file, and is told to others.
+func TestProvenLearnsHashes(t *testing.T) {
+	s := makeSampleOf(t, 64<<10, false, true, "f:300000")
+	dir := t.TempDir()
+	s.save(t, dir)
+	hash, _ := s.Layers().PieceHash(1)
+	for name, learn := range map[string]func(*Proven){
+		"a piece": func(p *Proven) { p.Learn(1, hash) },
+		"a file":  func(p *Proven) { p.Share(s.Layers()) },
+	} {
+		st := openFiles(t, dir, s, FileOptions{ReadOnly: true})
+		p := Prove(st, s.Info, metainfo.NewLayers(s.Info), NewMarks(0))
+		learn(p)
+		change(t, filepath.Join(dir, "f"), 70_000, ^s.space[70_000])
+		if _, err := p.ReadAt(make([]byte, 10), 65<<10); !errors.Is(err, ErrChanged) {
+			t.Errorf("%s: changed before the first read: %v", name, err)
+		}
+		gone := NewBits(s.Info.NumPieces())
+		gone.Set(1)
+		if p.Mend(t.Context(), gone).Count() != 0 {
+			t.Errorf("%s: taken back as it is", name)
+		}
+		change(t, filepath.Join(dir, "f"), 70_000, s.space[70_000])
+		if !p.Mend(t.Context(), gone).Has(1) {
+			t.Errorf("%s: not taken back as it was", name)
+		}
+		s.wantSpace(t, p)
+	}
+	bare := metainfo.NewLayers(s.Info)
+	p := Prove(NewMemory(s.Info, MemoryOptions{}), s.Info, s.Layers(), nil)
+	if p.Share(bare); !bare.Complete() {
+		t.Error("others do not learn what is known")
 	}
 }
 
