@@ -12,8 +12,13 @@ import (
 	"github.com/shoal-p2p/shoal/internal/httpfile"
 )
 
-// infoTimeout is how long a request waits for the info dictionary.
-const infoTimeout = 30 * time.Second
+const (
+	// infoTimeout is how long a request waits for the info dictionary.
+	infoTimeout = 30 * time.Second
+	// aloneTimeout is how long it waits for bytes while nobody is there to bring them:
+	// peers are found or come back in less, and players give up later.
+	aloneTimeout = time.Minute
+)
 
 // fileHandler serves the files of a torrent.
 type fileHandler struct{ t *Torrent }
@@ -55,7 +60,7 @@ func (h fileHandler) serve(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the torrent has no file "+name, http.StatusNotFound)
 		return
 	}
-	reader := f.NewReader(r.Context())
+	reader := f.NewReader(r.Context()).r.Patient(r.Context(), aloneTimeout)
 	defer reader.Close()
 	httpfile.Serve(w, r, httpfile.File{
 		Path: f.Path(), ETag: `"` + f.t.Key().String() + "-" + strconv.Itoa(f.Index()) + `"`, Content: reader,

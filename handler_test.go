@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -161,4 +162,94 @@ func TestHandlerOfALink(t *testing.T) {
 	if w.Code != http.StatusServiceUnavailable {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
+}
+
+// A stream of a file that was changed meanwhile is an error before its first byte, and
+// is cut where the change is; it never has another byte than the torrent's. Once the
+// file is as it was it is streamed again, without anybody having to do anything.
+func TestAStreamOfAChangedFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "film.mp4")
+	good := payload(t, path, 1_000_000, 3)
+	_, shared := share(t, shoal.CreateOptions{}, path)
+	server := httptest.NewServer(shared.Handler())
+	defer server.Close()
+	// stream returns what comes of the file, and whether that is said to be all of it.
+	stream := func(ranges string) (code int, body []byte, whole bool) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(deadline(t), "GET", server.URL+"/film.mp4", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Range", ranges)
+		answer, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, err = io.ReadAll(answer.Body)
+		return answer.StatusCode, body, err == nil
+	}
+	right := func(what string) {
+		t.Helper()
+		if code, body, whole := stream("bytes=0-"); code != 206 || !whole || !bytes.Equal(body, good) {
+			t.Errorf("%s: %d, %d bytes, to the end: %v", what, code, len(body), whole)
+		}
+	}
+	again := func(what string) {
+		t.Helper()
+		for ctx := deadline(t); shared.Stats().Lost > 0 && ctx.Err() == nil; {
+			time.Sleep(10 * time.Millisecond)
+		}
+		if w := shared.Warning(); w != nil || shared.Stats().Lost > 0 {
+			t.Errorf("%s: %d pieces cannot be read, %v", what, shared.Stats().Lost, w)
+		}
+		right(what)
+	}
+	write := func(b []byte, at int64) {
+		t.Helper()
+		f, err := os.OpenFile(path, os.O_WRONLY, 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if _, err := f.WriteAt(b, at); err != nil {
+			t.Fatal(err)
+		}
+	}
+	right("at first")
+
+	write([]byte("CHANGED-CHANGED"), 600_000)
+	for range 3 {
+		if code, body, whole := stream("bytes=0-"); code != 206 || whole || !bytes.Equal(body, good[:len(body)]) {
+			t.Errorf("changed behind its beginning: %d, %d bytes, to the end: %v", code, len(body), whole)
+		}
+		if code, body, _ := stream("bytes=600000-600009"); code != 503 || bytes.Contains(body, []byte("CHANGED")) {
+			t.Errorf("the change itself: %d %q", code, body)
+		}
+	}
+	if w := shared.Warning(); w == nil || !strings.Contains(w.Error(), path+" is not what the torrent was made from") {
+		t.Errorf("who shares is told %v", w)
+	}
+	write(good[600_000:600_015], 600_000)
+	again("as it was")
+
+	if err := os.Rename(path, path+".away"); err != nil {
+		t.Fatal(err)
+	}
+	begin := time.Now()
+	for { // the file may be used for a moment after it lost its name
+		if code, body, _ := stream("bytes=0-"); code == 503 {
+			break
+		} else if !bytes.Equal(body, good[:len(body)]) || time.Since(begin) > 20*time.Second {
+			t.Fatalf("moved away: %d, %d bytes", code, len(body))
+		}
+		time.Sleep(50 * time.Millisecond)
+	}
+	if err := os.WriteFile(path+".new", good, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
+	}
+	again("saved anew")
 }

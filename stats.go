@@ -13,6 +13,10 @@ import (
 type Stats struct {
 	// Pieces counts the pieces, 0 while unknown; Have those that are stored.
 	Pieces, Have int
+	// Lost counts the pieces that were stored, are not what they were any more, and are
+	// not fetched again: a shared file was changed or moved away. They count again as
+	// soon as it is as it was.
+	Lost int
 	// Left is what is wanted and not stored yet, in bytes of whole pieces; -1 while
 	// unknown.
 	Left int64
@@ -32,6 +36,9 @@ type Stats struct {
 	DownRate, UpRate float64
 	// Peers counts the connections.
 	Peers int
+	// Sources counts those, web seeds too, that have something which is wanted and not
+	// stored yet.
+	Sources int
 }
 
 // Stats returns a snapshot. It never waits for the torrent's own work, so it may be
@@ -40,7 +47,8 @@ func (t *Torrent) Stats() Stats {
 	var s Stats
 	s.Downloaded, s.Uploaded, s.Left = t.n.Totals()
 	s.Ratio, s.Seeded = t.n.Ratio(), t.n.Seeded()
-	s.Peers = t.n.NumPeers()
+	s.Lost = t.n.NumGone()
+	s.Peers, s.Sources = t.n.NumPeers(), t.n.Stats().Useful
 	if info := t.Info(); info != nil {
 		s.Pieces, s.Have, s.Wanted = info.NumPieces(), t.n.NumHave(), t.wishes.size(info)
 	}

@@ -48,18 +48,19 @@ func (b Blob) ReadAt(p []byte, off int64) (int, error) {
 type Blobs struct {
 	info   *metainfo.Info
 	files  []Blob // by index in info.Files
+	marks  *BlobMarks
 	closed atomic.Bool
 }
 
 // NewBlobs returns a store over the files, in any order, from which the torrent
-// was made. A file that is not there is ErrMissing, one of another size
-// ErrChanged.
-func NewBlobs(info *metainfo.Info, files []Blob) (*Blobs, error) {
+// was made, and what they looked like then. A file that is not there is
+// ErrMissing, one of another size ErrChanged.
+func NewBlobs(info *metainfo.Info, files []Blob, marks *BlobMarks) (*Blobs, error) {
 	byName := make(map[string]Blob, len(files))
 	for _, f := range files {
 		byName[f.name()] = f
 	}
-	b := &Blobs{info: info, files: make([]Blob, len(info.Files))}
+	b := &Blobs{info: info, marks: marks, files: make([]Blob, len(info.Files))}
 	for i := range info.Files {
 		want := &info.Files[i]
 		if want.Pad {
@@ -78,7 +79,8 @@ func NewBlobs(info *metainfo.Info, files []Blob) (*Blobs, error) {
 	return b, nil
 }
 
-// ReadAt fills p; padding is zeros. See Blob.ReadAt.
+// ReadAt fills p; padding is zeros. See Blob.ReadAt. What does not look as it did when
+// the torrent was made is ErrChanged: not every browser notices.
 func (b *Blobs) ReadAt(p []byte, off int64) (int, error) {
 	if b.closed.Load() {
 		return 0, &Error{Kind: ErrClosed, Op: "read", Path: b.info.Name}
@@ -86,6 +88,11 @@ func (b *Blobs) ReadAt(p []byte, off int64) (int, error) {
 	if off < 0 || off > b.info.Length || int64(len(p)) > b.info.Length-off {
 		return 0, rangeError("read", off, len(p))
 	}
+	return b.readMarked(p, off)
+}
+
+// read is ReadAt of whatever lies there now.
+func (b *Blobs) read(p []byte, off int64) (int, error) {
 	var room [8]metainfo.Span
 	for _, s := range b.info.AppendSpans(room[:0], off, int64(len(p))) {
 		done := s.Offset - off

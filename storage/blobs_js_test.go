@@ -37,6 +37,15 @@ func dropped(s *sample, sync bool) []Blob {
 	return blobs
 }
 
+// noted are the marks of what the sample was made of.
+func noted(s *sample) *BlobMarks {
+	m := NewBlobMarks()
+	for i := range s.Info.NumPieces() {
+		m.Add(s.piece(i))
+	}
+	return m
+}
+
 func useFakeReader(t *testing.T) {
 	js.Global().Call("eval", fakeReader)
 	t.Cleanup(func() { js.Global().Delete("FileReaderSync") })
@@ -50,7 +59,7 @@ func TestBlobsSeedWhatWasDropped(t *testing.T) {
 					useFakeReader(t)
 				}
 				s := mixed(t, v.v1, v.v2)
-				b, err := NewBlobs(s.Info, dropped(s, sync))
+				b, err := NewBlobs(s.Info, dropped(s, sync), noted(s))
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -86,15 +95,15 @@ func TestBlobsNameAMissingOrChangedFile(t *testing.T) {
 		}
 		return blobs
 	}
-	if _, err := NewBlobs(s.Info, without("deep/c")); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), "deep/c") {
+	if _, err := NewBlobs(s.Info, without("deep/c"), noted(s)); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), "deep/c") {
 		t.Errorf("missing: %v", err)
 	}
 	short := newBytes(5)
-	if _, err := NewBlobs(s.Info, append(without("deep/c"), Blob{Path: []string{"deep", "c"}, File: js.Global().Call("fakeFile", short)})); !errors.Is(err, ErrChanged) {
+	if _, err := NewBlobs(s.Info, append(without("deep/c"), Blob{Path: []string{"deep", "c"}, File: js.Global().Call("fakeFile", short)}), noted(s)); !errors.Is(err, ErrChanged) {
 		t.Errorf("other size: %v", err)
 	}
 	blobs := dropped(s, true)
-	st, err := NewBlobs(s.Info, blobs)
+	st, err := NewBlobs(s.Info, blobs, noted(s))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -83,6 +83,9 @@ func (e *Error) Error() string {
 	case ErrPermission:
 		return cannot + ": permission denied" + detail + permit
 	case ErrMissing:
+		if e.Op == "read" { // by somebody who looks again
+			return e.Path + " is missing" + detail + "; put it back"
+		}
 		return e.Path + " is missing" + detail + "; put it back and start again"
 	case ErrChanged:
 		return e.Path + " is not what the torrent was made from" + detail + "; restore it, or move it away"

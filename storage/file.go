@@ -18,8 +18,9 @@ import (
 
 // FileOptions configure a File. The zero value is a store for a download.
 type FileOptions struct {
-	// ReadOnly is for seeding: every file must be there in its full length,
-	// and nothing is created or written.
+	// ReadOnly is for seeding: every file must be there in its full length at the
+	// beginning, and nothing is created or written. What others write meanwhile is
+	// read as it is: Prove the store where that matters.
 	ReadOnly bool
 	// Handles bounds the files kept open between calls, together with those of
 	// other stores; nil means one of 128 that all such stores of the process share.
@@ -46,7 +47,6 @@ type File struct {
 
 	mu     sync.Mutex
 	open   map[int]*openFile
-	seen   []stamp      // readOnly: each file as it was found at the beginning
 	sized  map[int]bool // files brought to full length by this store
 	dirty  map[int]bool // files written since the last Sync
 	failed error        // first error of closing a written file
@@ -62,7 +62,8 @@ type openFile struct {
 	writable bool
 	stale    bool // no longer in the map; the last user closes it
 	refs     int
-	checked  time.Time // readOnly: last time the file was seen unchanged
+	found    fs.FileInfo // as it was when it was opened
+	checked  time.Time   // last time its name still led to it
 }
 
 // stamp tells one state of a file from another.
@@ -117,9 +118,6 @@ func newFile(fsys fsys, info *metainfo.Info, names []string, opt FileOptions) (*
 // survey looks at every file once, so that a wrong folder is named before
 // anything else is done.
 func (f *File) survey() error {
-	if f.readOnly {
-		f.seen = make([]stamp, len(f.names))
-	}
 	for i, name := range f.names {
 		if name == "" {
 			continue
@@ -134,8 +132,8 @@ func (f *File) survey() error {
 		if err := f.fits(i, fi); err != nil {
 			return err
 		}
-		if f.readOnly {
-			f.seen[i] = stampOf(fi)
+		if want := f.info.Files[i].Length; f.readOnly && fi.Size() != want {
+			return f.changed(i, sizes(fi.Size(), want))
 		}
 	}
 	return nil
@@ -143,7 +141,7 @@ func (f *File) survey() error {
 
 // fits checks that what is on disk under the name of file i can be that file.
 // A file to download into may be shorter. A longer one is something else and
-// is left alone.
+// is left alone. A source may have grown meanwhile: what it held is still there.
 func (f *File) fits(i int, fi fs.FileInfo) error {
 	detail := ""
 	want := f.info.Files[i].Length
@@ -152,19 +150,21 @@ func (f *File) fits(i int, fi fs.FileInfo) error {
 		detail = "it is a folder"
 	case !fi.Mode().IsRegular():
 		detail = "it is not a regular file"
-	case fi.Size() > want, f.readOnly && fi.Size() != want:
+	case fi.Size() > want && !f.readOnly, fi.Size() < want && f.readOnly:
 		detail = sizes(fi.Size(), want)
-	case f.readOnly && f.seen[i] != stamp{} && f.seen[i] != stampOf(fi):
-		detail = "it was written to meanwhile"
 	default:
 		return nil
 	}
-	return &Error{Kind: ErrChanged, Op: "open", Path: f.fs.Show(f.names[i]), Detail: detail}
+	return f.changed(i, detail)
+}
+
+func (f *File) changed(i int, detail string) error {
+	return &Error{Kind: ErrChanged, Op: "open", Path: f.show(i), Detail: detail}
 }
 
 // ReadAt fills p. Padding is zeros; so is what has not been written of a file
 // that exists. A file that does not exist is ErrMissing, one that ends too soon
-// or was written to by others ErrChanged.
+// ErrChanged.
 func (f *File) ReadAt(p []byte, off int64) (int, error) {
 	return f.each("read", p, off, f.readFile)
 }

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// recheck is how long a source file is trusted not to have been written to.
+// recheck is how long an open file is used before its name is looked up again.
 const recheck = time.Second
 
 // acquire returns file i open, for one call; release gives it back.
@@ -33,6 +33,10 @@ func (f *File) tryAcquire(i int, write bool) (*openFile, error) {
 		return nil, &Error{Kind: ErrClosed, Op: "open", Path: f.show(i)}
 	}
 	of := f.open[i]
+	if of != nil && f.moved(i, of) {
+		f.retire(of)
+		of = nil
+	}
 	if of == nil || write && !of.writable {
 		fresh, err := f.openFile(i, write)
 		if err != nil {
@@ -43,10 +47,6 @@ func (f *File) tryAcquire(i int, write bool) (*openFile, error) {
 		}
 		of = fresh
 		f.open[i] = of
-	} else if f.readOnly {
-		if err := f.unchanged(i, of); err != nil {
-			return nil, err
-		}
 	}
 	of.refs++
 	f.handles.touch(&of.handle)
@@ -156,7 +156,7 @@ func (f *File) admit(i int, of *openFile) error {
 	if err := f.fits(i, fi); err != nil {
 		return err
 	}
-	of.checked = time.Now()
+	of.found, of.checked = fi, time.Now()
 	length := f.info.Files[i].Length
 	if !of.writable || fi.Size() == length {
 		f.sized[i] = f.sized[i] || of.writable
@@ -173,19 +173,17 @@ func (f *File) admit(i int, of *openFile) error {
 	return nil
 }
 
-// unchanged looks at a source file again from time to time, so that a peer is
-// not sent bytes that it will throw away and blame us for.
-func (f *File) unchanged(i int, of *openFile) error {
+// moved looks from time to time whether a file still has its name. One that was
+// removed would take up its space for as long as it is open, and what is written to it
+// would be lost; one that was replaced may have been put right.
+func (f *File) moved(i int, of *openFile) bool {
 	now := time.Now()
 	if now.Sub(of.checked) < recheck {
-		return nil
-	}
-	fi, err := of.file.Stat()
-	if err != nil {
-		return Explain("read", of.path, err)
+		return false
 	}
 	of.checked = now
-	return f.fits(i, fi)
+	fi, err := f.fs.Stat(f.names[i])
+	return err != nil || !os.SameFile(fi, of.found)
 }
 
 // NextData returns the first offset in the piece space at or after off that may

@@ -13,7 +13,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/shoal-p2p/shoal/metainfo"
 )
@@ -329,34 +328,83 @@ func TestSeedingNamesAMissingOrChangedFile(t *testing.T) {
 	}
 }
 
-func TestASourceThatChangesWhileSeedingIsNoticed(t *testing.T) {
+// A source may be moved away, put back, replaced, or written to while it is open. Its
+// name decides what is read.
+func TestASourceIsReadUnderItsName(t *testing.T) {
 	s := makeSample(t, true, false, "f:40000")
 	dir := t.TempDir()
 	s.save(t, dir)
 	path := filepath.Join(dir, "f")
-	old := time.Now().Add(-time.Hour)
-	if err := os.Chtimes(path, old, old); err != nil {
-		t.Fatal(err)
-	}
 	f := openFiles(t, dir, s, FileOptions{ReadOnly: true})
 	p := make([]byte, 100)
-	if _, err := f.ReadAt(p, 0); err != nil {
+	read := func(want []byte, kind error) {
+		t.Helper()
+		f.mu.Lock()
+		for _, of := range f.open {
+			of.checked = of.checked.Add(-recheck) // as if a second had passed
+		}
+		f.mu.Unlock()
+		switch _, err := f.ReadAt(p, 0); {
+		case kind != nil:
+			if !errors.Is(err, kind) || !strings.Contains(err.Error(), path) {
+				t.Errorf("got %v", err)
+			}
+		case err != nil || !bytes.Equal(p, want[:100]):
+			t.Errorf("other bytes than the file's, %v", err)
+		}
+	}
+	read(s.space, nil)
+	if err := os.Rename(path, path+".away"); err != nil {
 		t.Fatal(err)
 	}
-	writeFile(t, path, noise(40000, 77))
-	f.mu.Lock()
-	for _, of := range f.open {
-		of.checked = of.checked.Add(-recheck) // as if a second had passed
+	read(nil, ErrMissing)
+	read(nil, ErrMissing)
+	if err := os.Rename(path+".away", path); err != nil {
+		t.Fatal(err)
 	}
-	f.mu.Unlock()
-	if _, err := f.ReadAt(p, 0); !errors.Is(err, ErrChanged) || !strings.Contains(err.Error(), path) {
-		t.Errorf("got %v", err)
+	read(s.space, nil)
+	other := noise(40000, 77)
+	writeFile(t, path+".new", other)
+	if err := os.Rename(path+".new", path); err != nil {
+		t.Fatal(err)
 	}
+	read(other, nil)
+	writeFile(t, path, append(other, 1, 2, 3)) // what it held is still there
+	read(other, nil)
+	f.Rest()
+	read(other, nil)
+	if err := os.Truncate(path, 50); err != nil {
+		t.Fatal(err)
+	}
+	read(nil, ErrChanged)
+	f.Rest()
+	read(nil, ErrChanged)
 	if _, err := f.WriteAt(p, 0); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("write: %v", err)
 	}
 	if err := f.Delete(); !errors.Is(err, ErrReadOnly) {
 		t.Errorf("delete: %v", err)
+	}
+}
+
+// What is downloaded into a file that somebody removed meanwhile would be lost without a
+// word.
+func TestADownloadNoticesThatItsFileIsGone(t *testing.T) {
+	s := makeSample(t, true, false, "f:40000")
+	dir := t.TempDir()
+	f := openFiles(t, dir, s, FileOptions{})
+	s.fill(t, f, 0)
+	path := filepath.Join(dir, "f")
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	f.mu.Lock()
+	for _, of := range f.open {
+		of.checked = of.checked.Add(-recheck) // as if a second had passed
+	}
+	f.mu.Unlock()
+	if _, err := f.WriteAt(s.piece(1), 16<<10); !errors.Is(err, ErrMissing) || !strings.Contains(err.Error(), path) {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -37,8 +37,14 @@ var versions = []struct {
 // component makes a single-file torrent if it is the only one.
 func makeSample(t testing.TB, v1, v2 bool, files ...string) *sample {
 	t.Helper()
+	return makeSampleOf(t, pieceLen, v1, v2, files...)
+}
+
+// makeSampleOf is makeSample with pieces of another length.
+func makeSampleOf(t testing.TB, pieceLength int64, v1, v2 bool, files ...string) *sample {
+	t.Helper()
 	s := &sample{files: make(map[string][]byte)}
-	opt := metainfo.BuildOptions{Name: "sample", PieceLength: pieceLen, V1: v1, V2: v2}
+	opt := metainfo.BuildOptions{Name: "sample", PieceLength: pieceLength, V1: v1, V2: v2}
 	var data [][]byte
 	for k, spec := range files {
 		path, size, _ := strings.Cut(spec, ":")

@@ -32,12 +32,28 @@ func Verify(ctx context.Context, s Store, info *metainfo.Info, layers *metainfo.
 
 // VerifyPieces is Verify for the pieces in want; nil means all.
 func VerifyPieces(ctx context.Context, s Store, info *metainfo.Info, layers *metainfo.Layers, want *Bits, progress Progress) (*Bits, error) {
-	v := &verifier{
-		ctx: ctx, store: s, info: info, layers: layers, want: want, progress: progress,
-		have:  NewBits(info.NumPieces()),
-		zeros: make(map[zeroKey]metainfo.PieceHashes),
-		data:  -1,
+	v := &verifier{ctx: ctx, store: s, info: info, want: want, progress: progress}
+	if layers != nil {
+		v.hashes = layers
 	}
+	return v.run()
+}
+
+// pieceHashes are what is known of a torrent's v2 hashes.
+type pieceHashes interface {
+	// PieceHash returns the hash of a piece, false while it is not known. Several
+	// goroutines call it.
+	PieceHash(index int) (metainfo.Hash256, bool)
+	// AddLayer takes the whole piece layer of the files with that root, if it leads
+	// there. It is called by itself.
+	AddLayer(root metainfo.Hash256, layer []byte) error
+}
+
+func (v *verifier) run() (*Bits, error) {
+	s, info := v.store, v.info
+	v.have = NewBits(info.NumPieces())
+	v.zeros = make(map[zeroKey]metainfo.PieceHashes)
+	v.data = -1
 	if src, ok := s.(interface{ source() bool }); ok {
 		v.source = src.source()
 	}
@@ -73,11 +89,14 @@ type verifier struct {
 	ctx      context.Context
 	store    Store
 	info     *metainfo.Info
-	layers   *metainfo.Layers
-	want     *Bits // nil: all
+	hashes   pieceHashes // nil: v1
+	want     *Bits       // nil: all
 	source   bool
 	holes    holes // nil: unknown
 	progress Progress
+	// found looks at each genuine piece; it may be nil. It is called by several
+	// goroutines and must not keep the data.
+	found func(i int, data []byte)
 
 	mu     sync.Mutex
 	next   int   // piece
@@ -109,10 +128,15 @@ func (v *verifier) work() {
 		data := buf[:v.info.PieceSize(i)]
 		_, err := v.store.ReadAt(data, int64(i)*v.info.PieceLength)
 		var sum metainfo.PieceHashes
+		right := false
 		if err == nil {
 			sum = v.info.HashPiece(i, data)
+			right = v.genuine(i, sum)
 		}
-		v.finish(i, sum, err)
+		if right && v.found != nil {
+			v.found(i, data)
+		}
+		v.finish(i, sum, right, err)
 		yield()
 	}
 }
@@ -162,17 +186,20 @@ func (v *verifier) hollow(i int) bool {
 	return !v.genuine(i, sum)
 }
 
+// bytesDiffer is the detail of ErrChanged where the size is as it should be.
+const bytesDiffer = "its bytes differ"
+
 // finish records the outcome of piece i.
-func (v *verifier) finish(i int, sum metainfo.PieceHashes, err error) {
+func (v *verifier) finish(i int, sum metainfo.PieceHashes, right bool, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	gone := errors.Is(err, ErrMissing) || errors.Is(err, ErrChanged)
 	switch {
-	case err == nil && v.genuine(i, sum):
+	case right:
 		v.have.Set(i)
 	case err == nil && v.unproved(i, sum):
 	case err == nil && v.source:
-		err = &Error{Kind: ErrChanged, Op: "read", Path: v.nameOf(i), Detail: "its bytes differ"}
+		err = &Error{Kind: ErrChanged, Op: "read", Path: pathOf(v.store, v.info, i), Detail: bytesDiffer}
 		fallthrough
 	case gone && v.source:
 		if v.damage == nil {
@@ -191,7 +218,7 @@ func (v *verifier) advance(i int) {
 	}
 }
 
-// genuine compares with every hash known. Callers hold mu, which Layers needs.
+// genuine compares with every hash known, of which there must be one.
 func (v *verifier) genuine(i int, sum metainfo.PieceHashes) bool {
 	known := false
 	if want, ok := v.info.PieceHashV1(i); ok {
@@ -200,8 +227,8 @@ func (v *verifier) genuine(i int, sum metainfo.PieceHashes) bool {
 		}
 		known = true
 	}
-	if v.layers != nil {
-		if want, ok := v.layers.PieceHash(i); ok {
+	if v.hashes != nil {
+		if want, ok := v.hashes.PieceHash(i); ok {
 			if sum.V2 != want {
 				return false
 			}
@@ -211,16 +238,16 @@ func (v *verifier) genuine(i int, sum metainfo.PieceHashes) bool {
 	return known
 }
 
-// nameOf returns the path of the first file of piece i, for messages.
-func (v *verifier) nameOf(i int) string {
-	for _, s := range v.info.AppendSpans(nil, int64(i)*v.info.PieceLength, v.info.PieceSize(i)) {
+// pathOf returns the path of the first file of piece i, for messages.
+func pathOf(store Store, info *metainfo.Info, i int) string {
+	for _, s := range info.AppendSpans(nil, int64(i)*info.PieceLength, info.PieceSize(i)) {
 		if s.Pad {
 			continue
 		}
-		if n, ok := v.store.(interface{ show(file int) string }); ok {
+		if n, ok := store.(interface{ show(file int) string }); ok {
 			return n.show(s.File)
 		}
-		return v.info.Name
+		return info.Name
 	}
-	return v.info.Name
+	return info.Name
 }

@@ -14,10 +14,10 @@ type proof struct {
 // unproved keeps the hash of a piece that there is nothing to compare with. It is
 // false where there is. Callers hold mu.
 func (v *verifier) unproved(i int, sum metainfo.PieceHashes) bool {
-	if v.layers == nil || v.info.HasV1 {
+	if v.hashes == nil || v.info.HasV1 {
 		return false
 	}
-	if _, known := v.layers.PieceHash(i); known {
+	if _, known := v.hashes.PieceHash(i); known {
 		return false
 	}
 	file := v.info.FileAt(int64(i) * v.info.PieceLength)
@@ -42,12 +42,12 @@ func (v *verifier) prove() {
 		if p == nil || p.missing > 0 {
 			continue
 		}
-		if v.layers.AddLayer(v.info.Files[file].PiecesRoot, p.layer) == nil {
+		if v.hashes.AddLayer(v.info.Files[file].PiecesRoot, p.layer) == nil {
 			for i := range len(p.layer) / 32 {
 				v.have.Set(p.first + i)
 			}
 		} else if v.source && v.damage == nil {
-			v.damage = &Error{Kind: ErrChanged, Op: "read", Path: v.nameOf(p.first), Detail: "its bytes differ"}
+			v.damage = &Error{Kind: ErrChanged, Op: "read", Path: pathOf(v.store, v.info, p.first), Detail: bytesDiffer}
 		}
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/shoal-p2p/shoal"
@@ -50,6 +51,7 @@ type progressEvent struct {
 	Peers    int     `json:"peers"`
 	Down     int64   `json:"down"` // bytes a second
 	Up       int64   `json:"up"`
+	Waiting  string  `json:"waiting,omitempty"` // why nothing has come for ten seconds
 }
 
 type doneEvent struct {
@@ -211,15 +213,17 @@ func (d *download) tell() (bytes int64) {
 func (d *download) fetch(ctx context.Context, total int64) error {
 	b := newBar(d.t.Name(), d.JSON)
 	defer b.clear()
+	stall := waiting{tell: tell}
 	return watch(ctx, d.reports, 250*time.Millisecond, d.t.Wait, func(s shoal.Stats) {
 		part := 1.0
 		if s.Wanted > 0 {
 			part = 1 - float64(s.Left)/float64(s.Wanted)
 		}
 		done := int64(part * float64(total))
-		b.describe(fmt.Sprintf("%s · %s", d.t.Name(), plural(s.Peers, "peer", "peers")))
+		why := stall.look(time.Now(), s)
+		b.describe(strings.TrimSuffix(fmt.Sprintf("%s · %s · %s", d.t.Name(), plural(s.Peers, "peer", "peers"), why), " · "))
 		b.set(done, total)
-		d.ev.emit(progressEvent{"progress", part, done, total, s.Peers, int64(s.DownRate), int64(s.UpRate)})
+		d.ev.emit(progressEvent{"progress", part, done, total, s.Peers, int64(s.DownRate), int64(s.UpRate), why})
 	})
 }
 

@@ -27,6 +27,7 @@ type reports struct {
 	named []string // trackers of the command line: whoever names one wants to know of it
 	began time.Time
 	told  map[string]bool
+	lost  string // what was told when pieces could not be read any more; "" while all can
 }
 
 func newReports(t *shoal.Torrent, trackers []string) *reports {
@@ -35,9 +36,8 @@ func newReports(t *shoal.Torrent, trackers []string) *reports {
 
 // look tells what is new.
 func (r *reports) look() {
-	if w := r.t.Warning(); w != nil {
-		r.tell(oneLine(w))
-	}
+	lost := r.t.Stats().Lost // before the warning, which is of what is lost then
+	r.warned(r.t.Warning(), lost)
 	list := r.t.Trackers()
 	alone := time.Since(r.began) >= beforeAlone && r.t.Stats().Peers == 0 &&
 		!slices.ContainsFunc(list, func(s shoal.TrackerStatus) bool { return s.Err == nil })
@@ -49,6 +49,23 @@ func (r *reports) look() {
 		if s.Warning != "" {
 			r.tell("tracker " + s.URL + " says: " + s.Warning)
 		}
+	}
+}
+
+// warned tells the torrent's own warning. One of pieces that cannot be read any more is
+// told for the first of them only, and so is when all of them are back.
+func (r *reports) warned(w error, lost int) {
+	switch {
+	case lost == 0 && r.lost != "":
+		delete(r.told, r.lost) // it may come again
+		r.lost = ""
+		tell("\nshoal: %s is all there again, and shared\n", r.t.Name())
+	case lost > 0 && r.lost != "":
+	case w != nil:
+		if lost > 0 {
+			r.lost = oneLine(w)
+		}
+		r.tell(oneLine(w))
 	}
 }
 

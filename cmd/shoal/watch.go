@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/shoal-p2p/shoal"
@@ -63,6 +64,10 @@ func served(ctx context.Context, t *shoal.Torrent) error {
 // showSeeding is what there is to say of a torrent that is only served.
 func showSeeding(st *status, t *shoal.Torrent) func(shoal.Stats) {
 	return func(s shoal.Stats) {
-		st.show("seeding %s · %s · %s/s up · %s sent", t.Name(), plural(s.Peers, "peer", "peers"), size(int64(s.UpRate)), size(s.Uploaded))
+		lost := ""
+		if s.Lost > 0 {
+			lost = fmt.Sprintf(" · %d of %d pieces cannot be read", s.Lost, s.Pieces)
+		}
+		st.show("seeding %s · %s · %s/s up · %s sent%s", t.Name(), plural(s.Peers, "peer", "peers"), size(int64(s.UpRate)), size(s.Uploaded), lost)
 	}
 }

@@ -109,11 +109,10 @@ func (w *outlet) assemble(size int) (blocks, bytes int) {
 		end, length := run(w.batch[k:])
 		end += k
 		off := int64(w.batch[k].Index)*w.t.info.Load().PieceLength + int64(w.batch[k].Begin)
-		if err := w.t.readStore(data[at:at+length], off); err != nil {
+		if _, err := w.t.readStore(data[at:at+length], off); err != nil {
 			for _, u := range w.batch[k:end] {
-				w.t.post(torrent.ReadFailed(u))
+				w.t.unreadable(torrent.ReadFailed{Peer: u.Peer, Index: u.Index, Begin: u.Begin, Length: u.Length}, err)
 			}
-			w.t.Warn(err)
 			k, at = end, at+length
 			continue
 		}

@@ -63,8 +63,9 @@ func (t *Torrent) readLeaves(e torrent.ReadLeaves) {
 			size := info.TreeBytes(i)
 			for at := int64(0); at < size; at += blockSize {
 				block := buf[:min(blockSize, size-at)]
-				if err := t.readStore(block, int64(i)*info.PieceLength+at); err != nil {
+				if _, err := t.readStore(block, int64(i)*info.PieceLength+at); err != nil {
 					ev.Leaves = nil
+					t.unreadable(torrent.ReadFailed{Index: uint32(i)}, err)
 					t.post(ev)
 					return
 				}

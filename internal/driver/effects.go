@@ -100,7 +100,7 @@ func (t *Torrent) verify(e torrent.Verify) {
 			t.post(torrent.PieceForged{Index: e.Index, Sums: verify.Sums(data)})
 			return
 		}
-		if err := t.keep(piece); err != nil {
+		if err := t.keep(piece, e.V2); err != nil {
 			t.fail(err)
 			t.post(torrent.StoreFailed{Index: e.Index})
 			return
@@ -114,15 +114,20 @@ func (t *Torrent) verify(e torrent.Verify) {
 	})
 }
 
-// keep writes a genuine piece with one positioned write.
-func (t *Torrent) keep(p verify.Genuine) error {
-	off := int64(p.Index()) * t.info.Load().PieceLength
-	_, err := (*t.store.Load()).WriteAt(p.Bytes(), off)
+// keep writes a genuine piece with one positioned write. A store that proves what it
+// reads learns the hash by which it is genuine, where there is one of v2.
+func (t *Torrent) keep(p verify.Genuine, hash *metainfo.Hash256) error {
+	store := *t.store.Load()
+	if l, ok := store.(interface{ Learn(int, metainfo.Hash256) }); ok && hash != nil {
+		l.Learn(p.Index(), *hash)
+	}
+	_, err := store.WriteAt(p.Bytes(), int64(p.Index())*t.info.Load().PieceLength)
 	return err
 }
 
-// readStore reads verified bytes, from memory as long as they are still there.
-func (t *Torrent) readStore(p []byte, off int64) error {
+// readStore reads verified bytes, from memory as long as they are still there. It
+// returns how many came before an error.
+func (t *Torrent) readStore(p []byte, off int64) (n int, err error) {
 	size := t.info.Load().PieceLength
 	for {
 		at := off % size
@@ -130,12 +135,13 @@ func (t *Torrent) readStore(p []byte, off int64) error {
 		if !t.s.pool.read(pieceKey{t, int(off / size)}, part, int(at)) {
 			break
 		}
+		n += len(part)
 		if p, off = p[len(part):], off+int64(len(part)); len(p) == 0 {
-			return nil
+			return n, nil
 		}
 	}
-	_, err := (*t.store.Load()).ReadAt(p, off)
-	return err
+	k, err := (*t.store.Load()).ReadAt(p, off)
+	return n + k, err
 }
 
 // inDemand reports whether somebody is likely to ask for what was just verified.
@@ -148,6 +154,7 @@ func (t *Torrent) gotPiece(index int) {
 	}
 	t.gate.mu.Lock()
 	t.mu.Lock()
+	t.back(index)
 	if t.have.Set(index) {
 		t.stored.Add(1)
 		if wants(t.gate.wishes.levels, index) {
@@ -163,9 +170,12 @@ func (t *Torrent) gotPiece(index int) {
 // lost withdraws a piece that the store no longer has.
 func (t *Torrent) lost(index int) {
 	t.mu.Lock()
-	t.have.Clear(index)
+	fresh := t.have.Clear(index)
 	t.broadcast()
 	t.mu.Unlock()
+	if !fresh {
+		return
+	}
 	t.settle()
 	t.emit(Event{Kind: PieceLost, Piece: index})
 }

@@ -198,7 +198,7 @@ func (t *Torrent) lacks(w torrent.ReaderMoved) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for i := w.First; i <= w.Last; i++ {
-		if !t.have.Has(i) {
+		if !t.have.Has(i) && !t.away.Has(i) {
 			return true
 		}
 	}

@@ -80,7 +80,8 @@ func (r *Reader) Seek(offset int64, whence int) (int64, error) {
 }
 
 // Read waits until the piece at the position is verified, then reads from the
-// store, at most to the end of what is verified without a gap.
+// store, at most to the end of what is verified without a gap. A piece that was there
+// and is gone (see NumGone) is an error at once.
 func (r *Reader) Read(p []byte) (int, error) { return r.ReadContext(context.Background(), p) }
 
 // ReadContext is Read, but returns the context's error when that ends first.
@@ -109,12 +110,15 @@ func (r *Reader) ReadContext(ctx context.Context, p []byte) (int, error) {
 	if n := end - off; int64(len(p)) > n {
 		p = p[:n]
 	}
-	if err := r.t.readStore(p, off); err != nil {
-		r.t.Warn(err)
-		return 0, err
+	n, err := r.t.readStore(p, off)
+	if err != nil {
+		r.t.unreadable(torrent.ReadFailed{Index: uint32((off + int64(n)) / pl)}, err)
+		if n > 0 {
+			err = nil // those bytes are good
+		}
 	}
-	r.pos += int64(len(p))
-	return len(p), nil
+	r.pos += int64(n)
+	return n, err
 }
 
 // wait blocks until a piece is stored, and returns the end of the run of stored
@@ -126,6 +130,9 @@ func (r *Reader) wait(ctx context.Context, index int, p []byte, off int64) (end 
 	for {
 		t.mu.Lock()
 		has, failed, changed := t.have.Has(index), t.err, t.changed
+		if t.away.Has(index) {
+			failed = t.awayWhy // nobody brings it
+		}
 		last := index
 		for has && int64(last+1-index)*pl < 1<<20 && t.have.Has(last+1) {
 			last++

@@ -54,11 +54,14 @@ func (t *Torrent) Err() error {
 	return t.err
 }
 
-// Warning is what was warned of last, such as an error met while reading what was
-// stored; nil where there was nothing.
+// Warning is why pieces are gone (see NumGone), while some are; otherwise what was warned
+// of last, nil where there was nothing.
 func (t *Torrent) Warning() error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.awayWhy != nil {
+		return t.awayWhy
+	}
 	return t.warn
 }
 

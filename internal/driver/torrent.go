@@ -17,26 +17,6 @@ import (
 	"github.com/shoal-p2p/shoal/storage"
 )
 
-// Content is where a torrent's bytes are kept, and what of it is there already.
-// The functions may be nil.
-type Content struct {
-	Store  storage.Store
-	Layers *metainfo.Layers // nil: from the info dictionary alone
-	Have   *bits.Set        // verified pieces; nil: none
-	// Stored is told of every piece that was verified and written, before
-	// anybody else is. It is called by one goroutine at a time.
-	Stored func(index int)
-	// Priorities say how eagerly each piece is to be fetched; nil: all alike.
-	Priorities []torrent.Priority
-	// Rest gives back what an idle torrent does not need, such as open files;
-	// the store opens them again when it is used.
-	Rest func()
-	// Check hashes what the store holds, and returns the pieces that are
-	// genuine, also together with an error that concerns others. It ends early
-	// with the context.
-	Check func(ctx context.Context, progress storage.Progress) (*bits.Set, error)
-}
-
 // Options describe a torrent to add.
 type Options struct {
 	Key     metainfo.Hash     // required when Info is nil
@@ -111,6 +91,8 @@ type Torrent struct {
 
 	mu       sync.Mutex
 	have     bits.Set
+	away     bits.Set             // pieces that were there and cannot be read; without room until there is one
+	awayWhy  error                // why the last of them cannot
 	early    map[int]*pieceBuffer // pieces of which some blocks can be read already
 	changed  chan struct{}        // closed and replaced whenever have or err changes
 	learned  chan struct{}        // closed when the content is open
@@ -200,6 +182,11 @@ func (t *Torrent) machineConfig() torrent.Config {
 	if info := t.info.Load(); info != nil {
 		have := t.Have()
 		cfg.Info, cfg.Layers, cfg.Have = info, t.content.Layers, &have
+		t.mu.Lock()
+		if gone := t.away.Clone(); gone.Count() > 0 {
+			cfg.Gone = &gone
+		}
+		t.mu.Unlock()
 	}
 	return cfg
 }
@@ -238,61 +225,8 @@ func (t *Torrent) open() {
 	t.told() // whoever has waited may come in
 }
 
-// use takes the content of the torrent. It is called before the loop starts, or
-// by the loop.
-func (t *Torrent) use(info *metainfo.Info, c Content) {
-	if c.Layers == nil && info.HasV2 {
-		c.Layers = metainfo.NewLayers(info)
-	}
-	t.content = c
-	if c.Priorities != nil {
-		t.gate.mu.Lock()
-		t.gate.wishes.levels = c.Priorities
-		t.gate.mu.Unlock()
-	}
-	t.info.Store(info)
-	t.store.Store(&c.Store)
-}
-
 // ErrNotRunning is the error of a torrent after Close.
 var ErrNotRunning = errors.New("the torrent is closed")
-
-// holds takes note of what the content holds. It does nothing else: machines are
-// made by it.
-func (t *Torrent) holds(have *bits.Set) {
-	info := t.info.Load()
-	t.mu.Lock()
-	t.have = bits.New(info.NumPieces())
-	if have != nil && have.Len() == t.have.Len() {
-		t.have = have.Clone()
-	}
-	t.counted = true
-	t.broadcast()
-	t.mu.Unlock()
-	t.settle()
-	t.shot.Store(&Stats{Stats: t.idleStats()})
-}
-
-// settle opens or closes done by what is wanted last and there. It is called when
-// either has changed: the machine's own word may be about what was wanted before.
-func (t *Torrent) settle() {
-	t.gate.mu.Lock()
-	t.mu.Lock()
-	was := t.isDone
-	if t.counted {
-		t.stored.Store(int32(t.have.Count()))
-		t.left.Store(missing(t.info.Load(), &t.have, t.gate.wishes.levels))
-		if t.setDone(t.left.Load() == 0); t.isDone != was {
-			t.broadcast()
-		}
-	}
-	finished := t.isDone && !was
-	t.mu.Unlock()
-	t.gate.mu.Unlock()
-	if finished {
-		t.emit(Event{Kind: Finished})
-	}
-}
 
 // told tells whoever waits for the content that it is open.
 func (t *Torrent) told() {
@@ -308,33 +242,6 @@ func (t *Torrent) told() {
 	t.mu.Unlock()
 	if first {
 		t.emit(Event{Kind: Opened})
-	}
-}
-
-// missing is the size in bytes of the wanted pieces that are not there.
-func missing(info *metainfo.Info, have *bits.Set, levels []torrent.Priority) (n int64) {
-	for i := range have.Len() {
-		if wants(levels, i) && !have.Has(i) {
-			n += info.PieceSize(i)
-		}
-	}
-	return n
-}
-
-// wants reports whether a piece is to be fetched.
-func wants(levels []torrent.Priority, i int) bool {
-	return i >= len(levels) || levels[i] != torrent.Skip
-}
-
-// setDone opens or closes done. Callers hold mu.
-func (t *Torrent) setDone(done bool) {
-	if done == t.isDone {
-		return
-	}
-	if t.isDone = done; done {
-		close(t.done)
-	} else {
-		t.done = make(chan struct{})
 	}
 }
 

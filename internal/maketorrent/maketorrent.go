@@ -126,6 +126,7 @@ func (h *hasher) work() {
 			return
 		}
 		sum := h.b.HashPiece(i, piece)
+		storage.Remember(sum, piece) // sharing it is what comes next
 		h.mu.Lock()
 		h.b.SetPiece(i, sum)
 		h.done += int64(len(piece))

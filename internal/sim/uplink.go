@@ -44,7 +44,7 @@ func (x *Node) sendNext() {
 	u := e.blocks[0]
 	e.blocks = e.blocks[1:]
 	if !x.claims(u) {
-		x.after(0, func() { x.step(torrent.ReadFailed(u)) })
+		x.after(0, func() { x.step(torrent.ReadFailed{Peer: u.Peer, Index: u.Index, Begin: u.Begin, Length: u.Length}) })
 		x.enqueue(e)
 		x.sendNext()
 		return

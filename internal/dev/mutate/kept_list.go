@@ -44,8 +44,26 @@ var kept = []keptChange{
 	{
 		name:  "a piece that could not be written counts as had",
 		below: "internal/driver",
-		old:   "_, err := (*t.store.Load()).WriteAt(p.Bytes(), off)\n\treturn err",
-		new:   "(*t.store.Load()).WriteAt(p.Bytes(), off)\n\treturn nil",
+		old:   "_, err := store.WriteAt(p.Bytes(), int64(p.Index())*t.info.Load().PieceLength)\n\treturn err",
+		new:   "store.WriteAt(p.Bytes(), int64(p.Index())*t.info.Load().PieceLength)\n\treturn nil",
+	},
+	{
+		name:  "what was read of a file is not looked at",
+		below: "storage",
+		old:   "if s.marks.sum(p[:n]) != sums[k] {\n\t\t\treturn false, nil",
+		new:   "if s.marks.sum(p[:n]) != sums[k] {\n\t\t\treturn true, nil",
+	},
+	{
+		name:  "a share that was changed is fetched from peers",
+		below: "internal/driver",
+		old:   "ev.Gone = t.content.Original ||",
+		new:   "ev.Gone = false &&",
+	},
+	{
+		name:  "a share that is as it was is not taken back",
+		below: "internal/driver",
+		old:   "\t\tt.post(torrent.Restored{Pieces: back})\n",
+		new:   "",
 	},
 	{
 		name:  "a late copy of a block overwrites the first",

@@ -181,7 +181,7 @@ func (t *tabTorrent) watch(c *Client) {
 		}
 	}
 	t.startWebSeeds(c, t.sendMetadata())
-	completed := isDone(t.Done())
+	completed, told := isDone(t.Done()), false
 	if completed {
 		event(map[string]any{"type": "done", "id": t.id})
 	}
@@ -193,6 +193,11 @@ func (t *tabTorrent) watch(c *Client) {
 			}
 			return
 		}
+		gone := t.NumGone() > 0
+		if gone && !told {
+			t.fail(t.Warning()) // once; it goes on
+		}
+		told = gone
 		if !completed && isDone(t.Done()) {
 			completed = true
 			t.announce.Completed()

@@ -33,29 +33,61 @@ func (c *Client) seed(arg js.Value) (any, error) {
 	for _, tr := range trackers {
 		opt.Announce = append(opt.Announce, []string{tr})
 	}
-	meta, err := c.build(opt, blobs)
+	meta, marks, err := c.build(opt, blobs)
 	if err != nil {
 		return nil, err
 	}
-	store, err := storage.NewBlobs(meta.Info, blobs)
+	content, err := dropped(meta, blobs, marks)
 	if err != nil {
 		return nil, err
 	}
-	t := &tabTorrent{id: meta.Info.Key().String(), meta: meta, trackers: trackers, store: store, unwanted: map[int]bool{}}
-	have := bits.New(meta.Info.NumPieces())
-	have.Fill()
+	t := &tabTorrent{id: meta.Info.Key().String(), meta: meta, trackers: trackers, store: content.Store, unwanted: map[int]bool{}}
 	err = c.start(t, driver.Options{Info: meta.Info, Key: meta.Info.Key()}, func(context.Context, *metainfo.Info) (driver.Content, error) {
-		return driver.Content{Store: store, Layers: meta.Layers(), Have: &have}, nil
+		return content, nil
 	})
+	if err == nil {
+		go t.mend()
+	}
 	return map[string]any{"id": t.id, "torrent": toJS(meta.Marshal())}, err
 }
 
-// build hashes the files, reading one piece ahead of the hash.
-func (c *Client) build(opt metainfo.BuildOptions, blobs []storage.Blob) (*metainfo.Torrent, error) {
+// dropped is the content of files that are the user's own. Not every browser notices
+// that one was written to since it was dropped.
+func dropped(meta *metainfo.Torrent, blobs []storage.Blob, marks *storage.BlobMarks) (c driver.Content, err error) {
+	store, err := storage.NewBlobs(meta.Info, blobs, marks)
+	if err != nil {
+		return c, err
+	}
+	have := bits.New(meta.Info.NumPieces())
+	have.Fill()
+	return driver.Content{Store: store, Layers: meta.Layers(), Have: &have, Original: true, Mend: store.Mend}, nil
+}
+
+// mendEvery is how often files are looked at again that are not what they were.
+const mendEvery = 15 * time.Second
+
+// mend takes dropped files back that are as they were, as long as the torrent is there.
+func (t *tabTorrent) mend() {
+	tick := time.NewTicker(mendEvery)
+	defer tick.Stop()
+	for range tick.C {
+		if t.Err() != nil {
+			return
+		}
+		if t.NumGone() > 0 {
+			t.Mend(context.Background())
+		}
+	}
+}
+
+// build hashes the files, reading one piece ahead of the hash, and notes what they
+// look like.
+func (c *Client) build(opt metainfo.BuildOptions, blobs []storage.Blob) (*metainfo.Torrent, *storage.BlobMarks, error) {
 	b, err := metainfo.NewBuilder(opt)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	marks := storage.NewBlobMarks()
 	total, done := b.TotalSize(), int64(0)
 	var reported time.Time
 	type read struct {
@@ -77,7 +109,7 @@ func (c *Client) build(opt metainfo.BuildOptions, blobs []storage.Blob) (*metain
 			ahead = next(i + 1)
 		}
 		if r.err != nil {
-			return nil, r.err
+			return nil, nil, r.err
 		}
 		if c.hasher == nil {
 			b.SetPiece(i, b.HashPiece(i, r.data))
@@ -85,6 +117,7 @@ func (c *Client) build(opt metainfo.BuildOptions, blobs []storage.Blob) (*metain
 			v1, leaves := c.hasher.Hash(r.data, true, int(b.TreeBytes(i)))
 			b.SetPiece(i, metainfo.PieceHashes{V1: v1, V2: b.TreeRootOf(i, leaves)})
 		}
+		marks.Add(r.data)
 		done += int64(len(r.data))
 		if now := time.Now(); now.Sub(reported) > 100*time.Millisecond {
 			reported = now
@@ -93,7 +126,8 @@ func (c *Client) build(opt metainfo.BuildOptions, blobs []storage.Blob) (*metain
 		yield()
 	}
 	event(map[string]any{"type": "hashing", "name": opt.Name, "done": total, "total": total})
-	return b.Finish()
+	meta, err := b.Finish()
+	return meta, marks, err
 }
 
 // yield lets the worker's events run between two pieces.

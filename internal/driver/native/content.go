@@ -41,6 +41,7 @@ type download struct {
 	resume  *storage.Resume
 	note    string // of the resume data, that the user was told
 	files   *storage.File
+	store   *storage.Proven // over files
 }
 
 func (d *download) prepare(key metainfo.Hash, t *metainfo.Torrent) (*metainfo.Info, error) {
@@ -76,12 +77,13 @@ func (d *download) open(ctx context.Context, info *metainfo.Info) (c driver.Cont
 	if d.files, err = storage.OpenFiles(d.dir, info, storage.FileOptions{}); err != nil {
 		return c, err
 	}
+	c.Store = d.files
+	d.store = guard(&c, info, known(d.torrent, info))
 	have, doubtful, err := d.resume.Attach(d.files)
 	if err != nil {
 		return c, err
 	}
 	d.tell()
-	c.Store = d.files
 	c.Stored, c.Rest = d.stored, d.rest
 	if d.torrent != nil {
 		c.Layers = d.torrent.Layers()
@@ -96,8 +98,9 @@ func (d *download) open(ctx context.Context, info *metainfo.Info) (c driver.Cont
 			if err := storage.ProveLayers(ctx, d.files, c.Layers); err != nil {
 				return c, err
 			}
+			d.store.Share(c.Layers)
 		}
-		found, err := storage.VerifyPieces(ctx, d.files, info, c.Layers, doubtful, d.progress)
+		found, err := d.store.Verify(ctx, doubtful, d.progress)
 		if err != nil {
 			return c, err
 		}
@@ -191,7 +194,9 @@ func (d *download) tell() {
 // check hashes everything and has the resume data say what was found. The lock is
 // not held meanwhile.
 func (d *download) check(ctx context.Context, info *metainfo.Info, layers *metainfo.Layers, progress storage.Progress) (*bits.Set, error) {
-	found, err := storage.Verify(ctx, d.files, info, layers, progress)
+	d.store.Share(layers) // what peers have sent meanwhile
+	found, err := d.store.Verify(ctx, nil, progress)
+	d.store.Share(layers)
 	if err != nil {
 		return nil, err
 	}
@@ -243,8 +248,8 @@ func (d *download) shut(complete bool) {
 		d.resume = nil
 	}
 	if d.files != nil {
-		d.files.Close()
-		d.files = nil
+		d.store.Close()
+		d.files, d.store = nil, nil
 	}
 }
 
@@ -281,8 +286,8 @@ func Seed(dir string, progress storage.Progress) Content {
 	}, check: true}
 }
 
-// Sources serves the paths from which the torrent has just been made; they are
-// not hashed again.
+// Sources serves the paths from which the torrent has just been made; a piece is hashed
+// again when it is read for the first time.
 func Sources(paths []string) Content {
 	return &seed{openStore: func(info *metainfo.Info) (*storage.File, error) {
 		return storage.OpenSources(info, paths, storage.FileOptions{})
@@ -295,7 +300,7 @@ type seed struct {
 	check     bool
 	torrent   *metainfo.Torrent
 	mu        sync.Mutex
-	files     *storage.File
+	store     *storage.Proven
 }
 
 func (s *seed) prepare(_ metainfo.Hash, t *metainfo.Torrent) (*metainfo.Info, error) {
@@ -308,13 +313,16 @@ func (s *seed) open(ctx context.Context, info *metainfo.Info) (c driver.Content,
 	if err != nil {
 		return c, err
 	}
-	c.Store, c.Rest, c.Layers = files, files.Rest, s.torrent.Layers()
+	c.Store, c.Rest, c.Layers, c.Original = files, files.Rest, s.torrent.Layers(), true
+	store := guard(&c, info, s.torrent.Layers())
 	check := func(ctx context.Context, progress storage.Progress) (*bits.Set, error) {
-		return storage.Verify(ctx, files, info, c.Layers, progress)
+		found, err := store.Verify(ctx, nil, progress)
+		store.Share(c.Layers)
+		return found, err
 	}
 	if c.Check = check; s.check {
 		if c.Have, err = check(ctx, s.progress); err != nil {
-			files.Close()
+			store.Close()
 			return c, err
 		}
 	} else {
@@ -323,7 +331,7 @@ func (s *seed) open(ctx context.Context, info *metainfo.Info) (c driver.Content,
 		c.Have = &have
 	}
 	s.mu.Lock()
-	s.files = files
+	s.store = store
 	s.mu.Unlock()
 	return c, nil
 }
@@ -331,8 +339,8 @@ func (s *seed) open(ctx context.Context, info *metainfo.Info) (c driver.Content,
 func (s *seed) close(bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.files != nil {
-		s.files.Close()
+	if s.store != nil {
+		s.store.Close()
 	}
 }
 

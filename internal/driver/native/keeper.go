@@ -57,7 +57,7 @@ func (c *Client) keep() {
 			noted = now
 			c.noteTotals(now)
 		}
-		timer.Reset(keepEvery)
+		timer.Reset(c.mend(time.Now()))
 	}
 }
 

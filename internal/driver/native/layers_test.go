@@ -56,3 +56,31 @@ func TestPieceLayersComeFromPeers(t *testing.T) {
 	alone := add(t, newClient(t, nil), Options{Torrent: bare, Content: Download(dir, nil)})
 	wait(t, alone)
 }
+
+// A check holds what is stored against the hashes that peers have sent, where one byte
+// differs and the root proves nothing.
+func TestACheckKnowsThePieceLayersOfPeers(t *testing.T) {
+	data := bytes.Repeat([]byte("shoal of fish "), 150_000)
+	whole, bare := withoutLayers(t, data)
+	dir, to := t.TempDir(), t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "film.mkv"), data, 0o666); err != nil {
+		t.Fatal(err)
+	}
+	seeds := newClient(t, nil)
+	wait(t, add(t, seeds, Options{Torrent: whole, Content: Seed(dir, nil)}))
+	got := add(t, newClient(t, nil), Options{Torrent: bare, Peers: []string{seeds.PeerAddr().String()}, Content: Download(to, nil)})
+	wait(t, got)
+	seeds.Close()
+	f, err := os.OpenFile(filepath.Join(to, "film.mkv"), os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.WriteAt([]byte("X"), 1_000_000)
+	f.Close()
+	if err := got.Recheck(t.Context(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if n := got.NumHave(); n != bare.Info.NumPieces()-1 {
+		t.Errorf("%d of %d pieces are genuine", n, bare.Info.NumPieces())
+	}
+}

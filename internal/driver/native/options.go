@@ -34,10 +34,13 @@ func (s *stored) open(ctx context.Context, info *metainfo.Info) (driver.Content,
 	if err != nil {
 		return c, err
 	}
-	s.store = c.Store
 	if s.torrent != nil {
 		c.Layers = s.torrent.Layers()
 	}
+	if _, ours := c.Store.(*storage.Memory); !ours { // nobody else can write to that
+		guard(&c, info, known(s.torrent, info))
+	}
+	s.store = c.Store
 	return c, nil
 }
 

@@ -66,6 +66,7 @@ type Torrent struct {
 	will     will
 	goals    Goals
 	closed   bool
+	mending  mending
 	seeded   time.Duration      // in all runs, as of the last look
 	asking   context.CancelFunc // ends the asking of web seeds; nil while none are asked
 
@@ -159,6 +160,8 @@ func (t *Torrent) notify(ev driver.Event) {
 			t.complete = t.whole()
 			t.mu.Unlock()
 		}
+		t.c.kick()
+	case driver.PieceLost:
 		t.c.kick()
 	case driver.BecamePrivate:
 		t.withdraw()

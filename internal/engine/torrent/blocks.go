@@ -197,7 +197,7 @@ func (m *Machine) storeFailed(ev StoreFailed) {
 
 // readFailed stops offering a piece that the store lost.
 func (m *Machine) readFailed(ev ReadFailed) {
-	m.withdraw(int(ev.Index))
+	m.withdraw(int(ev.Index), ev.Gone)
 	if p := m.byKey[ev.Peer]; p != nil {
 		p.uploads.left(int(ev.Length))
 		if p.fast {
@@ -207,13 +207,18 @@ func (m *Machine) readFailed(ev ReadFailed) {
 	}
 }
 
-// withdraw forgets a stored piece and tells who understands it (BEP 54).
-func (m *Machine) withdraw(i int) {
+// withdraw forgets a stored piece and tells who understands it (BEP 54). One that is
+// gone is not fetched again.
+func (m *Machine) withdraw(i int, gone bool) {
 	was := m.uploadOnly()
 	if !m.have.Clear(i) {
 		return
 	}
-	m.finished = false
+	if gone {
+		m.giveUp(i)
+	} else {
+		m.finished = false
+	}
 	m.do(Lost{Index: i})
 	if m.needed.Has(i) {
 		m.missing++

@@ -39,6 +39,7 @@ type Config struct {
 	Live   *Live             // content that grows and expires; nil: a torrent
 	Layers *metainfo.Layers  // v2 piece layers known so far; nil: fetched (BEP 52)
 	Have   *bits.Set         // verified pieces in the store; nil: none
+	Gone   *bits.Set         // those that the store lost and nobody may bring; nil: none
 	Rand   *rand.Rand        // required, seeded by the driver
 	Client string            // the "v" of the extension handshake; "" sends none
 

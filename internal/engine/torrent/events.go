@@ -21,12 +21,17 @@ type Sent struct {
 	Blocks int
 }
 
-// ReadFailed says that the store could not read a block that was to be
-// uploaded. The piece is no longer offered to anybody.
+// ReadFailed says that the store could not read a block. Peer is who was to have it,
+// 0 where it was somebody else. The piece is no longer offered to anybody. It is fetched
+// again, but not one that is Gone: that one comes back with Restored.
 type ReadFailed struct {
 	Peer                 PeerKey
 	Index, Begin, Length uint32
+	Gone                 bool
 }
+
+// Restored says that pieces which were gone are in the store again.
+type Restored struct{ Pieces []int }
 
 // PieceStored says that a piece was genuine and is in the store. Sums are the
 // SHA-1 of its blocks, given when Verify asked for them.
@@ -142,6 +147,9 @@ func (Sent) Event() {}
 
 // Event implements [Event].
 func (ReadFailed) Event() {}
+
+// Event implements [Event].
+func (Restored) Event() {}
 
 // Event implements [Event].
 func (PieceStored) Event() {}

@@ -333,7 +333,8 @@ func TestGarbageFrom200SeedsNeverPanics(t *testing.T) {
 			case 2:
 				r.Step(torrent.ReaderMoved{Reader: 1, First: rng.IntN(numPieces), Last: rng.IntN(numPieces + 4), Jump: true})
 			case 3:
-				r.Step(torrent.ReadFailed{Peer: key, Index: uint32(rng.IntN(numPieces)), Length: torrent.BlockSize})
+				r.Step(torrent.ReadFailed{Peer: key, Index: uint32(rng.IntN(numPieces)), Length: torrent.BlockSize, Gone: rng.IntN(2) == 0})
+				r.Step(torrent.Restored{Pieces: []int{rng.IntN(numPieces+2) - 1}})
 			case 4:
 				for _, v := range did[torrent.Verify](r) {
 					switch rng.IntN(3) {

@@ -114,6 +114,12 @@ func (m *Machine) build() {
 	}
 	m.wanted = bits.Window(m.space.first, m.space.end)
 	m.wanted.Fill()
+	if m.cfg.Gone != nil {
+		m.readers.gone = m.cfg.Gone.Clone()
+		for i := m.readers.gone.Next(0); i >= 0; i = m.readers.gone.Next(i + 1) {
+			m.wanted.Clear(i)
+		}
+	}
 	m.needed = m.wanted.Clone()
 	m.pick = picker.Window(m.space.first, m.space.end, m.cfg.Rand)
 	m.recount()
@@ -277,6 +283,7 @@ type Stats struct {
 	Downloaded, Uploaded  int64
 	Wasted                int64 // payload bytes that were not needed or not genuine
 	Peers, Seeds          int   // web seeds are not peers, but seeds
+	Useful                int   // connections that have something we need and lack
 	WebSeeds              int
 	HalfOpen, Known       int
 	DownRate, UpRate      float64
@@ -316,6 +323,9 @@ func (m *Machine) Stats(now time.Time) Stats {
 		s.Requested += p.queue.len()
 		if p.isSeed(m) {
 			s.Seeds++
+		}
+		if m.usefulOf(p) > 0 {
+			s.Useful++
 		}
 	}
 	return s

@@ -37,7 +37,7 @@ func (m *Machine) setPriorities(levels []Priority) {
 		if levels != nil {
 			l = min(levels[i], High)
 		}
-		if l == Skip {
+		if l == Skip || m.readers.gone.Has(i) {
 			m.wanted.Clear(i)
 			continue
 		}
@@ -46,7 +46,9 @@ func (m *Machine) setPriorities(levels []Priority) {
 	m.needed = m.wanted.Clone()
 	for _, r := range m.readers.list {
 		for i := r.first; i <= r.last; i++ {
-			m.needed.Set(i)
+			if !m.readers.gone.Has(i) {
+				m.needed.Set(i)
+			}
 		}
 	}
 	m.recount()
@@ -79,6 +81,9 @@ func (m *Machine) wantsAgain(was bool) {
 
 // need says whether piece i is needed: it is wanted, or a reader waits for it.
 func (m *Machine) need(i int, on bool) {
+	if on && m.readers.gone.Has(i) {
+		return
+	}
 	if on && !m.needed.Set(i) || !on && !m.needed.Clear(i) || m.have.Has(i) {
 		return
 	}

@@ -43,6 +43,7 @@ type due struct {
 // in the order of their deadlines, whichever reader they belong to. One is settled
 // while all of its blocks are there or asked for.
 type readers struct {
+	gone   bits.Set // pieces that the store lost and nobody may bring: it is no use to wait
 	list   []*reader
 	urgent []due
 	from   int  // the first urgent pieces, so many, are settled
@@ -95,7 +96,7 @@ func (s *readers) update(have *bits.Set) {
 		next := -1
 		for k, r := range s.list {
 			s.work++
-			for s.cursor[k] <= r.last && (have.Has(s.cursor[k]) || s.listed(k)) {
+			for s.cursor[k] <= r.last && (have.Has(s.cursor[k]) || s.gone.Has(s.cursor[k]) || s.listed(k)) {
 				s.work++
 				s.cursor[k]++
 			}
