@@ -10,7 +10,7 @@ type PieceHashes struct {
 }
 
 // HashPiece hashes the bytes of a piece, PieceSize or PieceSpan of them. SHA-1
-// and the merkle tree advance block by block over the same warm memory, and
+// and the merkle tree advance by two blocks over the same warm memory, and
 // nothing is allocated per block. It may be called concurrently.
 func (i *Info) HashPiece(index int, data []byte) (h PieceHashes) {
 	var v2 int // bytes that belong to the merkle tree
@@ -26,12 +26,11 @@ func (i *Info) HashPiece(index int, data []byte) (h PieceHashes) {
 		v1.Write(data)
 	} else {
 		var s stack
-		for off := 0; off < len(data); off += BlockSize {
-			block := data[off:min(off+BlockSize, len(data))]
-			v1.Write(block)
+		for off := 0; off < len(data); off += 2 * BlockSize {
+			part := data[off:min(off+2*BlockSize, len(data))]
+			v1.Write(part)
 			if off < v2 {
-				leaf := LeafHash(block[:min(len(block), v2-off)])
-				s.add(&leaf)
+				s.addBlocks(part[:min(len(part), v2-off)])
 			}
 		}
 		h.V2 = s.root(i.pieceHeight(index), 0)
@@ -69,11 +68,24 @@ func (i *Info) treeOf(index int, data []byte) Hash256 {
 		return Hash256{}
 	}
 	var s stack
-	for off := 0; off < len(data); off += BlockSize {
-		leaf := LeafHash(data[off:min(off+BlockSize, len(data))])
-		s.add(&leaf)
-	}
+	s.addBlocks(data)
 	return s.root(i.pieceHeight(index), 0)
+}
+
+// addBlocks adds the hashes of the blocks of data.
+func (s *stack) addBlocks(data []byte) {
+	for len(data) >= 2*BlockSize {
+		a, b := sha.Sum256Pair(data[:BlockSize], data[BlockSize:2*BlockSize])
+		s.add((*Hash256)(&a))
+		s.add((*Hash256)(&b))
+		data = data[2*BlockSize:]
+	}
+	for len(data) > 0 {
+		n := min(len(data), BlockSize)
+		leaf := LeafHash(data[:n])
+		s.add(&leaf)
+		data = data[n:]
+	}
 }
 
 // fileBytes returns how many bytes of a piece belong to a file rather than to
