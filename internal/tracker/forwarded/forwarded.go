@@ -4,6 +4,8 @@ package forwarded
 import (
 	"net/netip"
 	"strings"
+
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 )
 
 // A Kind is how a header lists addresses.
@@ -30,7 +32,7 @@ const (
 // The caller passes only a header that its proxies set or add to: any other comes from the
 // client as it likes.
 func Client(conn netip.Addr, kind Kind, header string, trusted func(netip.Addr) bool) netip.Addr {
-	conn = plain(conn)
+	conn = netaddr.Plain(conn)
 	for header != "" && trusted(conn) {
 		var element string
 		header, element = cutLast(header, kind == Forwarded)
@@ -55,7 +57,7 @@ func ParseNode(text string) (netip.Addr, bool) {
 		return netip.Addr{}, false
 	}
 	if ap, err := netip.ParseAddrPort(text); err == nil {
-		return plain(ap.Addr()), true
+		return netaddr.Plain(ap.Addr()), true
 	}
 	if inner, ok := strings.CutPrefix(text, "["); ok {
 		if inner, ok = strings.CutSuffix(inner, "]"); !ok || !strings.Contains(inner, ":") {
@@ -64,10 +66,8 @@ func ParseNode(text string) (netip.Addr, bool) {
 		text = inner
 	}
 	a, err := netip.ParseAddr(text)
-	return plain(a), err == nil
+	return netaddr.Plain(a), err == nil
 }
-
-func plain(a netip.Addr) netip.Addr { return a.Unmap().WithZone("") }
 
 func trim(s string) string { return strings.Trim(s, " \t") }
 

@@ -24,7 +24,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/shoal-p2p/shoal/internal/tracker/limit"
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 )
 
 // An Answer is what is known about a question.
@@ -199,7 +199,7 @@ func (h *Hook) Ask(q *Question, later func(Verdict)) Verdict {
 		h.stats.Cached++
 		return v
 	}
-	addr := limit.AddrKey(q.Addr)
+	addr := netaddr.Key(q.Addr)
 	f, ok := h.flights[q.Key]
 	switch {
 	case h.closed, !ok && h.failed >= failures && (len(h.flights) > 0 || now.Before(h.again)):
@@ -275,7 +275,7 @@ func (h *Hook) land(f *flight, v *Verdict, ttl time.Duration, err error) []func(
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	delete(h.flights, f.Key)
-	addr := limit.AddrKey(f.Addr)
+	addr := netaddr.Key(f.Addr)
 	if h.peraddr[addr]--; h.peraddr[addr] == 0 {
 		delete(h.peraddr, addr)
 	}
