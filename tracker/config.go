@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/tracker/front"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 )
@@ -36,9 +37,15 @@ type Config struct {
 	// client; the text of its error becomes the failure reason. A scrape shows zeros for
 	// what it refuses. It is called by many goroutines, and must not keep c.
 	AllowAnnounce func(c *Client, infoHash [20]byte) error
-	// TrustedProxies are the addresses whose X-Forwarded-For header is believed:
-	// the client is the rightmost address of the header that is not one of them.
+	// TrustedProxies are the addresses whose ProxyHeader is believed: the client is the rightmost
+	// address of the header that is not one of them. Who comes by a Unix socket is trusted, too.
 	TrustedProxies []netip.Prefix
+	// ProxyHeader says which header that is. Only one that the proxies set themselves must be
+	// believed: what they pass on is the client's own word.
+	ProxyHeader ProxyHeader
+	// ProxyProtocol says that connections which Serve and ServeTLS take from TrustedProxies begin with a
+	// header of the PROXY protocol, version 1 or 2; those that do not are closed.
+	ProxyProtocol bool
 
 	// Compression says which WebSocket messages may travel deflated.
 	Compression Compression
@@ -72,6 +79,17 @@ type Config struct {
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 }
+
+// A ProxyHeader is a header by which proxies name their client.
+type ProxyHeader = front.ProxyHeader
+
+// The headers of proxies.
+const (
+	AnyHeader     = front.AnyHeader     // the first of these that a request has
+	XForwardedFor = front.XForwardedFor // X-Forwarded-For
+	XRealIP       = front.XRealIP       // X-Real-IP
+	Forwarded     = front.Forwarded     // Forwarded (RFC 7239)
+)
 
 // Compression is which way messages may be deflated (RFC 7692, no context takeover).
 type Compression uint8

@@ -73,7 +73,8 @@ func New(cfg Config) (*Tracker, error) {
 	t.front = front.New(front.Config{
 		Core: t.core, Clients: clients, Buffers: t.buffers, Counters: t.counters, Now: cfg.Now,
 		MinInterval: cfg.MinInterval, Scrape: l.Scrape, Deflate: cfg.Compression != CompressOff,
-		AllowClient: cfg.AllowClient, TrustedProxies: cfg.TrustedProxies, Fallback: cfg.Fallback,
+		AllowClient: cfg.AllowClient, Fallback: cfg.Fallback,
+		TrustedProxies: cfg.TrustedProxies, ProxyHeader: cfg.ProxyHeader, ProxyProtocol: cfg.ProxyProtocol,
 	})
 	return t, nil
 }

@@ -48,7 +48,9 @@ type trackerServeCmd struct {
 	HashAllow       string   `group:"Who may use it:" placeholder:"FILE" help:"Serve the info hashes in this file only, one a line."`
 	HashDeny        string   `group:"Who may use it:" placeholder:"FILE" help:"Do not serve the info hashes in this file."`
 	TokenSecretFile string   `group:"Who may use it:" placeholder:"FILE" help:"Serve holders of a token only that a secret in this file has signed."`
-	TrustedProxy    []string `group:"Who may use it:" placeholder:"NET" help:"Believe X-Forwarded-For of these addresses (repeatable)."`
+	TrustedProxy    []string `group:"Who may use it:" placeholder:"NET" help:"Believe what proxies at these addresses say of their clients (repeatable)."`
+	ProxyHeader     string   `group:"Who may use it:" default:"any" placeholder:"NAME" help:"The header in which they say it: x-forwarded-for, x-real-ip, forwarded, or the first of these (${default})."`
+	ProxyProtocol   bool     `group:"Who may use it:" help:"They begin each connection with a PROXY header, version 1 or 2, as HAProxy and load balancers do."`
 
 	MaxConns            string   `group:"Limits:" default:"0" placeholder:"N" help:"Open connections; 0 means as many as files may be open."`
 	MaxConnsPerAddr     string   `group:"Limits:" default:"2000" placeholder:"N" help:"Those of one IPv4 address or IPv6 /64; 0 means no limit (${default})."`

@@ -66,8 +66,13 @@ func (s *settings) plan(stdout, stderr io.Writer) (*trackerPlan, error) {
 	p.conf = tracker.Config{
 		Interval: interval, MinInterval: min(s.duration("min-interval", time.Second), interval),
 		WSInterval: s.duration("ws-interval", time.Second), PingInterval: s.duration("ping-interval", time.Second),
-		Limits: s.limits(), FullScrape: s.truth("full-scrape"), TrustedProxies: s.networks("trusted-proxy"),
+		Limits: s.limits(), FullScrape: s.truth("full-scrape"),
+		TrustedProxies: s.networks("trusted-proxy"), ProxyProtocol: s.truth("proxy-protocol"),
+		ProxyHeader: tracker.ProxyHeader(s.oneOf("proxy-header", "any", "x-forwarded-for", "x-real-ip", "forwarded")),
 		Compression: [...]tracker.Compression{tracker.CompressIn, tracker.CompressBoth, tracker.CompressOff}[s.oneOf("compression", "in", "both", "off")],
+	}
+	if p.conf.ProxyProtocol && len(p.conf.TrustedProxies) == 0 {
+		s.fail("proxy-protocol", "nobody is trusted to say who its client is: name the proxies with --trusted-proxy")
 	}
 	s.access(p)
 	s.nearness(p)

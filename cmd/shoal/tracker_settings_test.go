@@ -204,6 +204,8 @@ func TestMistakes(t *testing.T) {
 		{args: "--announce-rate-per-addr=-1/s", want: `"-1/s" is not a rate`},
 		{args: "--announce-rate-per-addr NaN/s", want: `"NaN/s" is not a rate`},
 		{args: "--trusted-proxy 10.0.0.0/99", want: `--trusted-proxy: "10.0.0.0/99" is not a network: write it like 10.0.0.0/8`},
+		{args: "--proxy-header via", want: `--proxy-header: "via" is not possible: say any, x-forwarded-for, x-real-ip or forwarded`},
+		{args: "--proxy-protocol", want: `--proxy-protocol: nobody is trusted to say who its client is: name the proxies with --trusted-proxy`},
 		{args: "--compression zip", want: `--compression: "zip" is not possible: say in, both or off`},
 		{args: "--log-level loud", want: `--log-level: "loud" is not possible: say debug, info, warn or error`},
 		{args: "--log-format xml", want: `--log-format: "xml" is not possible: say text or json`},
