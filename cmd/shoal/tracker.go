@@ -35,6 +35,8 @@ type trackerServeCmd struct {
 	ACMEEmail  string   `name:"acme-email" group:"TLS:" placeholder:"ADDRESS" help:"Where the authority may write to."`
 	ACMEURL    string   `name:"acme-url" group:"TLS:" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL" help:"The authority (${default})."`
 
+	TLSTicketSecretFile string `name:"tls-ticket-secret-file" group:"TLS:" placeholder:"FILE" help:"Secret that makes the keys of session tickets, the same on all nodes; without it they are forgotten at each start."`
+
 	Interval     string `group:"Announces:" default:"15m" placeholder:"TIME" help:"How often HTTP and UDP clients shall announce (${default})."`
 	MinInterval  string `group:"Announces:" default:"1m" placeholder:"TIME" help:"Least time between two announces of an HTTP client (${default})."`
 	WSInterval   string `name:"ws-interval" group:"Announces:" default:"2m" placeholder:"TIME" help:"How often WebSocket clients shall announce (${default})."`

@@ -33,6 +33,7 @@ type trackerPlan struct {
 	conf          tracker.Config
 	tls           *tls.Config       // of listen; nil is plain
 	acme          *autocert.Manager // nil if certificates come from files, or there are none
+	tickets       *ticketKeys       // nil: each listener makes up its own
 	admin         string            // "off" or an address
 	adminLogin    [2]string         // user and password; empty asks nobody
 	turn          *relay.Config     // nil: none
@@ -59,6 +60,7 @@ func (s *settings) plan(stdout, stderr io.Writer) (*trackerPlan, error) {
 	}
 	p.files = &reloader{log: p.log}
 	p.tls, p.acme = s.tls(p.log, p.files)
+	p.tickets = s.tickets(p.tls, p.files)
 	if len(p.plain) > 0 && p.tls == nil {
 		s.fail("plain-listen", "without TLS all addresses are plain: use --listen")
 	}
@@ -371,6 +373,9 @@ func (p *trackerPlan) run(ctx context.Context) error {
 		ready = append(ready, d.String())
 	}
 	go p.files.run(ctx, hup)
+	if p.tickets != nil {
+		go p.tickets.run(ctx)
+	}
 	fmt.Fprintln(p.stdout, "tracker ready on "+strings.Join(ready, ", "))
 
 	select {
