@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -270,31 +271,47 @@ func (p *trackerPlan) open() (doors []*trackerDoor, err error) {
 			}
 		}
 	}()
-	tcp := func(name, addr string, conf *tls.Config, udp bool) error {
+	in, err := inherit()
+	if err != nil {
+		return nil, err
+	}
+	if doors, err = in.doors(p); err != nil {
+		in.close()
+		return nil, err
+	}
+	tcp := func(name, addr string, conf *tls.Config) error {
 		ln, err := net.Listen("tcp", addr)
 		if err != nil {
 			return listenError(addr, p.from[name].from, err)
 		}
-		d := &trackerDoor{ln: ln, tls: conf}
-		doors = append(doors, d)
-		if udp {
-			if d.udp, err = tracker.ListenUDP(ln.Addr().String()); err != nil {
-				return listenError(ln.Addr().String()+" (UDP)", p.from[name].from, err)
-			}
-		}
+		doors = append(doors, &trackerDoor{ln: ln, tls: conf})
 		return nil
 	}
-	for _, addr := range p.listen {
-		if err := tcp("listen", addr, p.tls, p.udp == "same"); err != nil {
-			return doors, err
+	if len(in.listen) == 0 {
+		for _, addr := range p.listen {
+			if err := tcp("listen", addr, p.tls); err != nil {
+				return doors, err
+			}
 		}
 	}
-	for _, addr := range p.plain {
-		if err := tcp("plain-listen", addr, nil, false); err != nil {
-			return doors, err
+	if p.udp == "same" && len(in.udp) == 0 {
+		for _, d := range doors {
+			if _, ok := d.ln.Addr().(*net.TCPAddr); !ok || slices.Contains(in.plain, d.ln) {
+				continue
+			}
+			if d.udp, err = tracker.ListenUDP(d.ln.Addr().String()); err != nil {
+				return doors, listenError(d.ln.Addr().String()+" (UDP)", p.from["listen"].from, err)
+			}
 		}
 	}
-	if p.udp != "same" && p.udp != "off" {
+	if len(in.plain) == 0 {
+		for _, addr := range p.plain {
+			if err := tcp("plain-listen", addr, nil); err != nil {
+				return doors, err
+			}
+		}
+	}
+	if p.udp != "same" && p.udp != "off" && len(in.udp) == 0 {
 		udp, err := tracker.ListenUDP(p.udp)
 		if err != nil {
 			return doors, listenError(p.udp+" (UDP)", p.from["udp"].from, err)
@@ -320,6 +337,7 @@ func (l *lateTracker) Stats() tracker.Stats {
 func (p *trackerPlan) run(ctx context.Context) error {
 	hup := hangUps()
 	defer signal.Stop(hup)
+	systemd := p.notifier()
 	p.openFiles()
 	doors, err := p.open()
 	if err != nil {
@@ -372,11 +390,14 @@ func (p *trackerPlan) run(ctx context.Context) error {
 		d.serve(t, ended)
 		ready = append(ready, d.String())
 	}
+	p.files.begin = func() { p.tell(systemd.Reloading()) }
+	p.files.end = func() { p.tell(systemd.Ready()) }
 	go p.files.run(ctx, hup)
 	if p.tickets != nil {
 		go p.tickets.run(ctx)
 	}
 	fmt.Fprintln(p.stdout, "tracker ready on "+strings.Join(ready, ", "))
+	p.tell(systemd.Ready())
 
 	select {
 	case <-ctx.Done():
@@ -386,6 +407,7 @@ func (p *trackerPlan) run(ctx context.Context) error {
 		}
 		return err
 	}
+	p.tell(systemd.Stopping())
 	p.log.Info("draining", "time", p.drain.String(), "connections", t.Stats().Conns)
 	until, cancel := context.WithTimeout(context.Background(), p.drain)
 	defer cancel()
