@@ -49,6 +49,10 @@ type trackerServeCmd struct {
 	OriginRequired  bool     `group:"Who may use it:" help:"Refuse WebSocket clients without an origin, which are no browsers."`
 	HashAllow       string   `group:"Who may use it:" placeholder:"FILE" help:"Serve the info hashes in this file only, one a line."`
 	HashDeny        string   `group:"Who may use it:" placeholder:"FILE" help:"Do not serve the info hashes in this file."`
+	AddressAllow    []string `group:"Who may use it:" placeholder:"FILE" help:"Serve the addresses in this file only: networks or ranges, one a line, gzip too (repeatable)."`
+	AddressDeny     []string `group:"Who may use it:" placeholder:"FILE" help:"Do not serve the addresses in this file (repeatable)."`
+	ClientAllow     string   `group:"Who may use it:" placeholder:"FILE" help:"Serve programs only whose peer ids begin as a line of this file says, such as -qB."`
+	ClientDeny      string   `group:"Who may use it:" placeholder:"FILE" help:"Do not serve those in this file."`
 	TokenSecretFile string   `group:"Who may use it:" placeholder:"FILE" help:"Serve holders of a token only that a secret in this file has signed."`
 	TrustedProxy    []string `group:"Who may use it:" placeholder:"NET" help:"Believe what proxies at these addresses say of their clients (repeatable)."`
 	ProxyHeader     string   `group:"Who may use it:" default:"any" placeholder:"NAME" help:"The header in which they say it: x-forwarded-for, x-real-ip, forwarded, or the first of these (${default})."`

@@ -19,11 +19,9 @@ import (
 	"golang.org/x/crypto/acme/autocert"
 
 	"github.com/shoal-p2p/shoal/internal/openfiles"
-	"github.com/shoal-p2p/shoal/internal/tracker/access"
 	"github.com/shoal-p2p/shoal/internal/tracker/admin"
 	"github.com/shoal-p2p/shoal/internal/tracker/cluster"
 	"github.com/shoal-p2p/shoal/internal/tracker/relay"
-	"github.com/shoal-p2p/shoal/internal/tracker/token"
 	"github.com/shoal-p2p/shoal/tracker"
 )
 
@@ -112,93 +110,6 @@ func (s *settings) logger(w io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))
-}
-
-// access sets the hooks that decide who is served.
-func (s *settings) access(p *trackerPlan) {
-	origins, err := access.NewOrigins(s.list("origin-allow"), s.list("origin-deny"), s.truth("origin-required"))
-	if err != nil {
-		name := "origin-allow"
-		if _, bad := access.NewOrigins(s.list(name), nil, false); bad == nil {
-			name = "origin-deny"
-		}
-		s.fail(name, "%w", err)
-	}
-	var hashes access.Hashes
-	for name, list := range map[string]**access.HashList{"hash-allow": &hashes.Allow, "hash-deny": &hashes.Deny} {
-		path := s.text(name)
-		if path == "" {
-			continue
-		}
-		l, err := access.LoadHashes(path)
-		if err != nil {
-			s.fail(name, "%w", err)
-			continue
-		}
-		*list = l
-		p.files.add("info hashes "+path, l.Reload, path)
-	}
-	var keys *token.Keys
-	if path := s.text("token-secret-file"); path != "" {
-		if keys, err = token.LoadKeys(path); err != nil {
-			s.fail("token-secret-file", "%w", err)
-		} else {
-			p.files.add("token secrets "+path, keys.Reload, path)
-		}
-	}
-	g := &gate{origins: origins, hashes: hashes, keys: keys, log: p.log, addresses: s.truth("log-addresses")}
-	p.gate = g
-	p.conf.AllowClient = g.client
-	if keys != nil || hashes != (access.Hashes{}) {
-		p.conf.AllowAnnounce = g.announce
-	}
-}
-
-// A gate decides who is served.
-type gate struct {
-	origins   *access.Origins
-	hashes    access.Hashes
-	keys      *token.Keys // nil: no token is needed
-	log       *slog.Logger
-	addresses bool // clients' addresses may be logged
-}
-
-func (g *gate) client(c *tracker.Client) error {
-	err := g.origins.Check(c.Origin)
-	if err == nil && g.keys != nil {
-		var claims token.Claims
-		if claims, err = g.keys.Verify(token.FromQuery(c.Query)); err == nil {
-			err = claims.Admit(time.Now(), c.Addr)
-		}
-	}
-	return g.refused(c, err)
-}
-
-func (g *gate) announce(c *tracker.Client, infoHash [20]byte) error {
-	err := g.hashes.Check(infoHash)
-	if err == nil && g.keys != nil {
-		var claims token.Claims
-		if claims, err = g.keys.Verify(token.FromQuery(c.Query)); err == nil {
-			err = claims.Covers(infoHash)
-		}
-		// A WebSocket was let in once: who stays on the page longer than the token
-		// lasts goes on.
-		if err == nil && c.Door != tracker.WebSocket {
-			err = claims.Admit(time.Now(), c.Addr)
-		}
-	}
-	return g.refused(c, err)
-}
-
-func (g *gate) refused(c *tracker.Client, err error) error {
-	if err != nil && g.log.Enabled(context.Background(), slog.LevelDebug) {
-		args := []any{"door", c.Door, "origin", c.Origin, "reason", err}
-		if g.addresses {
-			args = append(args, "client", c.Addr)
-		}
-		g.log.Debug("refused", args...)
-	}
-	return err
 }
 
 // reserve is how many files the process opens beside the connections of clients and relay sessions.

@@ -50,6 +50,8 @@ type Client struct {
 	// Query is what the client's announce URL says after "?"; on UDP it comes by
 	// BEP 41. In HTTP announces the announce's own parameters are among it.
 	Query string
+	// PeerID is that of the announce; zeros for a connection and a scrape.
+	PeerID swarm.PeerID
 }
 
 // A Core holds the swarms of a tracker. It may be used by many goroutines.
@@ -154,6 +156,7 @@ func (t *Core) place(ip netip.Addr) swarm.Place {
 
 // Scrape returns the counts of a swarm, zeros if the operator refuses it to the client.
 func (t *Core) Scrape(c *Client, h swarm.Hash) (s swarm.Scrape) {
+	c.PeerID = swarm.PeerID{}
 	if t.admit(c, h) == nil {
 		sh := t.shard(h)
 		sh.mu.Lock()
