@@ -60,6 +60,9 @@ type Config struct {
 	Locate func(netip.Addr) swarm.Place
 	// Peering joins this tracker to others. nil means it is alone. Close closes it.
 	Peering Peering
+	// Ledger keeps download counters over restarts. nil means that they are forgotten an hour
+	// after the last peer of a swarm. It is called by many goroutines, and must not block.
+	Ledger Ledger
 	// ICEServers, when set, returns the STUN and TURN servers for a client of Shoal, as a
 	// JSON array of RTCIceServer objects; it goes into the reply to an announce that
 	// asks for it. nil or an empty answer leaves them out.
@@ -100,6 +103,9 @@ const (
 	CompressOff                     // none
 	CompressBoth                    // and get messages of 1 KiB or more deflated
 )
+
+// A Ledger keeps download counters.
+type Ledger = swarm.Ledger
 
 // A Reason says why something was limited, dropped or refused. Its String is a name for metrics and
 // logs, its Error the text that the client gets.

@@ -92,6 +92,7 @@ type trackerServeCmd struct {
 
 	Admin         string `group:"Watching:" default:"off" placeholder:"ADDR" help:"Address for the operator alone: dashboard, /stats.json, /metrics, /health (${default})."`
 	AdminAuthFile string `group:"Watching:" placeholder:"FILE" help:"File with USER:PASSWORD that it asks for."`
+	History       string `group:"Watching:" placeholder:"FILE" help:"Keep downloads, hours, days and top swarms over restarts in this file; --admin shows them."`
 
 	Turn                   string   `group:"STUN and TURN:" default:"off" placeholder:"ADDR" help:"UDP and TCP address of a STUN and TURN server, usually :3478 (${default})."`
 	TurnTLS                string   `name:"turn-tls" group:"STUN and TURN:" default:"off" placeholder:"ADDR" help:"The same over TLS, with the tracker's certificate, usually :5349 (${default})."`

@@ -21,6 +21,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/openfiles"
 	"github.com/shoal-p2p/shoal/internal/tracker/admin"
 	"github.com/shoal-p2p/shoal/internal/tracker/cluster"
+	"github.com/shoal-p2p/shoal/internal/tracker/history"
 	"github.com/shoal-p2p/shoal/internal/tracker/relay"
 	"github.com/shoal-p2p/shoal/tracker"
 )
@@ -33,6 +34,7 @@ type trackerPlan struct {
 	tls           *tls.Config       // of listen; nil is plain
 	acme          *autocert.Manager // nil if certificates come from files, or there are none
 	tickets       *ticketKeys       // nil: each listener makes up its own
+	history       string            // file; "" keeps none
 	admin         string            // "off" or an address
 	adminLogin    [2]string         // user and password; empty asks nobody
 	turn          *relay.Config     // nil: none
@@ -77,6 +79,7 @@ func (s *settings) plan(stdout, stderr io.Writer) (*trackerPlan, error) {
 	}
 	s.access(p)
 	s.nearness(p)
+	p.history = s.text("history")
 	s.admin(p)
 	s.turn(p)
 	s.cluster(p)
@@ -279,17 +282,30 @@ func (p *trackerPlan) run(ctx context.Context) error {
 		defer leave()
 		p.conf.Peering = nodes
 	}
+	past := p.openHistory()
+	if past != nil {
+		p.conf.Ledger = ledger{past}
+	}
 	t, err := tracker.New(p.conf)
 	if err != nil {
+		if past != nil {
+			past.Close(time.Now())
+		}
 		closeDoors()
 		return err
+	}
+	if past != nil {
+		kept := make(chan struct{})
+		ctx, cancel := context.WithCancel(ctx)
+		go func() { defer close(kept); p.keepHistory(ctx, past, t) }()
+		defer func() { cancel(); <-kept; p.closeHistory(past, t) }()
 	}
 	defer t.Close()
 	late.Store(t)
 
 	ended := make(chan error, 2*len(doors)+1)
 	if p.admin != "off" {
-		stop, err := p.serveAdmin(t, turn, nodes, ended)
+		stop, err := p.serveAdmin(t, turn, nodes, past, ended)
 		if err != nil {
 			closeDoors()
 			return err
@@ -326,12 +342,12 @@ func (p *trackerPlan) run(ctx context.Context) error {
 }
 
 // serveAdmin serves the operator's pages until stop.
-func (p *trackerPlan) serveAdmin(t *tracker.Tracker, turn *relay.Server, nodes *cluster.Cluster, ended chan<- error) (stop func(), err error) {
+func (p *trackerPlan) serveAdmin(t *tracker.Tracker, turn *relay.Server, nodes *cluster.Cluster, past *history.Store, ended chan<- error) (stop func(), err error) {
 	ln, err := net.Listen("tcp", p.admin)
 	if err != nil {
 		return nil, listenError(p.admin, p.from["admin"].from, err)
 	}
-	h, err := p.adminHandler(t, turn, nodes)
+	h, err := p.adminHandler(t, turn, nodes, past)
 	if err != nil {
 		ln.Close()
 		return nil, err

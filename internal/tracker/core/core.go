@@ -33,6 +33,7 @@ type Config struct {
 	Locality      swarm.Locality
 	Locate        func(netip.Addr) swarm.Place
 	Peering       Peering
+	Ledger        swarm.Ledger
 	ICEServers    func(c *Client) []byte
 	Seed          uint64
 	Now           func() time.Time
@@ -92,6 +93,7 @@ func New(cfg Config) (*Core, error) {
 			MaxPeers:   1 + cfg.Peers/numShards,
 			TCPTimeout: 2*cfg.Interval + time.Minute,
 			Locality:   cfg.Locality,
+			Ledger:     cfg.Ledger,
 		}, rand.New(rand.NewPCG(cfg.Seed, uint64(i))), cfg.Now())
 	}
 	var err error

@@ -77,6 +77,8 @@ func (s *Store) Completed(h Hash, now time.Time) {
 	r := s.get(h)
 	r.downloads++
 	s.put(h, r, now)
+	s.hours.at(now).Downloads++
+	s.days.at(now).Downloads++
 }
 
 // Seen notes how many peers a swarm has. It is meant for the largest swarms, once a

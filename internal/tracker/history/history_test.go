@@ -182,6 +182,7 @@ func TestHistory(t *testing.T) {
 
 	s = open(t, path, Config{}) // counts begin at zero again
 	s.Add(Sample{Swarms: 2, Announces: 7}, start.Add(50*time.Minute))
+	s.Completed(hash(1), start.Add(55*time.Minute))
 	s.Add(Sample{Swarms: 1, Announces: 9}, start.Add(12*time.Hour))
 	// The clock was set back: nothing is lost, and no hour comes twice.
 	s.Add(Sample{Swarms: 1, Announces: 10}, start.Add(11*time.Hour))
@@ -190,11 +191,11 @@ func TestHistory(t *testing.T) {
 		noon := start.Truncate(time.Hour)
 		wantHours := []Point{
 			{Start: noon, Swarms: 5, Connections: 10, Announces: 150, BytesIn: 1000},
-			{Start: noon.Add(time.Hour), Swarms: 2, Connections: 1, Announces: 17, BytesIn: 500},
+			{Start: noon.Add(time.Hour), Swarms: 2, Connections: 1, Announces: 17, Downloads: 1, BytesIn: 500},
 			{Start: noon.Add(12 * time.Hour), Swarms: 1, Announces: 3},
 		}
 		wantDays := []Point{
-			{Start: noon.Truncate(day), Swarms: 5, Connections: 10, Announces: 167, BytesIn: 1500},
+			{Start: noon.Truncate(day), Swarms: 5, Connections: 10, Announces: 167, Downloads: 1, BytesIn: 1500},
 			{Start: noon.Truncate(day).Add(day), Swarms: 1, Announces: 3},
 		}
 		if got := s.Hours(); fmt.Sprint(got) != fmt.Sprint(wantHours) {

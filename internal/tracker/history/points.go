@@ -10,7 +10,7 @@ import (
 type Sample struct {
 	Swarms, WebRTCPeers, TCPPeers, Seeders, Connections uint64 // now
 
-	Announces, Offers, Answers, Downloads, Refused, BytesIn, BytesOut uint64 // since the process started
+	Announces, Offers, Answers, Refused, BytesIn, BytesOut uint64 // since the process started
 }
 
 // A Point is what an hour or a day had, in UTC.
@@ -53,7 +53,7 @@ func (p *Point) take(s, before *Sample) {
 		now, before uint64
 	}{
 		{&p.Announces, s.Announces, before.Announces}, {&p.Offers, s.Offers, before.Offers}, {&p.Answers, s.Answers, before.Answers},
-		{&p.Downloads, s.Downloads, before.Downloads}, {&p.Refused, s.Refused, before.Refused},
+		{&p.Refused, s.Refused, before.Refused},
 		{&p.BytesIn, s.BytesIn, before.BytesIn}, {&p.BytesOut, s.BytesOut, before.BytesOut},
 	} {
 		if c.now >= c.before {
