@@ -7,6 +7,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/tracker/front"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 )
@@ -36,9 +37,15 @@ type Config struct {
 	// client; the text of its error becomes the failure reason. A scrape shows zeros for
 	// what it refuses. It is called by many goroutines, and must not keep c.
 	AllowAnnounce func(c *Client, infoHash [20]byte) error
-	// TrustedProxies are the addresses whose X-Forwarded-For header is believed:
-	// the client is the rightmost address of the header that is not one of them.
+	// TrustedProxies are the addresses whose ProxyHeader is believed: the client is the rightmost
+	// address of the header that is not one of them. Who comes by a Unix socket is trusted, too.
 	TrustedProxies []netip.Prefix
+	// ProxyHeader says which header that is. Only one that the proxies set themselves must be
+	// believed: what they pass on is the client's own word.
+	ProxyHeader ProxyHeader
+	// ProxyProtocol says that connections which Serve and ServeTLS take from TrustedProxies begin with a
+	// header of the PROXY protocol, version 1 or 2; those that do not are closed.
+	ProxyProtocol bool
 
 	// Compression says which WebSocket messages may travel deflated.
 	Compression Compression
@@ -53,6 +60,9 @@ type Config struct {
 	Locate func(netip.Addr) swarm.Place
 	// Peering joins this tracker to others. nil means it is alone. Close closes it.
 	Peering Peering
+	// Ledger keeps download counters over restarts. nil means that they are forgotten an hour
+	// after the last peer of a swarm. It is called by many goroutines, and must not block.
+	Ledger Ledger
 	// ICEServers, when set, returns the STUN and TURN servers for a client of Shoal, as a
 	// JSON array of RTCIceServer objects; it goes into the reply to an announce that
 	// asks for it. nil or an empty answer leaves them out.
@@ -73,6 +83,17 @@ type Config struct {
 	Now func() time.Time
 }
 
+// A ProxyHeader is a header by which proxies name their client.
+type ProxyHeader = front.ProxyHeader
+
+// The headers of proxies.
+const (
+	AnyHeader     = front.AnyHeader     // the first of these that a request has
+	XForwardedFor = front.XForwardedFor // X-Forwarded-For
+	XRealIP       = front.XRealIP       // X-Real-IP
+	Forwarded     = front.Forwarded     // Forwarded (RFC 7239)
+)
+
 // Compression is which way messages may be deflated (RFC 7692, no context takeover).
 type Compression uint8
 
@@ -82,6 +103,9 @@ const (
 	CompressOff                     // none
 	CompressBoth                    // and get messages of 1 KiB or more deflated
 )
+
+// A Ledger keeps download counters.
+type Ledger = swarm.Ledger
 
 // A Reason says why something was limited, dropped or refused. Its String is a name for metrics and
 // logs, its Error the text that the client gets.

@@ -59,7 +59,7 @@ func New(cfg Config) (*Tracker, error) {
 		Offers: l.Offers, NumWant: l.NumWant, Scrape: l.Scrape, Message: l.Message, SDP: l.SDP, Swarms: l.Swarms, Peers: l.Peers,
 		PeersPerConn: l.PeersPerConn, AnnouncesPerConn: l.AnnouncesPerConn, OffersPerConn: l.OffersPerConn,
 		FullScrape: cfg.FullScrape, DeflateOut: cfg.Compression == CompressBoth, AllowAnnounce: cfg.AllowAnnounce,
-		Locality: cfg.Locality, Locate: cfg.Locate, Peering: cfg.Peering, ICEServers: cfg.ICEServers, Seed: cfg.Seed, Now: cfg.Now,
+		Locality: cfg.Locality, Locate: cfg.Locate, Peering: cfg.Peering, Ledger: cfg.Ledger, ICEServers: cfg.ICEServers, Seed: cfg.Seed, Now: cfg.Now,
 		Buffers: t.buffers, Clients: clients, Counters: t.counters,
 	})
 	if err != nil {
@@ -73,7 +73,8 @@ func New(cfg Config) (*Tracker, error) {
 	t.front = front.New(front.Config{
 		Core: t.core, Clients: clients, Buffers: t.buffers, Counters: t.counters, Now: cfg.Now,
 		MinInterval: cfg.MinInterval, Scrape: l.Scrape, Deflate: cfg.Compression != CompressOff,
-		AllowClient: cfg.AllowClient, TrustedProxies: cfg.TrustedProxies, Fallback: cfg.Fallback,
+		AllowClient: cfg.AllowClient, Fallback: cfg.Fallback,
+		TrustedProxies: cfg.TrustedProxies, ProxyHeader: cfg.ProxyHeader, ProxyProtocol: cfg.ProxyProtocol,
 	})
 	return t, nil
 }

@@ -35,6 +35,8 @@ type trackerServeCmd struct {
 	ACMEEmail  string   `name:"acme-email" group:"TLS:" placeholder:"ADDRESS" help:"Where the authority may write to."`
 	ACMEURL    string   `name:"acme-url" group:"TLS:" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL" help:"The authority (${default})."`
 
+	TLSTicketSecretFile string `name:"tls-ticket-secret-file" group:"TLS:" placeholder:"FILE" help:"Secret that makes the keys of session tickets, the same on all nodes; without it they are forgotten at each start."`
+
 	Interval     string `group:"Announces:" default:"15m" placeholder:"TIME" help:"How often HTTP and UDP clients shall announce (${default})."`
 	MinInterval  string `group:"Announces:" default:"1m" placeholder:"TIME" help:"Least time between two announces of an HTTP client (${default})."`
 	WSInterval   string `name:"ws-interval" group:"Announces:" default:"2m" placeholder:"TIME" help:"How often WebSocket clients shall announce (${default})."`
@@ -47,8 +49,14 @@ type trackerServeCmd struct {
 	OriginRequired  bool     `group:"Who may use it:" help:"Refuse WebSocket clients without an origin, which are no browsers."`
 	HashAllow       string   `group:"Who may use it:" placeholder:"FILE" help:"Serve the info hashes in this file only, one a line."`
 	HashDeny        string   `group:"Who may use it:" placeholder:"FILE" help:"Do not serve the info hashes in this file."`
+	AddressAllow    []string `group:"Who may use it:" placeholder:"FILE" help:"Serve the addresses in this file only: networks or ranges, one a line, gzip too (repeatable)."`
+	AddressDeny     []string `group:"Who may use it:" placeholder:"FILE" help:"Do not serve the addresses in this file (repeatable)."`
+	ClientAllow     string   `group:"Who may use it:" placeholder:"FILE" help:"Serve programs only whose peer ids begin as a line of this file says, such as -qB."`
+	ClientDeny      string   `group:"Who may use it:" placeholder:"FILE" help:"Do not serve those in this file."`
 	TokenSecretFile string   `group:"Who may use it:" placeholder:"FILE" help:"Serve holders of a token only that a secret in this file has signed."`
-	TrustedProxy    []string `group:"Who may use it:" placeholder:"NET" help:"Believe X-Forwarded-For of these addresses (repeatable)."`
+	TrustedProxy    []string `group:"Who may use it:" placeholder:"NET" help:"Believe what proxies at these addresses say of their clients (repeatable)."`
+	ProxyHeader     string   `group:"Who may use it:" default:"any" placeholder:"NAME" help:"The header in which they say it: x-forwarded-for, x-real-ip, forwarded, or the first of these (${default})."`
+	ProxyProtocol   bool     `group:"Who may use it:" help:"They begin each connection with a PROXY header, version 1 or 2, as HAProxy and load balancers do."`
 
 	MaxConns            string   `group:"Limits:" default:"0" placeholder:"N" help:"Open connections; 0 means as many as files may be open."`
 	MaxConnsPerAddr     string   `group:"Limits:" default:"2000" placeholder:"N" help:"Those of one IPv4 address or IPv6 /64; 0 means no limit (${default})."`
@@ -84,6 +92,7 @@ type trackerServeCmd struct {
 
 	Admin         string `group:"Watching:" default:"off" placeholder:"ADDR" help:"Address for the operator alone: dashboard, /stats.json, /metrics, /health (${default})."`
 	AdminAuthFile string `group:"Watching:" placeholder:"FILE" help:"File with USER:PASSWORD that it asks for."`
+	History       string `group:"Watching:" placeholder:"FILE" help:"Keep downloads, hours, days and top swarms over restarts in this file; --admin shows them."`
 
 	Turn                   string   `group:"STUN and TURN:" default:"off" placeholder:"ADDR" help:"UDP and TCP address of a STUN and TURN server, usually :3478 (${default})."`
 	TurnTLS                string   `name:"turn-tls" group:"STUN and TURN:" default:"off" placeholder:"ADDR" help:"The same over TLS, with the tracker's certificate, usually :5349 (${default})."`

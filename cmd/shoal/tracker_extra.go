@@ -12,6 +12,7 @@ import (
 	"github.com/shoal-p2p/shoal"
 	"github.com/shoal-p2p/shoal/internal/tracker/admin"
 	"github.com/shoal-p2p/shoal/internal/tracker/cluster"
+	"github.com/shoal-p2p/shoal/internal/tracker/history"
 	"github.com/shoal-p2p/shoal/internal/tracker/place"
 	"github.com/shoal-p2p/shoal/internal/tracker/relay"
 	"github.com/shoal-p2p/shoal/internal/tracker/secret"
@@ -178,8 +179,8 @@ func (p *trackerPlan) icePage(r *relay.Server) http.Handler {
 }
 
 // adminHandler shows what the tracker does.
-func (p *trackerPlan) adminHandler(t *tracker.Tracker, r *relay.Server, nodes *cluster.Cluster) (*admin.Handler, error) {
-	c := admin.Config{Tracker: t, Version: shoal.Version, User: p.adminLogin[0], Password: p.adminLogin[1]}
+func (p *trackerPlan) adminHandler(t *tracker.Tracker, r *relay.Server, nodes *cluster.Cluster, past *history.Store) (*admin.Handler, error) {
+	c := admin.Config{Tracker: t, Version: shoal.Version, Past: past, User: p.adminLogin[0], Password: p.adminLogin[1]}
 	if r != nil {
 		c.Relay = func() admin.Relay {
 			s := r.Stats()

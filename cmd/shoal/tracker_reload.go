@@ -13,8 +13,9 @@ import (
 
 // A reloader reads files again when they change.
 type reloader struct {
-	log   *slog.Logger
-	items []*reloadable
+	log        *slog.Logger
+	items      []*reloadable
+	begin, end func() // when set, called before and after what a signal asks for
 }
 
 type reloadable struct {
@@ -74,7 +75,13 @@ func (r *reloader) run(ctx context.Context, hup <-chan os.Signal) {
 		case <-ctx.Done():
 			return
 		case <-hup:
+			if r.begin != nil {
+				r.begin()
+			}
 			r.check(true)
+			if r.end != nil {
+				r.end()
+			}
 		case <-tick.C:
 			r.check(false)
 		}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os/signal"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -18,11 +19,10 @@ import (
 	"golang.org/x/crypto/acme/autocert"
 
 	"github.com/shoal-p2p/shoal/internal/openfiles"
-	"github.com/shoal-p2p/shoal/internal/tracker/access"
 	"github.com/shoal-p2p/shoal/internal/tracker/admin"
 	"github.com/shoal-p2p/shoal/internal/tracker/cluster"
+	"github.com/shoal-p2p/shoal/internal/tracker/history"
 	"github.com/shoal-p2p/shoal/internal/tracker/relay"
-	"github.com/shoal-p2p/shoal/internal/tracker/token"
 	"github.com/shoal-p2p/shoal/tracker"
 )
 
@@ -33,6 +33,8 @@ type trackerPlan struct {
 	conf          tracker.Config
 	tls           *tls.Config       // of listen; nil is plain
 	acme          *autocert.Manager // nil if certificates come from files, or there are none
+	tickets       *ticketKeys       // nil: each listener makes up its own
+	history       string            // file; "" keeps none
 	admin         string            // "off" or an address
 	adminLogin    [2]string         // user and password; empty asks nobody
 	turn          *relay.Config     // nil: none
@@ -59,6 +61,7 @@ func (s *settings) plan(stdout, stderr io.Writer) (*trackerPlan, error) {
 	}
 	p.files = &reloader{log: p.log}
 	p.tls, p.acme = s.tls(p.log, p.files)
+	p.tickets = s.tickets(p.tls, p.files)
 	if len(p.plain) > 0 && p.tls == nil {
 		s.fail("plain-listen", "without TLS all addresses are plain: use --listen")
 	}
@@ -66,11 +69,17 @@ func (s *settings) plan(stdout, stderr io.Writer) (*trackerPlan, error) {
 	p.conf = tracker.Config{
 		Interval: interval, MinInterval: min(s.duration("min-interval", time.Second), interval),
 		WSInterval: s.duration("ws-interval", time.Second), PingInterval: s.duration("ping-interval", time.Second),
-		Limits: s.limits(), FullScrape: s.truth("full-scrape"), TrustedProxies: s.networks("trusted-proxy"),
+		Limits: s.limits(), FullScrape: s.truth("full-scrape"),
+		TrustedProxies: s.networks("trusted-proxy"), ProxyProtocol: s.truth("proxy-protocol"),
+		ProxyHeader: tracker.ProxyHeader(s.oneOf("proxy-header", "any", "x-forwarded-for", "x-real-ip", "forwarded")),
 		Compression: [...]tracker.Compression{tracker.CompressIn, tracker.CompressBoth, tracker.CompressOff}[s.oneOf("compression", "in", "both", "off")],
+	}
+	if p.conf.ProxyProtocol && len(p.conf.TrustedProxies) == 0 {
+		s.fail("proxy-protocol", "nobody is trusted to say who its client is: name the proxies with --trusted-proxy")
 	}
 	s.access(p)
 	s.nearness(p)
+	p.history = s.text("history")
 	s.admin(p)
 	s.turn(p)
 	s.cluster(p)
@@ -104,93 +113,6 @@ func (s *settings) logger(w io.Writer) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))
-}
-
-// access sets the hooks that decide who is served.
-func (s *settings) access(p *trackerPlan) {
-	origins, err := access.NewOrigins(s.list("origin-allow"), s.list("origin-deny"), s.truth("origin-required"))
-	if err != nil {
-		name := "origin-allow"
-		if _, bad := access.NewOrigins(s.list(name), nil, false); bad == nil {
-			name = "origin-deny"
-		}
-		s.fail(name, "%w", err)
-	}
-	var hashes access.Hashes
-	for name, list := range map[string]**access.HashList{"hash-allow": &hashes.Allow, "hash-deny": &hashes.Deny} {
-		path := s.text(name)
-		if path == "" {
-			continue
-		}
-		l, err := access.LoadHashes(path)
-		if err != nil {
-			s.fail(name, "%w", err)
-			continue
-		}
-		*list = l
-		p.files.add("info hashes "+path, l.Reload, path)
-	}
-	var keys *token.Keys
-	if path := s.text("token-secret-file"); path != "" {
-		if keys, err = token.LoadKeys(path); err != nil {
-			s.fail("token-secret-file", "%w", err)
-		} else {
-			p.files.add("token secrets "+path, keys.Reload, path)
-		}
-	}
-	g := &gate{origins: origins, hashes: hashes, keys: keys, log: p.log, addresses: s.truth("log-addresses")}
-	p.gate = g
-	p.conf.AllowClient = g.client
-	if keys != nil || hashes != (access.Hashes{}) {
-		p.conf.AllowAnnounce = g.announce
-	}
-}
-
-// A gate decides who is served.
-type gate struct {
-	origins   *access.Origins
-	hashes    access.Hashes
-	keys      *token.Keys // nil: no token is needed
-	log       *slog.Logger
-	addresses bool // clients' addresses may be logged
-}
-
-func (g *gate) client(c *tracker.Client) error {
-	err := g.origins.Check(c.Origin)
-	if err == nil && g.keys != nil {
-		var claims token.Claims
-		if claims, err = g.keys.Verify(token.FromQuery(c.Query)); err == nil {
-			err = claims.Admit(time.Now(), c.Addr)
-		}
-	}
-	return g.refused(c, err)
-}
-
-func (g *gate) announce(c *tracker.Client, infoHash [20]byte) error {
-	err := g.hashes.Check(infoHash)
-	if err == nil && g.keys != nil {
-		var claims token.Claims
-		if claims, err = g.keys.Verify(token.FromQuery(c.Query)); err == nil {
-			err = claims.Covers(infoHash)
-		}
-		// A WebSocket was let in once: who stays on the page longer than the token
-		// lasts goes on.
-		if err == nil && c.Door != tracker.WebSocket {
-			err = claims.Admit(time.Now(), c.Addr)
-		}
-	}
-	return g.refused(c, err)
-}
-
-func (g *gate) refused(c *tracker.Client, err error) error {
-	if err != nil && g.log.Enabled(context.Background(), slog.LevelDebug) {
-		args := []any{"door", c.Door, "origin", c.Origin, "reason", err}
-		if g.addresses {
-			args = append(args, "client", c.Addr)
-		}
-		g.log.Debug("refused", args...)
-	}
-	return err
 }
 
 // reserve is how many files the process opens beside the connections of clients and relay sessions.
@@ -263,31 +185,47 @@ func (p *trackerPlan) open() (doors []*trackerDoor, err error) {
 			}
 		}
 	}()
-	tcp := func(name, addr string, conf *tls.Config, udp bool) error {
+	in, err := inherit()
+	if err != nil {
+		return nil, err
+	}
+	if doors, err = in.doors(p); err != nil {
+		in.close()
+		return nil, err
+	}
+	tcp := func(name, addr string, conf *tls.Config) error {
 		ln, err := net.Listen("tcp", addr)
 		if err != nil {
 			return listenError(addr, p.from[name].from, err)
 		}
-		d := &trackerDoor{ln: ln, tls: conf}
-		doors = append(doors, d)
-		if udp {
-			if d.udp, err = tracker.ListenUDP(ln.Addr().String()); err != nil {
-				return listenError(ln.Addr().String()+" (UDP)", p.from[name].from, err)
-			}
-		}
+		doors = append(doors, &trackerDoor{ln: ln, tls: conf})
 		return nil
 	}
-	for _, addr := range p.listen {
-		if err := tcp("listen", addr, p.tls, p.udp == "same"); err != nil {
-			return doors, err
+	if len(in.listen) == 0 {
+		for _, addr := range p.listen {
+			if err := tcp("listen", addr, p.tls); err != nil {
+				return doors, err
+			}
 		}
 	}
-	for _, addr := range p.plain {
-		if err := tcp("plain-listen", addr, nil, false); err != nil {
-			return doors, err
+	if p.udp == "same" && len(in.udp) == 0 {
+		for _, d := range doors {
+			if _, ok := d.ln.Addr().(*net.TCPAddr); !ok || slices.Contains(in.plain, d.ln) {
+				continue
+			}
+			if d.udp, err = tracker.ListenUDP(d.ln.Addr().String()); err != nil {
+				return doors, listenError(d.ln.Addr().String()+" (UDP)", p.from["listen"].from, err)
+			}
 		}
 	}
-	if p.udp != "same" && p.udp != "off" {
+	if len(in.plain) == 0 {
+		for _, addr := range p.plain {
+			if err := tcp("plain-listen", addr, nil); err != nil {
+				return doors, err
+			}
+		}
+	}
+	if p.udp != "same" && p.udp != "off" && len(in.udp) == 0 {
 		udp, err := tracker.ListenUDP(p.udp)
 		if err != nil {
 			return doors, listenError(p.udp+" (UDP)", p.from["udp"].from, err)
@@ -313,6 +251,7 @@ func (l *lateTracker) Stats() tracker.Stats {
 func (p *trackerPlan) run(ctx context.Context) error {
 	hup := hangUps()
 	defer signal.Stop(hup)
+	systemd := p.notifier()
 	p.openFiles()
 	doors, err := p.open()
 	if err != nil {
@@ -343,17 +282,30 @@ func (p *trackerPlan) run(ctx context.Context) error {
 		defer leave()
 		p.conf.Peering = nodes
 	}
+	past := p.openHistory()
+	if past != nil {
+		p.conf.Ledger = ledger{past}
+	}
 	t, err := tracker.New(p.conf)
 	if err != nil {
+		if past != nil {
+			past.Close(time.Now())
+		}
 		closeDoors()
 		return err
+	}
+	if past != nil {
+		kept := make(chan struct{})
+		ctx, cancel := context.WithCancel(ctx)
+		go func() { defer close(kept); p.keepHistory(ctx, past, t) }()
+		defer func() { cancel(); <-kept; p.closeHistory(past, t) }()
 	}
 	defer t.Close()
 	late.Store(t)
 
 	ended := make(chan error, 2*len(doors)+1)
 	if p.admin != "off" {
-		stop, err := p.serveAdmin(t, turn, nodes, ended)
+		stop, err := p.serveAdmin(t, turn, nodes, past, ended)
 		if err != nil {
 			closeDoors()
 			return err
@@ -365,8 +317,14 @@ func (p *trackerPlan) run(ctx context.Context) error {
 		d.serve(t, ended)
 		ready = append(ready, d.String())
 	}
+	p.files.begin = func() { p.tell(systemd.Reloading()) }
+	p.files.end = func() { p.tell(systemd.Ready()) }
 	go p.files.run(ctx, hup)
+	if p.tickets != nil {
+		go p.tickets.run(ctx)
+	}
 	fmt.Fprintln(p.stdout, "tracker ready on "+strings.Join(ready, ", "))
+	p.tell(systemd.Ready())
 
 	select {
 	case <-ctx.Done():
@@ -376,6 +334,7 @@ func (p *trackerPlan) run(ctx context.Context) error {
 		}
 		return err
 	}
+	p.tell(systemd.Stopping())
 	p.log.Info("draining", "time", p.drain.String(), "connections", t.Stats().Conns)
 	until, cancel := context.WithTimeout(context.Background(), p.drain)
 	defer cancel()
@@ -383,12 +342,12 @@ func (p *trackerPlan) run(ctx context.Context) error {
 }
 
 // serveAdmin serves the operator's pages until stop.
-func (p *trackerPlan) serveAdmin(t *tracker.Tracker, turn *relay.Server, nodes *cluster.Cluster, ended chan<- error) (stop func(), err error) {
+func (p *trackerPlan) serveAdmin(t *tracker.Tracker, turn *relay.Server, nodes *cluster.Cluster, past *history.Store, ended chan<- error) (stop func(), err error) {
 	ln, err := net.Listen("tcp", p.admin)
 	if err != nil {
 		return nil, listenError(p.admin, p.from["admin"].from, err)
 	}
-	h, err := p.adminHandler(t, turn, nodes)
+	h, err := p.adminHandler(t, turn, nodes, past)
 	if err != nil {
 		ln.Close()
 		return nil, err

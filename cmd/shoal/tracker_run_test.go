@@ -533,15 +533,12 @@ func dialTLS(t *testing.T, addr, cert, name string) *websocket.Conn {
 func TestOperatorsPages(t *testing.T) {
 	auth := write(t, "auth", "# who may look\nme:pass:word\n")
 	r := startTracker(t, "--admin", "127.0.0.1:0", "--admin-auth-file", auth, "--turn", "127.0.0.1:0")
-	m := regexp.MustCompile(`operator's pages" address=(\S+)`).FindStringSubmatch(r.log.String())
-	if m == nil {
-		t.Fatalf("the log does not name the address:\n%s", r.log)
-	}
-	if status, _ := get(t, http.DefaultClient, "http://"+m[1]+"/stats.json"); status != http.StatusUnauthorized {
+	addr := adminAddr(t, r)
+	if status, _ := get(t, http.DefaultClient, "http://"+addr+"/stats.json"); status != http.StatusUnauthorized {
 		t.Errorf("without a password: %d", status)
 	}
 	announceHTTP(t, r.addr(t, "ws, http, udp"), film, "")
-	status, body := get(t, http.DefaultClient, "http://me:pass%3Aword@"+m[1]+"/stats.json")
+	status, body := get(t, http.DefaultClient, "http://me:pass%3Aword@"+addr+"/stats.json")
 	var stats struct {
 		Swarms int             `json:"swarms"`
 		Relay  json.RawMessage `json:"relay"`

@@ -5,11 +5,12 @@
 //	/              a page with plots of the last hour
 //	/stats.json    the counts of now, see below
 //	/history.json  the samples that the plots are made of
+//	/past.json     hours, days and top swarms, where they are kept over restarts
 //	/metrics       the same and more for Prometheus
 //	/health        200, or 503 once the tracker drains; needs no password
 //
 // Landing is the page for the public address, for people who open it in a browser.
-// Nothing here names an info hash, a peer or an address.
+// Nothing here names a peer or an address, and only past.json an info hash.
 //
 // # stats.json
 //
@@ -52,6 +53,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/tracker/history"
 	"github.com/shoal-p2p/shoal/tracker"
 )
 
@@ -71,6 +73,8 @@ type Config struct {
 	Cluster func() Cluster
 	// Relay returns the counts of the TURN server. nil means there is none.
 	Relay func() Relay
+	// Past is what is kept over restarts. nil means nothing is.
+	Past *history.Store
 }
 
 // Cluster counts what a node of a cluster holds and has done.
@@ -112,7 +116,7 @@ type Handler struct {
 	started time.Time
 
 	mu      sync.Mutex
-	history history
+	history samples
 
 	done  chan struct{}
 	close sync.Once
@@ -133,7 +137,7 @@ func New(cfg Config) (*Handler, error) {
 	}
 	h := &Handler{
 		cfg: cfg, mux: http.NewServeMux(), login: loginOf(cfg.User, cfg.Password), started: time.Now(),
-		history: newHistory(sampleCount), done: make(chan struct{}),
+		history: newSamples(sampleCount), done: make(chan struct{}),
 	}
 	metrics, err := h.metrics()
 	if err != nil {
@@ -143,6 +147,9 @@ func New(cfg Config) (*Handler, error) {
 	h.mux.Handle("GET /metrics", h.private(metrics))
 	h.mux.Handle("GET /stats.json", h.private(http.HandlerFunc(h.serveStats)))
 	h.mux.Handle("GET /history.json", h.private(http.HandlerFunc(h.serveHistory)))
+	if cfg.Past != nil {
+		h.mux.Handle("GET /past.json", h.private(http.HandlerFunc(h.servePast)))
+	}
 	h.mux.Handle("GET /{$}", h.private(http.HandlerFunc(dashboard.serve)))
 	h.sample()
 	h.wg.Add(1)

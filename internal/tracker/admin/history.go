@@ -128,17 +128,17 @@ func success(from, to *sample) *float64 {
 
 func rounded(x float64) float64 { return math.Round(x*1000) / 1000 }
 
-// A history is the last samples in a ring, oldest first. One more than asked for is
+// samples are the last ones in a ring, oldest first. One more than asked for is
 // kept, so that each of them has one before it to grow from.
-type history struct {
+type samples struct {
 	ring []sample
 	size int
 	next int
 }
 
-func newHistory(size int) history { return history{size: size + 1} }
+func newSamples(size int) samples { return samples{size: size + 1} }
 
-func (h *history) add(s sample) {
+func (h *samples) add(s sample) {
 	if len(h.ring) < h.size {
 		h.ring = append(h.ring, s)
 		return
@@ -148,10 +148,10 @@ func (h *history) add(s sample) {
 }
 
 // at returns the i-th of the samples, from the oldest.
-func (h *history) at(i int) *sample { return &h.ring[(h.next+i)%len(h.ring)] }
+func (h *samples) at(i int) *sample { return &h.ring[(h.next+i)%len(h.ring)] }
 
 // before returns the newest sample of t or earlier, or the oldest there is.
-func (h *history) before(t time.Time) *sample {
+func (h *samples) before(t time.Time) *sample {
 	for i := len(h.ring) - 1; i > 0; i-- {
 		if s := h.at(i); !s.at.After(t) {
 			return s

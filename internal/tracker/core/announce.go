@@ -19,6 +19,7 @@ func (s *Session) announce(b *wsconn.Batch, a *signal.Announce) limit.Reason {
 	if r := s.withinRates(b, a); r != limit.None {
 		return s.bad(fail(r, r.Error()))
 	}
+	s.client.PeerID = a.PeerID
 	if err := t.admit(s.client, a.InfoHash); err != nil {
 		return fail(limit.AnnounceDenied, err.Error())
 	}

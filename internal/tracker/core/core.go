@@ -33,6 +33,7 @@ type Config struct {
 	Locality      swarm.Locality
 	Locate        func(netip.Addr) swarm.Place
 	Peering       Peering
+	Ledger        swarm.Ledger
 	ICEServers    func(c *Client) []byte
 	Seed          uint64
 	Now           func() time.Time
@@ -50,6 +51,8 @@ type Client struct {
 	// Query is what the client's announce URL says after "?"; on UDP it comes by
 	// BEP 41. In HTTP announces the announce's own parameters are among it.
 	Query string
+	// PeerID is that of the announce; zeros for a connection and a scrape.
+	PeerID swarm.PeerID
 }
 
 // A Core holds the swarms of a tracker. It may be used by many goroutines.
@@ -90,6 +93,7 @@ func New(cfg Config) (*Core, error) {
 			MaxPeers:   1 + cfg.Peers/numShards,
 			TCPTimeout: 2*cfg.Interval + time.Minute,
 			Locality:   cfg.Locality,
+			Ledger:     cfg.Ledger,
 		}, rand.New(rand.NewPCG(cfg.Seed, uint64(i))), cfg.Now())
 	}
 	var err error
@@ -154,6 +158,7 @@ func (t *Core) place(ip netip.Addr) swarm.Place {
 
 // Scrape returns the counts of a swarm, zeros if the operator refuses it to the client.
 func (t *Core) Scrape(c *Client, h swarm.Hash) (s swarm.Scrape) {
+	c.PeerID = swarm.PeerID{}
 	if t.admit(c, h) == nil {
 		sh := t.shard(h)
 		sh.mu.Lock()

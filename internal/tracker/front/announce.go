@@ -34,6 +34,7 @@ func (f *Front) announce(c *core.Client, local netip.Addr) []byte {
 		f.shared.Refuse(stats.HTTP, limit.Malformed, ip)
 		return failure(err.Error())
 	}
+	c.PeerID = a.PeerID
 	if err := t.Admit(f.shared, c, a.InfoHash); err != nil {
 		return failure(err.Error())
 	}

@@ -52,6 +52,8 @@ type Config struct {
 	Deflate        bool // messages may travel deflated
 	AllowClient    func(c *core.Client) error
 	TrustedProxies []netip.Prefix
+	ProxyHeader    ProxyHeader
+	ProxyProtocol  bool
 	Fallback       http.Handler
 }
 
@@ -153,10 +155,12 @@ func (f *Front) accepted(nc net.Conn, conf *tls.Config) {
 	ok := f.begin(func() {
 		c := httpConn{f: f, tcp: nc, conn: nc, ip: ip, slot: slot}
 		nc.SetDeadline(time.Now().Add(headTimeout))
-		if conf != nil {
-			c.conn = f.cfg.Core.Conns().TLS(nc, conf)
+		if !f.cfg.ProxyProtocol || !f.trusted(ip) || c.proxied() {
+			if conf != nil {
+				c.conn = f.cfg.Core.Conns().TLS(nc, conf)
+			}
+			c.run()
 		}
-		c.run()
 		f.leave(nc)
 		if !c.kept {
 			c.conn.Close()

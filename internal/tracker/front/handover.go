@@ -11,7 +11,7 @@ import (
 // handOver gives a connection to the server for everything else, with what was read.
 func (c *httpConn) handOver() {
 	c.conn.SetDeadline(time.Time{})
-	plain := &replay{Conn: c.conn, head: bytes.Clone(c.buf), done: func() { c.f.cfg.Clients.Release(&c.slot) }}
+	plain := &replay{Conn: c.conn, remote: c.remote, head: bytes.Clone(c.buf), done: func() { c.f.cfg.Clients.Release(&c.slot) }}
 	var nc net.Conn = plain
 	if tc, ok := c.conn.(*tls.Conn); ok {
 		nc = replayTLS{plain, tc}
@@ -31,9 +31,17 @@ func (r replayTLS) ConnectionState() tls.ConnectionState { return r.tls.Connecti
 // A replay is a connection of which the beginning was read before.
 type replay struct {
 	net.Conn
-	head []byte
-	once sync.Once
-	done func()
+	remote net.Addr // nil: that of Conn
+	head   []byte
+	once   sync.Once
+	done   func()
+}
+
+func (r *replay) RemoteAddr() net.Addr {
+	if r.remote != nil {
+		return r.remote
+	}
+	return r.Conn.RemoteAddr()
 }
 
 func (r *replay) Read(b []byte) (int, error) {

@@ -1,42 +1,91 @@
 package front
 
 import (
+	"net"
 	"net/http"
 	"net/netip"
 	"slices"
 	"strings"
 
 	"github.com/shoal-p2p/shoal/internal/netaddr"
+	"github.com/shoal-p2p/shoal/internal/tracker/forwarded"
+	"github.com/shoal-p2p/shoal/internal/tracker/httphead"
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
+	"github.com/shoal-p2p/shoal/internal/tracker/proxyproto"
+)
+
+// A ProxyHeader is a header by which proxies name their client.
+type ProxyHeader uint8
+
+// The headers. AnyHeader is the first that a request has, in this order.
+const (
+	AnyHeader ProxyHeader = iota
+	XForwardedFor
+	XRealIP
+	Forwarded // RFC 7239
 )
 
 // clientIP is the address that a request comes from.
 func (f *Front) clientIP(r *http.Request) netip.Addr {
-	ap, err := netip.ParseAddrPort(r.RemoteAddr)
-	if err != nil {
-		return netip.Addr{}
+	var conn netip.Addr // of a Unix socket there is none
+	if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
+		conn = netaddr.Plain(ap.Addr())
 	}
-	return f.behindProxies(netaddr.Plain(ap.Addr()), strings.Join(r.Header.Values("X-Forwarded-For"), ","))
+	get := func(name string) []byte { return []byte(strings.Join(r.Header.Values(name), ",")) }
+	return f.behindProxies(conn, &httphead.Head{
+		ForwardedFor: get("X-Forwarded-For"), RealIP: get("X-Real-IP"), Forwarded: get("Forwarded"),
+	})
 }
 
 // behindProxies is the address of a connection or, as long as that is a trusted proxy, the
-// one before it in X-Forwarded-For.
-func (f *Front) behindProxies(ip netip.Addr, forwarded string) netip.Addr {
-	if forwarded == "" || !f.trusted(ip) {
-		return ip
+// one before it in a header.
+func (f *Front) behindProxies(conn netip.Addr, h *httphead.Head) netip.Addr {
+	if !f.trusted(conn) {
+		return conn
 	}
-	hops := strings.Split(forwarded, ",")
-	for _, hop := range slices.Backward(hops) {
-		next, err := netip.ParseAddr(strings.TrimSpace(hop))
-		if err != nil {
-			return ip
+	for which, value := range [...][]byte{XForwardedFor: h.ForwardedFor, XRealIP: h.RealIP, Forwarded: h.Forwarded} {
+		which := ProxyHeader(which)
+		if len(value) == 0 || f.cfg.ProxyHeader != AnyHeader && which != f.cfg.ProxyHeader {
+			continue
 		}
-		if ip = netaddr.Plain(next); !f.trusted(ip) {
-			break
+		kind := forwarded.List
+		if which == Forwarded {
+			kind = forwarded.Forwarded
 		}
+		return forwarded.Client(conn, kind, string(value), f.trusted)
 	}
-	return ip
+	return conn
 }
 
+// trusted reports whether what a connection says of its client is believed. A Unix socket has no
+// address: whoever may open it is trusted.
 func (f *Front) trusted(ip netip.Addr) bool {
-	return slices.ContainsFunc(f.cfg.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(ip) })
+	return !ip.IsValid() || slices.ContainsFunc(f.cfg.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(ip) })
+}
+
+// proxied reads the PROXY header of a connection from a trusted proxy, and counts the
+// client in. It reports false when the connection is not taken.
+func (c *httpConn) proxied() bool {
+	f := c.f
+	h, err := proxyproto.Read(c.tcp)
+	if err != nil {
+		if err == proxyproto.ErrMalformed {
+			f.shared.Malformed.Add(1)
+		}
+		return false
+	}
+	if !h.Source.IsValid() {
+		return true // the proxy speaks for itself
+	}
+	c.ip = netaddr.Plain(h.Source.Addr())
+	c.remote = net.TCPAddrFromAddrPort(h.Source)
+	if f.trusted(c.ip) {
+		return true
+	}
+	var why limit.Reason
+	if c.slot, why = f.cfg.Clients.Take(f.cfg.Now(), c.ip); why != limit.None {
+		f.shared.Limit(why, c.ip)
+		return false
+	}
+	return true
 }

@@ -22,10 +22,12 @@ type httpConn struct {
 	f    *Front
 	tcp  net.Conn   // as accepted
 	conn net.Conn   // the same, or TLS on it
-	ip   netip.Addr // of tcp
+	ip   netip.Addr // of tcp, or as a PROXY header says
 	slot limit.Slot
 	buf  []byte // what was read, lent by Buffers
 	kept bool   // somebody else closes it
+
+	remote net.Addr // as a PROXY header says; nil: that of tcp
 }
 
 func (c *httpConn) run() {
@@ -55,7 +57,7 @@ func (c *httpConn) run() {
 			c.handOver()
 			return
 		}
-		client := core.Client{Door: stats.HTTP, Addr: f.behindProxies(c.ip, string(h.Forwarded)), Query: string(h.Query)}
+		client := core.Client{Door: stats.HTTP, Addr: f.behindProxies(c.ip, &h), Query: string(h.Query)}
 		if len(h.Upgrade) > 0 {
 			client.Door, client.Origin = stats.WebSocket, string(h.Origin)
 			c.upgrade(&h, &client, n)

@@ -25,15 +25,17 @@ type Head struct {
 	Query  []byte // after it
 	HTTP10 bool   // the version is 1.0: no keep-alive unless asked for
 
-	Origin     []byte
-	Upgrade    []byte
-	Connection []byte
-	Key        []byte // Sec-WebSocket-Key
-	Version    []byte // Sec-WebSocket-Version
-	Extensions []byte // Sec-WebSocket-Extensions, the first of them
-	Forwarded  []byte // X-Forwarded-For
-	HasBody    bool   // Content-Length other than 0, or Transfer-Encoding
-	Twice      bool   // Host or one of these came twice: not for somebody who reads no lists
+	Origin       []byte
+	Upgrade      []byte
+	Connection   []byte
+	Key          []byte // Sec-WebSocket-Key
+	Version      []byte // Sec-WebSocket-Version
+	Extensions   []byte // Sec-WebSocket-Extensions, the first of them
+	ForwardedFor []byte // X-Forwarded-For
+	RealIP       []byte // X-Real-IP
+	Forwarded    []byte // RFC 7239
+	HasBody      bool   // Content-Length other than 0, or Transfer-Encoding
+	Twice        bool   // Host or one of these came twice: not for somebody who reads no lists
 
 	hasHost bool
 }
@@ -110,6 +112,10 @@ func (h *Head) header(line []byte) error {
 		to = match(name, "origin", &h.Origin)
 	case 7:
 		to = match(name, "upgrade", &h.Upgrade)
+	case 9:
+		if to = match(name, "x-real-ip", &h.RealIP); to == nil {
+			to = match(name, "forwarded", &h.Forwarded)
+		}
 	case 10:
 		to = match(name, "connection", &h.Connection)
 	case 14:
@@ -117,7 +123,7 @@ func (h *Head) header(line []byte) error {
 			h.HasBody = true
 		}
 	case 15:
-		to = match(name, "x-forwarded-for", &h.Forwarded)
+		to = match(name, "x-forwarded-for", &h.ForwardedFor)
 	case 17:
 		if to = match(name, "sec-websocket-key", &h.Key); to == nil && Fold(name, "transfer-encoding") {
 			h.HasBody = true

@@ -10,7 +10,7 @@ import (
 
 const upgrade = "GET /announce?token=a%20b HTTP/1.1\r\nHost: tracker.example\r\nConnection: keep-alive, Upgrade\r\n" +
 	"UPGRADE: websocket\r\nOrigin: https://site.example\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n" +
-	"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nX-Forwarded-For:\t2.2.2.2, 3.3.3.3 \r\n\r\nrest"
+	"Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\nX-Forwarded-For:\t2.2.2.2, 3.3.3.3 \r\nX-Real-IP: 4.4.4.4\r\nforwarded: for=5.5.5.5\r\n\r\nrest"
 
 func TestUpgradeRequest(t *testing.T) {
 	h, n, err := Parse([]byte(upgrade))
@@ -21,8 +21,10 @@ func TestUpgradeRequest(t *testing.T) {
 		"path": {string(h.Path), "/announce"}, "query": {string(h.Query), "token=a%20b"},
 		"origin":  {string(h.Origin), "https://site.example"},
 		"upgrade": {string(h.Upgrade), "websocket"}, "key": {string(h.Key), "dGhlIHNhbXBsZSBub25jZQ=="}, "version": {string(h.Version), "13"},
-		"extensions": {string(h.Extensions), "permessage-deflate; client_max_window_bits"},
-		"forwarded":  {string(h.Forwarded), "2.2.2.2, 3.3.3.3"},
+		"extensions":    {string(h.Extensions), "permessage-deflate; client_max_window_bits"},
+		"forwarded for": {string(h.ForwardedFor), "2.2.2.2, 3.3.3.3"},
+		"real ip":       {string(h.RealIP), "4.4.4.4"},
+		"forwarded":     {string(h.Forwarded), "for=5.5.5.5"},
 	} {
 		if c[0] != c[1] {
 			t.Errorf("%s: %q, want %q", name, c[0], c[1])

@@ -71,7 +71,7 @@ func (c *Core[C]) AnnounceRTC(now time.Time, a RTCAnnounce[C], dst []Receiver[C]
 		i = s.rtc.setSeeder(i, is)
 		c.countSeeder(was, is)
 		if a.Event == Completed && !was {
-			s.downloaded++
+			c.completed(s)
 		}
 	}
 	place := c.cfg.Locality.place(a.Place)

@@ -60,6 +60,15 @@ var (
 	ErrFull = errors.New("tracker is full")
 )
 
+// A Ledger keeps download counters when a swarm, or the whole Core, has gone. It is called in the middle
+// of an announce, and must not block.
+type Ledger interface {
+	// Downloads returns how many downloads a swarm had so far.
+	Downloads(h Hash) uint64
+	// Completed counts one more.
+	Completed(h Hash)
+}
+
 // Config bounds a Core. The zero value is usable.
 type Config struct {
 	// MaxSwarms bounds the swarms. 0 means 1 million.
@@ -71,6 +80,8 @@ type Config struct {
 	// KeepEmpty is how long the download counter of an empty swarm is kept. 0
 	// means one hour.
 	KeepEmpty time.Duration
+	// Ledger remembers download counters for longer. nil means that nobody does.
+	Ledger Ledger
 	// SeederToSeeder gives seeders the addresses and offers of seeders, which have
 	// no use for each other.
 	SeederToSeeder bool
@@ -164,7 +175,7 @@ type Scrape struct{ Complete, Incomplete, Downloaded int }
 func (c *Core[C]) Scrape(h Hash) Scrape {
 	s := c.swarm(h)
 	if s == nil {
-		return Scrape{}
+		return Scrape{Downloaded: int(c.remembered(h))}
 	}
 	n := s.counts()
 	return Scrape{Complete: n.Complete, Incomplete: n.Incomplete, Downloaded: int(s.downloaded)}
@@ -226,11 +237,27 @@ func (c *Core[C]) open(now time.Time, h Hash) (*swarm[C], error) {
 		c.blocks = append(c.blocks, new([blockLen]swarm[C]))
 	}
 	s := c.at(c.swarms)
-	*s = swarm[C]{hash: h, slot: int32(c.swarms), emptySince: c.stamp(now)}
+	*s = swarm[C]{hash: h, slot: int32(c.swarms), emptySince: c.stamp(now), downloaded: c.remembered(h)}
 	c.byHash[h] = s.slot
 	c.swarms++
 	c.peak = max(c.peak, c.swarms)
 	return s, nil
+}
+
+// remembered is the download counter of a swarm that is not here.
+func (c *Core[C]) remembered(h Hash) uint32 {
+	if c.cfg.Ledger == nil {
+		return 0
+	}
+	return uint32(min(c.cfg.Ledger.Downloads(h), uint64(^uint32(0))))
+}
+
+// completed counts a download.
+func (c *Core[C]) completed(s *swarm[C]) {
+	s.downloaded++
+	if c.cfg.Ledger != nil {
+		c.cfg.Ledger.Completed(s.hash)
+	}
 }
 
 // settle gives back what a swarm needs no more, and forgets it if nothing is left to tell.

@@ -138,7 +138,7 @@ func tcpJoin[C, K comparable](c *Core[C], s *swarm[C], t *table[K, PeerID], k K,
 	}
 	c.countSeeder(was, is)
 	if a.Event == Completed && !was {
-		s.downloaded++
+		c.completed(s)
 	}
 	return i, nil
 }

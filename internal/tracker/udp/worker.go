@@ -120,7 +120,7 @@ func (w *worker) announce(dst []byte, addr netip.AddrPort, local netip.Addr) []b
 		w.n.Refuse(stats.UDP, limit.Malformed, addr.Addr())
 		return w.fail(dst, "port is 0")
 	}
-	w.client.Query = ""
+	w.client.Query, w.client.PeerID = "", a.PeerID
 	if w.s.cfg.Queries {
 		if _, query, ok := bytes.Cut(a.URLData, []byte("?")); ok {
 			w.client.Query = string(query)
