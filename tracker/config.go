@@ -118,6 +118,14 @@ type Limits struct {
 	// PeersPerConn bounds the (info hash, peer id) pairs that one connection
 	// announces. 0 means 1,000.
 	PeersPerConn int
+	// PeersPerAddr bounds the (info hash, peer) pairs of one address. 0 means a 64th of Peers,
+	// at least 1,024; negative means no bound.
+	PeersPerAddr int
+	// Unanswered bounds the offers of the last minute that wait for the answer of one peer, half
+	// of it as long as that has never answered, and OffersPerPeer the offers that one is given in half a
+	// minute, answered or not. What is above finds no peer. 0 means 16 and 40, which fits a
+	// browser with several torrents; both count to 63 at most; a negative OffersPerPeer means no bound.
+	Unanswered, OffersPerPeer int
 	// AnnouncesPerConn bounds the announces of one WebSocket connection, and
 	// OffersPerConn the offers. A client above it gets a failure reason, then is closed.
 	AnnouncesPerConn, OffersPerConn Rate

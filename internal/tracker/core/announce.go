@@ -35,7 +35,8 @@ func (s *Session) announce(b *wsconn.Batch, a *signal.Announce) limit.Reason {
 	remote := t.remoteShare(b, a.InfoHash, want)
 	re, why := s.join(b, swarm.RTCAnnounce[*Session]{
 		Hash: a.InfoHash, Peer: a.PeerID, Conn: s,
-		Event: swarm.ParseEvent(a.Event), Left: a.Left, Want: want - remote, Place: s.place,
+		Event: swarm.ParseEvent(a.Event), Left: a.Left, Want: want - remote, Place: s.place, Source: s.source,
+		Offers: t.mayLeave(want),
 	})
 	if why != limit.None {
 		return fail(why, why.Error())
@@ -75,20 +76,15 @@ func (s *Session) answer(b *wsconn.Batch, a *signal.Announce) {
 	t := s.core
 	sh := t.shard(a.InfoHash)
 	sh.mu.Lock()
-	to, ok := sh.core.Route(a.InfoHash, s, a.PeerID, a.ToPeerID)
-	mine := ok
-	if !ok && t.cfg.Peering != nil {
-		owner, known := sh.core.Owner(a.InfoHash, a.PeerID)
-		mine = known && owner == s
-	}
+	to, way := sh.core.Route(a.InfoHash, s, a.PeerID, a.ToPeerID)
 	sh.mu.Unlock()
 	switch p := t.cfg.Peering; {
-	case ok:
+	case way == swarm.RouteHere:
 		t.relay(b, to, &signal.Reply{
 			Action: signal.ActionAnnounce, InfoHash: a.InfoHash,
 			Answer: a.Answer, OfferID: a.OfferID, PeerID: a.PeerID, Complete: -1, Incomplete: -1,
 		})
-	case mine && p != nil && p.Answer(a.InfoHash, a.PeerID, a.ToPeerID, RemoteSDP{ID: a.OfferID, SDP: a.Answer}):
+	case way == swarm.RouteElsewhere && p != nil && p.Answer(a.InfoHash, a.PeerID, a.ToPeerID, RemoteSDP{ID: a.OfferID, SDP: a.Answer}):
 		b.N.Answers.Add(1)
 	default:
 		b.N.Limit(limit.NoRoute, s.client.Addr)

@@ -16,6 +16,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/stats"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm/ledger"
 	"github.com/shoal-p2p/shoal/internal/tracker/wsconn"
 )
 
@@ -25,6 +26,7 @@ type Config struct {
 	Interval, MinInterval, WSInterval, PingInterval time.Duration
 
 	Offers, NumWant, Scrape, Message, SDP, Swarms, Peers, PeersPerConn int
+	PeersPerAddr, Unanswered, OffersPerPeer                            int
 	AnnouncesPerConn, OffersPerConn                                    limit.Rate
 
 	FullScrape    bool
@@ -56,6 +58,7 @@ type Client struct {
 type Core struct {
 	cfg    Config
 	shards [numShards]shard
+	ledger *ledger.Ledger // of all shards
 	conns  *wsconn.Server
 	shared *stats.Counters
 
@@ -84,12 +87,13 @@ func New(cfg Config) (*Core, error) {
 		cfg: cfg, shared: cfg.Counters.Shared(), announces: cfg.AnnouncesPerConn.Pace(), offers: cfg.OffersPerConn.Pace(),
 		countries: make(map[[2]byte]int), done: make(chan struct{}),
 	}
+	t.ledger = ledger.New(ledger.Config{Swarms: cfg.Swarms, Peers: cfg.Peers, PeersPerAddr: cfg.PeersPerAddr, Exempt: cfg.Clients.Exempt}, rand.New(rand.NewPCG(cfg.Seed, numShards)))
 	for i := range t.shards {
 		t.shards[i].core = swarm.New[*Session](swarm.Config{
-			MaxSwarms:  1 + cfg.Swarms/numShards,
-			MaxPeers:   1 + cfg.Peers/numShards,
-			TCPTimeout: 2*cfg.Interval + time.Minute,
-			Locality:   cfg.Locality,
+			Ledger:        t.ledger,
+			TCPTimeout:    2*cfg.Interval + time.Minute,
+			Locality:      cfg.Locality,
+			MaxUnanswered: cfg.Unanswered, MaxOffers: cfg.OffersPerPeer,
 		}, rand.New(rand.NewPCG(cfg.Seed, uint64(i))), cfg.Now())
 	}
 	var err error
@@ -188,6 +192,12 @@ func reasonOf(err error) limit.Reason {
 		return limit.PeerIDTaken
 	case errors.Is(err, swarm.ErrFull):
 		return limit.Full
+	case errors.Is(err, swarm.ErrQuota):
+		return limit.PeersPerAddr
+	case errors.Is(err, swarm.ErrTooMany):
+		return limit.PeersPerConn
+	case errors.Is(err, swarm.ErrTooManyIDs):
+		return limit.PeerIDs
 	}
 	return limit.Malformed
 }

@@ -27,6 +27,23 @@ func (t *Core) remoteShare(b *wsconn.Batch, h swarm.Hash, want int) int {
 	return n
 }
 
+// mayLeave is how many of an announce's offers may be answered from other nodes.
+func (t *Core) mayLeave(offers int) int {
+	if t.cfg.Peering == nil {
+		return 0
+	}
+	return offers
+}
+
+// oustedFrom tells the other nodes of swarms that made room.
+func (t *Core) oustedFrom(swarms []swarm.Hash) {
+	if p := t.cfg.Peering; p != nil {
+		for _, h := range swarms {
+			p.Changed(h, Counts{})
+		}
+	}
+}
+
 // offerRemote gives offers that found no peer here to the other nodes.
 func (t *Core) offerRemote(b *wsconn.Batch, a *signal.Announce, seeder bool, offers []signal.Offer) {
 	p := t.cfg.Peering
@@ -81,7 +98,7 @@ func (l local) DeliverAnswer(h swarm.Hash, from, to swarm.PeerID, answer RemoteS
 	defer t.conns.End(b)
 	s := t.shard(h)
 	s.mu.Lock()
-	c, ok := s.core.Owner(h, to)
+	c, ok := s.core.RouteIn(h, to)
 	s.mu.Unlock()
 	return ok && t.relay(b, c, &signal.Reply{
 		Action: signal.ActionAnnounce, InfoHash: h, Answer: answer.SDP, OfferID: answer.ID,

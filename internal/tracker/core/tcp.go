@@ -30,7 +30,9 @@ func (t *Core) AnnounceTCP(n *stats.Counters, now time.Time, door stats.Door, a 
 	s.mu.Lock()
 	c, peers, err = s.core.AnnounceTCP(now, a, dst)
 	kinds := t.countsLocked(s, a.Hash)
+	ousted := s.core.Ousted(nil)
 	s.mu.Unlock()
+	t.oustedFrom(ousted)
 	if err != nil {
 		n.Refuse(door, reasonOf(err), a.Addr.Addr())
 		return c, peers, err

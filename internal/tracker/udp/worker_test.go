@@ -169,7 +169,7 @@ func TestConnectionIDs(t *testing.T) {
 func TestUDPRepliesAreNotFragmented(t *testing.T) {
 	tr := newServer(t, func(c *core.Config) { c.NumWant = 10_000 })
 	for i := range 300 {
-		ip := netip.AddrFrom16([16]byte{0x20, 1, 14: byte(i >> 8), 15: byte(i)})
+		ip := netip.AddrFrom16([16]byte{0x20, 1, 6: byte(i >> 8), 7: byte(i)})
 		udpFrom(t, tr, netip.AddrPortFrom(ip, 1000).String()).announce(udpwire.AnnounceRequest{Left: 5})
 		ip = netip.AddrFrom4([4]byte{1, 1, byte(i >> 8), byte(i)})
 		udpFrom(t, tr, netip.AddrPortFrom(ip, 1000).String()).announce(udpwire.AnnounceRequest{Left: 5})
