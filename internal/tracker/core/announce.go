@@ -32,11 +32,10 @@ func (s *Session) announce(b *wsconn.Batch, a *signal.Announce) limit.Reason {
 	if a.NumWant >= 0 {
 		want = min(want, a.NumWant)
 	}
-	remote := t.remoteShare(b, a.InfoHash, want)
 	re, why := s.join(b, swarm.RTCAnnounce[*Session]{
 		Hash: a.InfoHash, Peer: a.PeerID, Conn: s,
-		Event: swarm.ParseEvent(a.Event), Left: a.Left, Want: want - remote, Place: s.place, Source: s.source,
-		Offers: t.mayLeave(want),
+		Event: swarm.ParseEvent(a.Event), Left: a.Left, Want: want, Place: s.place, Source: s.source,
+		Offers: t.mayLeave(want), Shared: want > 0 && t.sharedSwarm(a.InfoHash),
 	})
 	if why != limit.None {
 		return fail(why, why.Error())

@@ -2,29 +2,17 @@ package core
 
 import (
 	"github.com/shoal-p2p/shoal/internal/signal"
-	"github.com/shoal-p2p/shoal/internal/tracker/stats"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 	"github.com/shoal-p2p/shoal/internal/tracker/wsconn"
 )
 
-// bridge is the part of the offers that goes to other nodes although there are peers here, so
-// that a swarm does not fall apart: one in bridge.
-const bridge = 5
-
-// remoteShare says how many of want offers should go to other nodes.
-func (t *Core) remoteShare(b *wsconn.Batch, h swarm.Hash, want int) int {
-	p := t.cfg.Peering
-	if p == nil || want == 0 {
-		return 0
+// sharedSwarm reports whether other nodes have WebRTC peers of a swarm.
+func (t *Core) sharedSwarm(h swarm.Hash) bool {
+	if t.cfg.Peering == nil {
+		return false
 	}
-	if n := p.Elsewhere(h); n.RTCSeeders+n.RTCLeechers == 0 {
-		return 0
-	}
-	n := want / bridge
-	if int(b.N.Announces[stats.WebSocket].Load()%bridge) < want%bridge {
-		n++
-	}
-	return n
+	n := t.cfg.Peering.Elsewhere(h)
+	return n.RTCSeeders+n.RTCLeechers > 0
 }
 
 // mayLeave is how many of an announce's offers may be answered from other nodes.

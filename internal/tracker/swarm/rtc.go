@@ -10,9 +10,11 @@ type RTCAnnounce[C comparable] struct {
 	Event Event
 	Left  int64 // bytes; LeftUnknown or any negative number for a leecher that cannot tell
 	Want  int   // how many peers should get an offer
-	// Offers is how many offers the announce brings, those too that may go to peers
-	// elsewhere: as many answers may come back. At least Want is assumed where peers are found.
+	// Offers is how many of them may go to other nodes: as many answers may come back, even
+	// if nobody is found here.
 	Offers int
+	// Shared says that other nodes have peers of the swarm: a part of Want is left for them.
+	Shared bool
 	Place  Place
 	Source Source // by the Ledger; the same for as long as the connection lives
 }
@@ -36,7 +38,8 @@ type RTCReply[C comparable] struct {
 }
 
 // AnnounceRTC adds, updates or, for Stopped, removes a peer, and appends to dst
-// other peers of its swarm that should get its offers, up to Want. A stop from a
+// other peers of its swarm that should get its offers, up to Want; the further offers are for
+// other nodes. A stop from a
 // connection that does not own the peer changes nothing. ErrTaken, ErrFull, ErrQuota.
 func (c *Core[C]) AnnounceRTC(now time.Time, a RTCAnnounce[C], dst []Receiver[C]) (RTCReply[C], []Receiver[C], error) {
 	var re RTCReply[C]
@@ -84,7 +87,12 @@ func (c *Core[C]) AnnounceRTC(now time.Time, a RTCAnnounce[C], dst []Receiver[C]
 	}
 	re.Counts, re.Seeder = s.counts(), s.rtc.isSeeder(i)
 	before, slot := len(dst), c.slot(now)
-	dst = c.receivers(s, re.Seeder, &query{self: i, want: a.Want, place: place, src: a.Source, slot: slot}, dst)
+	want := a.Want
+	if a.Shared {
+		want -= RemoteShare(len(s.rtc.rows), want, c.turn)
+		c.turn++
+	}
+	dst = c.receivers(s, re.Seeder, &query{self: i, want: want, place: place, src: a.Source, slot: slot}, dst)
 	if made := max(len(dst)-before, a.Offers); made > 0 {
 		r := &s.rtc.rows[i]
 		r.made = r.made.at(slot).plus(made)

@@ -133,6 +133,7 @@ type Core[C comparable] struct {
 	cursor int // where Expire goes on
 	heavy  int // where makeRoom goes on
 	ousted []Hash
+	turn   uint64 // of RemoteShare
 
 	rtcPeers, tcpPeers, seeders int
 	chooser                     chooser
