@@ -94,13 +94,13 @@ type Spread struct{ Min, P5, Median, P95, Max int }
 // A Result is what a run has shown.
 type Result struct {
 	Join, Steady, Leave Phase
-	Soon                Spread // introductions of a peer in its first 30 s
-	Met                 Spread // until the first one leaves
-	Given               Spread // offers that a peer was given until then
-	MostGiven           int    // the most that one was given within any half minute of the clock
-	Alone               int    // peers without an introduction 30 s after they came
-	Islands             int    // groups of peers without a way between them, when all are there
-	Left                int    // peers and swarms that are counted anywhere in the end, 0 unless something is wrong
-	Wrong               int    // nodes that do not count all others' peers when all are there
+	Soon                Spread        // introductions of a peer in its first 30 s
+	Met                 Spread        // until the first one leaves
+	Given               Spread        // offers that a peer was given until then
+	MostGiven           int           // the most that one was given within any half minute of the clock
+	Alone               int           // peers without an introduction 30 s after they came
+	Islands             int           // groups of peers without a way between them, when all are there
+	Left                int           // peers and swarms that are counted anywhere in the end, 0 unless something is wrong
+	Wrong               int           // nodes that do not count all others' peers when all are there
 	PerAnnounce         time.Duration // of an announce in core and mesh, the median; 0 without a Stopwatch
 }
