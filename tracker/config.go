@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
@@ -13,13 +14,14 @@ import (
 
 // Config says how a Tracker behaves. The zero value is usable.
 type Config struct {
-	// Interval is how often HTTP and UDP peers are asked to announce; they are
+	// Interval is how often HTTP and UDP peers are asked to announce, a tenth more or less by
+	// chance, so that peers that came together drift apart; they are
 	// forgotten after two intervals of silence plus a minute. 0 means 15 minutes.
 	Interval time.Duration
 	// MinInterval is the least time between two announces of an HTTP peer. 0
 	// means one minute.
 	MinInterval time.Duration
-	// WSInterval is how often WebSocket peers are asked to announce; they are
+	// WSInterval is how often WebSocket peers are asked to announce, likewise; they are
 	// forgotten when their connection ends. 0 means 2 minutes.
 	WSInterval time.Duration
 
@@ -131,6 +133,9 @@ type Limits struct {
 	AnnouncesPerConn, OffersPerConn Rate
 	// AnnouncesPerAddr and AnnouncesPerPrefix bound the announces of all doors.
 	AnnouncesPerAddr, AnnouncesPerPrefix Rate
+	// AnnouncesPerSecond is how many announces of WebSocket peers are wanted in a second: with more
+	// peers than that allows, WSInterval grows, to its fourfold at most. 0 means 4,000 for each processor.
+	AnnouncesPerSecond int
 	// ConnectsPerAddr bounds how fast one address opens connections.
 	ConnectsPerAddr Rate
 	// Exempt are the addresses that the limits per address and per prefix leave alone.
@@ -155,6 +160,7 @@ func (c Config) withDefaults() (Config, error) {
 	def(&l.Swarms, 1<<20)
 	def(&l.Peers, 4<<20)
 	def(&l.Buffers, 256<<20)
+	def(&l.AnnouncesPerSecond, 4000*runtime.GOMAXPROCS(0))
 	if c.Seed == 0 {
 		c.Seed = rand.Uint64()
 	}

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math/rand/v2"
 	"slices"
 
 	"github.com/shoal-p2p/shoal/internal/signal"
@@ -42,7 +43,7 @@ func (s *Session) announce(b *wsconn.Batch, a *signal.Announce) limit.Reason {
 	}
 	m := signal.Reply{
 		Action: signal.ActionAnnounce, InfoHash: a.InfoHash,
-		Interval: int(seconds(t.cfg.WSInterval)), Complete: re.Complete, Incomplete: re.Incomplete,
+		Interval: int(seconds(t.wsPacer.Interval(t.ledger.Total(), rand.Uint32()))), Complete: re.Complete, Incomplete: re.Incomplete,
 	}
 	if p := t.cfg.Peering; p != nil {
 		n := p.Elsewhere(a.InfoHash)

@@ -26,7 +26,7 @@ type Config struct {
 	Interval, MinInterval, WSInterval, PingInterval time.Duration
 
 	Offers, NumWant, Scrape, Message, SDP, Swarms, Peers, PeersPerConn int
-	PeersPerAddr, Unanswered, OffersPerPeer                            int
+	PeersPerAddr, Unanswered, OffersPerPeer, AnnouncesPerSecond        int
 	AnnouncesPerConn, OffersPerConn                                    limit.Rate
 
 	FullScrape    bool
@@ -64,6 +64,8 @@ type Core struct {
 
 	announces, offers limit.Pace // of one connection
 
+	wsPacer, tcpPacer swarm.Pacer
+
 	placesMu  sync.Mutex
 	countries map[[2]byte]int
 
@@ -87,11 +89,14 @@ func New(cfg Config) (*Core, error) {
 		cfg: cfg, shared: cfg.Counters.Shared(), announces: cfg.AnnouncesPerConn.Pace(), offers: cfg.OffersPerConn.Pace(),
 		countries: make(map[[2]byte]int), done: make(chan struct{}),
 	}
+	t.wsPacer = swarm.Pacer{Base: cfg.WSInterval, PerSecond: cfg.AnnouncesPerSecond}
+	// A peer that listens on TCP is forgotten by its silence, so its interval does not grow.
+	t.tcpPacer = swarm.Pacer{Base: cfg.Interval}
 	t.ledger = ledger.New(ledger.Config{Swarms: cfg.Swarms, Peers: cfg.Peers, PeersPerAddr: cfg.PeersPerAddr, Exempt: cfg.Clients.Exempt}, rand.New(rand.NewPCG(cfg.Seed, numShards)))
 	for i := range t.shards {
 		t.shards[i].core = swarm.New[*Session](swarm.Config{
 			Ledger:        t.ledger,
-			TCPTimeout:    2*cfg.Interval + time.Minute,
+			TCPTimeout:    2*(cfg.Interval+cfg.Interval/10) + time.Minute, // Pacer asks for a tenth more
 			Locality:      cfg.Locality,
 			MaxUnanswered: cfg.Unanswered, MaxOffers: cfg.OffersPerPeer,
 		}, rand.New(rand.NewPCG(cfg.Seed, uint64(i))), cfg.Now())

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"time"
 
@@ -67,7 +68,7 @@ func (t *Core) IntervalTCP(event swarm.Event, peers int) int64 {
 	if t.cfg.Peering != nil && event == swarm.Started && peers == 0 {
 		return seconds(t.cfg.MinInterval)
 	}
-	return seconds(t.cfg.Interval)
+	return seconds(t.tcpPacer.Interval(0, rand.Uint32()))
 }
 
 func seconds(d time.Duration) int64 { return max(int64(d/time.Second), 1) }

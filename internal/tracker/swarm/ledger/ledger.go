@@ -142,6 +142,9 @@ func (l *Ledger) Peers(src swarm.Source) int {
 	return int(s.peers[src])
 }
 
+// Total is how many peers there are.
+func (l *Ledger) Total() int { return int(l.peers.Load()) }
+
 // Tight reports whether less than an eighth is free, of swarms or of peers.
 func (l *Ledger) Tight() bool {
 	tight := func(n int64, of int) bool { return n > int64(of)-int64(of)/8 }
