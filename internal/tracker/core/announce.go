@@ -36,7 +36,7 @@ func (s *Session) announce(b *wsconn.Batch, a *signal.Announce) limit.Reason {
 	re, why := s.join(b, swarm.RTCAnnounce[*Session]{
 		Hash: a.InfoHash, Peer: a.PeerID, Conn: s,
 		Event: swarm.ParseEvent(a.Event), Left: a.Left, Want: want, Place: s.place, Source: s.source,
-		Offers: t.mayLeave(want), Shared: want > 0 && t.sharedSwarm(a.InfoHash),
+		Offers: t.mayLeave(want), Shared: want > 0 && t.sharedSwarm(a.InfoHash), Owned: &s.peers, MaxOwned: t.cfg.PeersPerConn,
 	})
 	if why != limit.None {
 		return fail(why, why.Error())
@@ -63,7 +63,9 @@ func (s *Session) announce(b *wsconn.Batch, a *signal.Announce) limit.Reason {
 			Offer: offers[i].SDP, OfferID: offers[i].ID, PeerID: a.PeerID, Complete: -1, Incomplete: -1,
 		})
 	}
-	if rest := offers[min(len(w.to), want):want]; len(rest) > 0 {
+	relay := min(re.Relay, want)
+	b.N.Unplaced.Add(uint64(want - relay))
+	if rest := offers[min(len(w.to), relay):relay]; len(rest) > 0 {
 		t.offerRemote(b, a, re.Seeder, rest)
 	}
 	clear(w.to)

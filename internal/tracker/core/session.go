@@ -186,12 +186,6 @@ func (s *Session) join(b *wsconn.Batch, a swarm.RTCAnnounce[*Session]) (re swarm
 	if err != nil {
 		why = reasonOf(err)
 	}
-	if re.Joined {
-		if err := s.peers.Add(a.Hash, a.Peer, t.cfg.PeersPerConn); err != nil {
-			sh.core.Part(b.Now, a.Hash, s, a.Peer)
-			re.Joined, why = false, reasonOf(err)
-		}
-	}
 	n := t.countsLocked(sh, a.Hash)
 	ousted := sh.core.Ousted(nil)
 	sh.mu.Unlock()
@@ -202,8 +196,6 @@ func (s *Session) join(b *wsconn.Batch, a swarm.RTCAnnounce[*Session]) (re swarm
 		re.Owner.conn.Probe(b)
 	case re.Joined:
 		s.conn.MeetAt(int(a.Hash[0] % numShards))
-	case re.Parted:
-		s.peers.Remove(a.Hash, a.Peer)
 	}
 	t.oustedFrom(ousted)
 	if p := t.cfg.Peering; p != nil && why == limit.None {

@@ -6,8 +6,8 @@ import (
 	"time"
 )
 
-// An announce storm: 1,500 announces in no time, each with ten offers, in a swarm with three
-// victims. None of them is given more than it may leave unanswered; the rest finds nobody.
+// An announce storm: 1,500 announces of twelve seeders in no time, each with ten offers, in a
+// swarm with three victims. None of them is given more than it may leave unanswered; the rest finds nobody.
 func TestAFloodOfOffersIsCapped(t *testing.T) {
 	for _, answers := range []bool{false, true} {
 		c, h := newCore(Config{}), id("hash")
@@ -17,8 +17,8 @@ func TestAFloodOfOffersIsCapped(t *testing.T) {
 		got := make([]int, 3)
 		unplaced := 0
 		for n := range 1500 {
-			peer := num(100 + n%4)
-			_, to := join(t, c, h, 7+n%4, peer, None, 9, 10)
+			peer := num(100 + n%12)
+			_, to := join(t, c, h, 7+n%12, peer, None, 0, 10)
 			unplaced += 10 - len(to)
 			for _, r := range to {
 				if r.Conn < 3 {
@@ -257,12 +257,77 @@ func TestSourceOf(t *testing.T) {
 	}
 }
 
+// One connection that tries 1,000 peer ids, each with ten offers, has four in the swarm, and the
+// offers of the others go nowhere.
+func TestOneConnectionHasFewIDsInASwarm(t *testing.T) {
+	c, h := newCore(Config{}), id("hash")
+	for i := range 100 {
+		join(t, c, h, i, num(i), Started, 9, 0)
+	}
+	var owned Memberships
+	given, in := 0, 0
+	for i := range 1000 {
+		re, to, err := c.AnnounceRTC(t0, RTCAnnounce[int]{Hash: h, Peer: num(1000 + i), Conn: 7000, Left: 9, Want: 10, Owned: &owned, MaxOwned: 1000}, nil)
+		switch {
+		case err == nil && re.Joined:
+			in++
+		case err != ErrTooManyIDs:
+			t.Fatal(err)
+		}
+		given += len(to)
+	}
+	if in != IDsPerSwarm || len(owned) != in || given > 10*in || c.Scrape(h).Incomplete != 100+in {
+		t.Errorf("%d ids in the swarm, %d owned, %d offers passed on", in, len(owned), given)
+	}
+	// It may use others when it gives some back.
+	if re, _, _ := c.AnnounceRTC(t0, RTCAnnounce[int]{Hash: h, Peer: owned[0].Peer, Conn: 7000, Event: Stopped, Owned: &owned}, nil); !re.Parted || len(owned) != 3 {
+		t.Errorf("parted %v, %d owned", re.Parted, len(owned))
+	}
+	a := RTCAnnounce[int]{Hash: num(5), Peer: num(1), Conn: 7000, Left: 9, Owned: &owned, MaxOwned: 4}
+	if _, _, err := c.AnnounceRTC(t0, a, nil); err != nil || len(owned) != 4 {
+		t.Errorf("another swarm: %v", err)
+	}
+	a.Hash = num(6)
+	if _, _, err := c.AnnounceRTC(t0, a, nil); err != ErrTooMany || c.Totals().Swarms != 2 {
+		t.Errorf("one swarm too many: %v", err)
+	}
+}
+
+// A peer cannot use up what others may be given: of its own offers as many are passed on as it
+// would be given itself, here and to other nodes, and there is room for those of the honest.
+func TestOnePeersOffersAreCapped(t *testing.T) {
+	c, h := newCore(Config{}), id("hash")
+	for i := range 100 {
+		join(t, c, h, i, num(i), Started, 9, 0)
+	}
+	here, all := 0, 0
+	for range 1500 {
+		re, to, err := c.AnnounceRTC(t0, RTCAnnounce[int]{Hash: h, Peer: num(500), Conn: 500, Left: 9, Want: 10, Offers: 10, Shared: true}, nil)
+		if err != nil || len(to) > re.Relay {
+			t.Fatal(len(to), re.Relay, err)
+		}
+		here, all = here+len(to), all+re.Relay
+	}
+	if all != 40 || here > 40 || here < 20 {
+		t.Errorf("%d offers passed on, %d of them here; 40 may be", all, here)
+	}
+	for i := range 20 {
+		if _, to := join(t, c, h, i, num(i), None, 9, 5); len(to) != 5 {
+			t.Fatalf("%d of 5 offers of an honest peer found somebody", len(to))
+		}
+	}
+	re, _, err := c.AnnounceRTC(t0.Add(time.Minute), RTCAnnounce[int]{Hash: h, Peer: num(500), Conn: 500, Left: 9, Want: 10}, nil)
+	if err != nil || re.Relay != 10 {
+		t.Errorf("a minute later %d of 10 are passed on, %v", re.Relay, err)
+	}
+}
+
 func TestMemberships(t *testing.T) {
 	var m Memberships
 	h := id("hash")
 	ids := 0
 	for i := range 1000 {
-		if err := m.Add(h, num(i), 1000); err == nil {
+		if err := m.add(h, num(i), 1000); err == nil {
 			ids++
 		} else if err != ErrTooManyIDs {
 			t.Fatal(err)
@@ -271,15 +336,15 @@ func TestMemberships(t *testing.T) {
 	if ids != IDsPerSwarm {
 		t.Errorf("%d peer ids in one swarm", ids)
 	}
-	if err := m.Add(h, num(2), 4); err != nil || len(m) != 4 {
+	if err := m.add(h, num(2), 4); err != nil || len(m) != 4 {
 		t.Errorf("a peer that is there: %v, %d memberships", err, len(m))
 	}
-	if err := m.Add(num(7), num(1), 4); err != ErrTooMany {
+	if err := m.add(num(7), num(1), 4); err != ErrTooMany {
 		t.Errorf("a swarm too many: %v", err)
 	}
-	m.Remove(h, num(0))
-	m.Remove(h, num(0))
-	if err := m.Add(h, num(999), 4); err != nil || len(m) != 4 {
+	m.remove(h, num(0))
+	m.remove(h, num(0))
+	if err := m.add(h, num(999), 4); err != nil || len(m) != 4 {
 		t.Errorf("after one has left: %v, %d memberships", err, len(m))
 	}
 }

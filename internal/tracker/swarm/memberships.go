@@ -16,17 +16,17 @@ type Membership struct {
 	Peer PeerID
 }
 
-// Memberships are what one connection owns. The zero value is empty. It changes when a peer
-// joins or parts, and is read as a slice.
+// Memberships are what one connection owns. The zero value is empty. The Core changes it when
+// a peer joins or stops; the connection parts with all of it when it ends.
 type Memberships []Membership
 
 // IDsPerSwarm is how many peer ids a connection may have in one swarm: tabs that share a
 // connection are told apart by theirs, a thousand of them would get the offers of everybody.
 const IDsPerSwarm = 4
 
-// Add notes a peer that has joined. With an error it must Part again: more than most peers,
-// or more than IDsPerSwarm in one swarm.
-func (m *Memberships) Add(h Hash, peer PeerID, most int) error {
+// add notes a peer that joins, or says why it may not: there are most peers, or IDsPerSwarm in
+// the swarm.
+func (m *Memberships) add(h Hash, peer PeerID, most int) error {
 	ids := 0
 	for i := range *m {
 		if (*m)[i].Hash != h {
@@ -47,8 +47,8 @@ func (m *Memberships) Add(h Hash, peer PeerID, most int) error {
 	return nil
 }
 
-// Remove forgets a peer that has parted.
-func (m *Memberships) Remove(h Hash, peer PeerID) {
+// remove forgets a peer.
+func (m *Memberships) remove(h Hash, peer PeerID) {
 	all := *m
 	for i := range all {
 		if all[i] == (Membership{h, peer}) {

@@ -15,8 +15,11 @@ type RTCAnnounce[C comparable] struct {
 	Offers int
 	// Shared says that other nodes have peers of the swarm: a part of Want is left for them.
 	Shared bool
-	Place  Place
-	Source Source // by the Ledger; the same for as long as the connection lives
+	// Owned is what Conn owns: the Core keeps it, with at most MaxOwned peers. nil bounds nothing.
+	Owned    *Memberships
+	MaxOwned int
+	Place    Place
+	Source   Source // by the Ledger; the same for as long as the connection lives
 }
 
 // A Receiver is a peer that gets an offer.
@@ -29,8 +32,11 @@ type Receiver[C comparable] struct {
 type RTCReply[C comparable] struct {
 	Counts
 	// Joined and Parted report that the connection now owns, or owns no longer, the
-	// announced peer. It must tell the Core by Part when it ends.
+	// announced peer. It must tell the Core by Part of all that it owns when it ends.
 	Joined, Parted bool
+	// Relay is how many of the Want or Offers may be passed on at all; what is above is too
+	// many of one peer.
+	Relay int
 	// Seeder reports that the peer is one.
 	Seeder bool
 	// Owner is the connection in the way, with ErrTaken.
@@ -40,11 +46,15 @@ type RTCReply[C comparable] struct {
 // AnnounceRTC adds, updates or, for Stopped, removes a peer, and appends to dst
 // other peers of its swarm that should get its offers, up to Want; the further offers are for
 // other nodes. A stop from a
-// connection that does not own the peer changes nothing. ErrTaken, ErrFull, ErrQuota.
+// connection that does not own the peer changes nothing. ErrTaken, ErrFull, ErrQuota, ErrTooMany,
+// ErrTooManyIDs.
 func (c *Core[C]) AnnounceRTC(now time.Time, a RTCAnnounce[C], dst []Receiver[C]) (RTCReply[C], []Receiver[C], error) {
 	var re RTCReply[C]
 	if a.Event == Stopped {
 		re.Parted = c.Part(now, a.Hash, a.Conn, a.Peer)
+		if re.Parted && a.Owned != nil {
+			a.Owned.remove(a.Hash, a.Peer)
+		}
 		if s := c.swarm(a.Hash); s != nil {
 			re.Counts = s.counts()
 		}
@@ -57,7 +67,16 @@ func (c *Core[C]) AnnounceRTC(now time.Time, a RTCAnnounce[C], dst []Receiver[C]
 	switch {
 	case i < 0:
 		var err error
+		if a.Owned != nil {
+			err = a.Owned.add(a.Hash, a.Peer, a.MaxOwned)
+		}
+		if err != nil {
+			return re, dst, err
+		}
 		if s, err = c.enter(now, a.Hash, a.Source); err != nil {
+			if a.Owned != nil {
+				a.Owned.remove(a.Hash, a.Peer)
+			}
 			return re, dst, err
 		}
 		// A peer that seeds from the start may say "completed" before, or instead
@@ -86,16 +105,21 @@ func (c *Core[C]) AnnounceRTC(now time.Time, a RTCAnnounce[C], dst []Receiver[C]
 		s.rtc.locate(i, place)
 	}
 	re.Counts, re.Seeder = s.counts(), s.rtc.isSeeder(i)
-	before, slot := len(dst), c.slot(now)
-	want := a.Want
+	r, slot := &s.rtc.rows[i], c.slot(now)
+	r.made = r.made.at(slot)
+	re.Relay = max(a.Want, a.Offers)
+	if c.cfg.MaxOffers <= loadMax {
+		re.Relay = min(re.Relay, max(c.cfg.MaxOffers-r.made.total(), 0))
+	}
+	want := min(a.Want, re.Relay)
 	if a.Shared {
 		want -= RemoteShare(len(s.rtc.rows), want, c.turn)
 		c.turn++
 	}
+	before := len(dst)
 	dst = c.receivers(s, re.Seeder, &query{self: i, want: want, place: place, src: a.Source, slot: slot}, dst)
-	if made := max(len(dst)-before, a.Offers); made > 0 {
-		r := &s.rtc.rows[i]
-		r.made = r.made.at(slot).plus(made)
+	if made := max(len(dst)-before, min(a.Offers, re.Relay)); made > 0 {
+		r.made = r.made.plus(made)
 	}
 	return re, dst, nil
 }

@@ -83,8 +83,8 @@ type Config struct {
 	// peer, at most 63: it is given no more. 0 means 16. One that has never answered gets a
 	// half of it.
 	MaxUnanswered int
-	// MaxOffers is how many offers a WebRTC peer is given in half a minute, answered or not,
-	// at most 63. 0 means 40: an offer that leads nowhere costs a browser a connection for
+	// MaxOffers is how many offers a WebRTC peer is given in half a minute, answered or not, and
+	// how many of its own are passed on, at most 63: nobody uses up what many others may be given. 0 means 40: an offer that leads nowhere costs a browser a connection for
 	// half a minute, it may hold 500, and a tab may be in several swarms. Negative means no bound.
 	MaxOffers int
 }

@@ -16,11 +16,11 @@ func id(s string) (p PeerID) { copy(p[:], s); return p }
 
 func num(n int) (p PeerID) { binary.BigEndian.PutUint32(p[:], uint32(n)); return p }
 
-// rest has every peer forget the offers that it was given.
+// rest has every peer forget the offers that it was given and has made.
 func rest(c *Core[int]) {
 	for i := range c.swarms {
 		for j := range c.at(i).rtc.rows {
-			c.at(i).rtc.rows[j].time = 0
+			c.at(i).rtc.rows[j].time, c.at(i).rtc.rows[j].made = 0, 0
 		}
 	}
 }

@@ -104,7 +104,7 @@ func (d *node) announce(i int32, ev swarm.Event, offers int) {
 		left = 0
 	}
 	n := d.mesh.Elsewhere(infoHash)
-	_, to, err := d.core.AnnounceRTC(s.at(), swarm.RTCAnnounce[int32]{
+	re, to, err := d.core.AnnounceRTC(s.at(), swarm.RTCAnnounce[int32]{
 		Hash: infoHash, Peer: idOf(i), Conn: i, Event: ev, Left: left, Want: offers, Offers: offers, Source: p.source,
 		Shared: n.RTCSeeders+n.RTCLeechers > 0,
 	}, d.to[:0])
@@ -118,7 +118,8 @@ func (d *node) announce(i int32, ev swarm.Event, offers int) {
 	for _, r := range to {
 		s.give(r.Conn, event{kind: reply, node: d.n, a: r.Conn, b: i})
 	}
-	if rest := offers - len(to); rest > 0 {
+	s.phase.Unplaced += offers - min(offers, re.Relay)
+	if rest := min(offers, re.Relay) - len(to); rest > 0 {
 		d.sdps = d.sdps[:0]
 		for range rest {
 			s.offers++
