@@ -44,15 +44,14 @@ type RTCReply[C comparable] struct {
 }
 
 // AnnounceRTC adds, updates or, for Stopped, removes a peer, and appends to dst
-// other peers of its swarm that should get its offers, up to Want; the further offers are for
-// other nodes. A stop from a
-// connection that does not own the peer changes nothing. ErrTaken, ErrFull, ErrQuota, ErrTooMany,
-// ErrTooManyIDs.
+// other peers of its swarm that should get its offers, up to Want; the further offers, up to
+// Relay, are for other nodes. A stop from a connection that does not own the peer changes
+// nothing. ErrTaken, ErrFull, ErrQuota, ErrTooMany, ErrTooManyIDs.
 func (c *Core[C]) AnnounceRTC(now time.Time, a RTCAnnounce[C], dst []Receiver[C]) (RTCReply[C], []Receiver[C], error) {
 	var re RTCReply[C]
 	if a.Event == Stopped {
 		re.Parted = c.Part(now, a.Hash, a.Conn, a.Peer)
-		if re.Parted && a.Owned != nil {
+		if a.Owned != nil {
 			a.Owned.remove(a.Hash, a.Peer)
 		}
 		if s := c.swarm(a.Hash); s != nil {
