@@ -5,6 +5,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/tracker/front"
@@ -14,13 +15,14 @@ import (
 
 // Config says how a Tracker behaves. The zero value is usable.
 type Config struct {
-	// Interval is how often HTTP and UDP peers are asked to announce; they are
+	// Interval is how often HTTP and UDP peers are asked to announce, a tenth more or less by
+	// chance, so that peers that came together drift apart; they are
 	// forgotten after two intervals of silence plus a minute. 0 means 15 minutes.
 	Interval time.Duration
 	// MinInterval is the least time between two announces of an HTTP peer. 0
 	// means one minute.
 	MinInterval time.Duration
-	// WSInterval is how often WebSocket peers are asked to announce; they are
+	// WSInterval is how often WebSocket peers are asked to announce, likewise; they are
 	// forgotten when their connection ends. 0 means 2 minutes.
 	WSInterval time.Duration
 
@@ -60,9 +62,9 @@ type Config struct {
 	Locate func(netip.Addr) swarm.Place
 	// Peering joins this tracker to others. nil means it is alone. Close closes it.
 	Peering Peering
-	// Ledger keeps download counters over restarts. nil means that they are forgotten an hour
+	// Memory keeps download counters over restarts. nil means that they are forgotten an hour
 	// after the last peer of a swarm. It is called by many goroutines, and must not block.
-	Ledger Ledger
+	Memory Memory
 	// ICEServers, when set, returns the STUN and TURN servers for a client of Shoal, as a
 	// JSON array of RTCIceServer objects; it goes into the reply to an announce that
 	// asks for it. nil or an empty answer leaves them out.
@@ -104,8 +106,8 @@ const (
 	CompressBoth                    // and get messages of 1 KiB or more deflated
 )
 
-// A Ledger keeps download counters.
-type Ledger = swarm.Ledger
+// A Memory keeps download counters.
+type Memory = swarm.Memory
 
 // A Reason says why something was limited, dropped or refused. Its String is a name for metrics and
 // logs, its Error the text that the client gets.
@@ -142,11 +144,22 @@ type Limits struct {
 	// PeersPerConn bounds the (info hash, peer id) pairs that one connection
 	// announces. 0 means 1,000.
 	PeersPerConn int
+	// PeersPerAddr bounds the (info hash, peer) pairs of one address. 0 means a 64th of Peers,
+	// at least 1,024; negative means no bound.
+	PeersPerAddr int
+	// Unanswered bounds the offers of the last minute that wait for the answer of one peer, half
+	// of it as long as that has never answered, and OffersPerPeer the offers that one is given in half a
+	// minute, answered or not. What is above finds no peer. 0 means 16 and 40, which fits a
+	// browser with several torrents; both count to 63 at most; a negative OffersPerPeer means no bound.
+	Unanswered, OffersPerPeer int
 	// AnnouncesPerConn bounds the announces of one WebSocket connection, and
 	// OffersPerConn the offers. A client above it gets a failure reason, then is closed.
 	AnnouncesPerConn, OffersPerConn Rate
 	// AnnouncesPerAddr and AnnouncesPerPrefix bound the announces of all doors.
 	AnnouncesPerAddr, AnnouncesPerPrefix Rate
+	// AnnouncesPerSecond is how many announces of WebSocket peers are wanted in a second: with more
+	// peers than that allows, WSInterval grows, to its fourfold at most. 0 means 4,000 for each processor.
+	AnnouncesPerSecond int
 	// ConnectsPerAddr bounds how fast one address opens connections.
 	ConnectsPerAddr Rate
 	// Exempt are the addresses that the limits per address and per prefix leave alone.
@@ -171,6 +184,7 @@ func (c Config) withDefaults() (Config, error) {
 	def(&l.Swarms, 1<<20)
 	def(&l.Peers, 4<<20)
 	def(&l.Buffers, 256<<20)
+	def(&l.AnnouncesPerSecond, 4000*runtime.GOMAXPROCS(0))
 	if c.Seed == 0 {
 		c.Seed = rand.Uint64()
 	}

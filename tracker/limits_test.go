@@ -1,11 +1,13 @@
 package tracker
 
 import (
+	"fmt"
 	"net/http"
 	"net/netip"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/coder/websocket"
 
@@ -130,10 +132,14 @@ func TestTooManyPeersOnOneConnection(t *testing.T) {
 func TestSlowReceiverLosesOffersOnly(t *testing.T) {
 	tr, srv := start(t, Config{})
 	slow, fast := dial(t, srv), dial(t, srv)
-	slow.announce("hash", "slow", nil)
 	big := []any{msg{"offer": msg{"type": "offer", "sdp": strings.Repeat("x", 15_000)}, "offer_id": bin20("o")}}
-	for range 2000 { // 30 MB for somebody who does not read
-		fast.announce("hash", "fast", msg{"offers": big})
+	for i := range 900 { // 13 MB for somebody who does not read
+		hash := fmt.Sprint("hash", i)
+		slow.send(msg{"action": "announce", "info_hash": bin20(hash), "peer_id": bin20("slow"), "left": 1})
+		for fast.announce(hash, "fast", nil)["incomplete"] != 2.0 {
+			time.Sleep(time.Millisecond)
+		}
+		fast.announce(hash, "fast", msg{"offers": big})
 		if tr.Stats().Dropped > 0 {
 			return
 		}

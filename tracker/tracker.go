@@ -57,9 +57,10 @@ func New(cfg Config) (*Tracker, error) {
 	t.core, err = core.New(core.Config{
 		Interval: cfg.Interval, MinInterval: cfg.MinInterval, WSInterval: cfg.WSInterval, PingInterval: cfg.PingInterval,
 		Offers: l.Offers, NumWant: l.NumWant, Scrape: l.Scrape, Message: l.Message, SDP: l.SDP, Swarms: l.Swarms, Peers: l.Peers,
-		PeersPerConn: l.PeersPerConn, AnnouncesPerConn: l.AnnouncesPerConn, OffersPerConn: l.OffersPerConn,
+		PeersPerConn: l.PeersPerConn, PeersPerAddr: l.PeersPerAddr, Unanswered: l.Unanswered, OffersPerPeer: l.OffersPerPeer, AnnouncesPerSecond: l.AnnouncesPerSecond,
+		AnnouncesPerConn: l.AnnouncesPerConn, OffersPerConn: l.OffersPerConn,
 		FullScrape: cfg.FullScrape, DeflateOut: cfg.Compression == CompressBoth, AllowAnnounce: cfg.AllowAnnounce,
-		Locality: cfg.Locality, Locate: cfg.Locate, Peering: cfg.Peering, Ledger: cfg.Ledger, ICEServers: cfg.ICEServers, Seed: cfg.Seed, Now: cfg.Now,
+		Locality: cfg.Locality, Locate: cfg.Locate, Peering: cfg.Peering, Memory: cfg.Memory, ICEServers: cfg.ICEServers, Seed: cfg.Seed, Now: cfg.Now,
 		Buffers: t.buffers, Clients: clients, Counters: t.counters,
 	})
 	if err != nil {

@@ -68,6 +68,9 @@ type trackerServeCmd struct {
 	AnnounceRatePerNet  string   `name:"announce-rate-per-prefix" group:"Limits:" default:"2000/s:40000" placeholder:"RATE" help:"Announces of one prefix (${default})."`
 	LimitsExempt        []string `group:"Limits:" default:"127.0.0.0/8,::1" placeholder:"NET" help:"Addresses without limits per address and prefix; 'none' for none (${default}; repeatable)."`
 	MaxPeersPerConn     string   `group:"Limits:" default:"1000" placeholder:"N" help:"Torrents that one WebSocket takes part in (${default})."`
+	MaxPeersPerAddr     string   `group:"Limits:" default:"65536" placeholder:"N" help:"Torrents that the clients of one address take part in, together (${default}); 0 for no limit."`
+	MaxUnanswered       string   `group:"Limits:" default:"16" placeholder:"N" help:"Offers that may wait for one peer's answer (${default}; at most 63)."`
+	MaxOffersPerPeer    string   `group:"Limits:" default:"40" placeholder:"N" help:"Offers that one peer is given in 30 s (${default}; at most 63); 0 for no limit."`
 	MaxOffers           string   `group:"Limits:" default:"10" placeholder:"N" help:"Offers of one announce that are relayed (${default})."`
 	MaxNumwant          string   `group:"Limits:" default:"200" placeholder:"N" help:"Addresses in one reply (${default})."`
 	MaxScrape           string   `group:"Limits:" default:"70" placeholder:"N" help:"Info hashes in one scrape (${default})."`

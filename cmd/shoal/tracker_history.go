@@ -11,10 +11,10 @@ import (
 // historyEvery is how often counts are read and written: what a crash may lose.
 const historyEvery = 30 * time.Second
 
-// A ledger is a history as the tracker writes to it.
-type ledger struct{ *history.Store }
+// A memory is a history as the tracker writes to it.
+type memory struct{ *history.Store }
 
-func (l ledger) Completed(h [20]byte) { l.Store.Completed(h, time.Now()) }
+func (m memory) Completed(h [20]byte) { m.Store.Completed(h, time.Now()) }
 
 // openHistory opens the file of the history, nil if there is none. A tracker that cannot keep it
 // serves all the same.

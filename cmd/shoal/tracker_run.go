@@ -90,8 +90,9 @@ func (s *settings) limits() tracker.Limits {
 	const most = 1 << 30
 	l := tracker.Limits{
 		Conns: s.count("max-conns", 0, most), ConnsPerAddr: s.count("max-conns-per-addr", 0, most), ConnsPerPrefix: s.count("max-conns-per-prefix", 0, most),
-		PeersPerConn: s.count("max-peers-per-conn", 1, most),
-		Offers:       s.count("max-offers", 1, 100), NumWant: s.count("max-numwant", 1, 10_000), Scrape: s.count("max-scrape", 1, 10_000),
+		PeersPerConn: s.count("max-peers-per-conn", 1, most), PeersPerAddr: noneIfZero(s.count("max-peers-per-addr", 0, most)),
+		Unanswered: s.count("max-unanswered", 1, 63), OffersPerPeer: noneIfZero(s.count("max-offers-per-peer", 0, 63)),
+		Offers: s.count("max-offers", 1, 100), NumWant: s.count("max-numwant", 1, 10_000), Scrape: s.count("max-scrape", 1, 10_000),
 		Message: s.size("max-message", 1<<10, 16<<20), SDP: s.size("max-sdp", 256, 16<<20),
 		Swarms: s.count("max-swarms", 1, most), Peers: s.count("max-peers", 1, most),
 		Buffers:          s.size("max-buffers", 1<<20, 1<<40),
@@ -104,6 +105,14 @@ func (s *settings) limits() tracker.Limits {
 		s.fail("max-sdp", "%s is more than a whole message may have: raise --max-message, too", s.text("max-sdp"))
 	}
 	return l
+}
+
+// noneIfZero turns the 0 of a flag that means "no limit" into the library's -1.
+func noneIfZero(n int) int {
+	if n == 0 {
+		return -1
+	}
+	return n
 }
 
 func (s *settings) logger(w io.Writer) *slog.Logger {
@@ -284,7 +293,7 @@ func (p *trackerPlan) run(ctx context.Context) error {
 	}
 	past := p.openHistory()
 	if past != nil {
-		p.conf.Ledger = ledger{past}
+		p.conf.Memory = memory{past}
 	}
 	t, err := tracker.New(p.conf)
 	if err != nil {

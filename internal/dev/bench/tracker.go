@@ -240,7 +240,8 @@ var readyOn = regexp.MustCompile(`tracker ready on ([^\s,]+)`)
 
 // shoalTracker runs the product's tracker on a free port of loopback.
 func (b *bench) shoalTracker(args ...string) tracked {
-	p := rig.Shoal(b, append([]string{"tracker", "--listen", "127.0.0.1:0"}, args...)...)
+	// The generator's peers make offers as no client does, so that a few thousand load the tracker.
+	p := rig.Shoal(b, append([]string{"tracker", "--listen", "127.0.0.1:0", "--max-offers-per-peer", "0", "--max-unanswered", "63"}, args...)...)
 	rig.Poll(b, "the tracker", 30*time.Second, func() bool { return readyOn.MatchString(p.Stdout()) })
 	return tracked{Proc: p, addr: readyOn.FindStringSubmatch(p.Stdout())[1]}
 }

@@ -95,6 +95,7 @@ type Cluster struct {
 	mu    sync.Mutex
 	mesh  *mesh.Mesh
 	armed time.Time // when run looks at the mesh again
+	views views     // what the mesh knows, without mu
 
 	connMu sync.Mutex // conn is set once; the handlers of NATS may come before
 	conn   *nats.Conn
@@ -136,10 +137,10 @@ func Join(cfg Config) (*Cluster, error) {
 	c := &Cluster{
 		cfg: cfg, log: cfg.Logger,
 		beats: cfg.Name + ".beat", inbox: cfg.Name + ".n.",
-		mesh: mesh.New(mesh.Config{ID: id, Swarms: cfg.Swarms}, rng, time.Now()),
 		wake: make(chan struct{}, 1), reconcile: make(chan struct{}, 1),
 		messages: make(chan *nats.Msg, 1024),
 	}
+	c.mesh = mesh.New(mesh.Config{ID: id, Swarms: cfg.Swarms, Watch: c.views.set}, rng, time.Now())
 	c.ctx, c.stop = context.WithCancel(context.Background())
 	if err := c.prepare(id); err != nil {
 		c.stop()
@@ -229,6 +230,9 @@ func (c *Cluster) Start(local tracker.Local) {
 
 // Changed tells the counts of a swarm on this node.
 func (c *Cluster) Changed(h swarm.Hash, n tracker.Counts) {
+	if c.views.of(h).here == countsOf(mesh.Counts(n)) {
+		return // most announces
+	}
 	now := time.Now()
 	c.mu.Lock()
 	c.mesh.Changed(now, h, mesh.Counts(n))
@@ -237,9 +241,7 @@ func (c *Cluster) Changed(h swarm.Hash, n tracker.Counts) {
 
 // Elsewhere returns what is known of a swarm on the other nodes.
 func (c *Cluster) Elsewhere(h swarm.Hash) tracker.Counts {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return tracker.Counts(c.mesh.Elsewhere(h))
+	return tracker.Counts(c.views.of(h).elsewhere.mesh())
 }
 
 // Offers hands over offers of a local peer. They go to nodes with peers for them, or wait
@@ -267,6 +269,9 @@ func (c *Cluster) Answer(h swarm.Hash, from, to swarm.PeerID, answer tracker.Rem
 // TCPPeers appends to dst up to want peers of other nodes, as far as they are known here. When a swarm has just begun
 // on this node, that takes a moment.
 func (c *Cluster) TCPPeers(h swarm.Hash, family swarm.Family, seeder bool, want int, dst []swarm.TCPPeer) []swarm.TCPPeer {
+	if n := c.views.of(h).elsewhere; n.tcpSeeders|n.tcpLeechers == 0 {
+		return dst
+	}
 	now := time.Now()
 	c.mu.Lock()
 	defer c.unlock()

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math/rand/v2"
 	"slices"
 
 	"github.com/shoal-p2p/shoal/internal/signal"
@@ -33,17 +34,17 @@ func (s *Session) announce(b *wsconn.Batch, a *signal.Announce) limit.Reason {
 	if a.NumWant >= 0 {
 		want = min(want, a.NumWant)
 	}
-	remote := t.remoteShare(b, a.InfoHash, want)
 	re, why := s.join(b, swarm.RTCAnnounce[*Session]{
 		Hash: a.InfoHash, Peer: a.PeerID, Conn: s,
-		Event: swarm.ParseEvent(a.Event), Left: a.Left, Want: want - remote, Place: s.place,
+		Event: swarm.ParseEvent(a.Event), Left: a.Left, Want: want, Place: s.place, Source: s.source,
+		Offers: t.mayLeave(want), Shared: want > 0 && t.sharedSwarm(a.InfoHash), Owned: &s.peers, MaxOwned: t.cfg.PeersPerConn,
 	})
 	if why != limit.None {
 		return fail(why, why.Error())
 	}
 	m := signal.Reply{
 		Action: signal.ActionAnnounce, InfoHash: a.InfoHash,
-		Interval: int(seconds(t.cfg.WSInterval)), Complete: re.Complete, Incomplete: re.Incomplete,
+		Interval: int(seconds(t.wsPacer.Interval(t.ledger.Total(), rand.Uint32()))), Complete: re.Complete, Incomplete: re.Incomplete,
 	}
 	if p := t.cfg.Peering; p != nil {
 		n := p.Elsewhere(a.InfoHash)
@@ -63,7 +64,9 @@ func (s *Session) announce(b *wsconn.Batch, a *signal.Announce) limit.Reason {
 			Offer: offers[i].SDP, OfferID: offers[i].ID, PeerID: a.PeerID, Complete: -1, Incomplete: -1,
 		})
 	}
-	if rest := offers[min(len(w.to), want):want]; len(rest) > 0 {
+	relay := min(re.Relay, want)
+	b.N.Unplaced.Add(uint64(want - relay))
+	if rest := offers[min(len(w.to), relay):relay]; len(rest) > 0 {
 		t.offerRemote(b, a, re.Seeder, rest)
 	}
 	clear(w.to)
@@ -76,20 +79,15 @@ func (s *Session) answer(b *wsconn.Batch, a *signal.Announce) {
 	t := s.core
 	sh := t.shard(a.InfoHash)
 	sh.mu.Lock()
-	to, ok := sh.core.Route(a.InfoHash, s, a.PeerID, a.ToPeerID)
-	mine := ok
-	if !ok && t.cfg.Peering != nil {
-		owner, known := sh.core.Owner(a.InfoHash, a.PeerID)
-		mine = known && owner == s
-	}
+	to, way := sh.core.Route(a.InfoHash, s, a.PeerID, a.ToPeerID)
 	sh.mu.Unlock()
 	switch p := t.cfg.Peering; {
-	case ok:
+	case way == swarm.RouteHere:
 		t.relay(b, to, &signal.Reply{
 			Action: signal.ActionAnnounce, InfoHash: a.InfoHash,
 			Answer: a.Answer, OfferID: a.OfferID, PeerID: a.PeerID, Complete: -1, Incomplete: -1,
 		})
-	case mine && p != nil && p.Answer(a.InfoHash, a.PeerID, a.ToPeerID, RemoteSDP{ID: a.OfferID, SDP: a.Answer}):
+	case way == swarm.RouteElsewhere && p != nil && p.Answer(a.InfoHash, a.PeerID, a.ToPeerID, RemoteSDP{ID: a.OfferID, SDP: a.Answer}):
 		b.N.Answers.Add(1)
 	default:
 		b.N.Limit(limit.NoRoute, s.client.Addr)

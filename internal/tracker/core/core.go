@@ -16,6 +16,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/stats"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm/ledger"
 	"github.com/shoal-p2p/shoal/internal/tracker/wsconn"
 )
 
@@ -25,6 +26,7 @@ type Config struct {
 	Interval, MinInterval, WSInterval, PingInterval time.Duration
 
 	Offers, NumWant, Scrape, Message, SDP, Swarms, Peers, PeersPerConn int
+	PeersPerAddr, Unanswered, OffersPerPeer, AnnouncesPerSecond        int
 	AnnouncesPerConn, OffersPerConn                                    limit.Rate
 
 	FullScrape    bool
@@ -33,7 +35,7 @@ type Config struct {
 	Locality      swarm.Locality
 	Locate        func(netip.Addr) swarm.Place
 	Peering       Peering
-	Ledger        swarm.Ledger
+	Memory        swarm.Memory
 	ICEServers    func(c *Client) []byte
 	Seed          uint64
 	Now           func() time.Time
@@ -59,10 +61,13 @@ type Client struct {
 type Core struct {
 	cfg    Config
 	shards [numShards]shard
+	ledger *ledger.Ledger // of all shards
 	conns  *wsconn.Server
 	shared *stats.Counters
 
 	announces, offers limit.Pace // of one connection
+
+	wsPacer, tcpPacer swarm.Pacer
 
 	placesMu  sync.Mutex
 	countries map[[2]byte]int
@@ -87,13 +92,17 @@ func New(cfg Config) (*Core, error) {
 		cfg: cfg, shared: cfg.Counters.Shared(), announces: cfg.AnnouncesPerConn.Pace(), offers: cfg.OffersPerConn.Pace(),
 		countries: make(map[[2]byte]int), done: make(chan struct{}),
 	}
+	t.wsPacer = swarm.Pacer{Base: cfg.WSInterval, PerSecond: cfg.AnnouncesPerSecond}
+	// A peer that listens on TCP is forgotten by its silence, so its interval does not grow.
+	t.tcpPacer = swarm.Pacer{Base: cfg.Interval}
+	t.ledger = ledger.New(ledger.Config{Swarms: cfg.Swarms, Peers: cfg.Peers, PeersPerAddr: cfg.PeersPerAddr, Exempt: cfg.Clients.Exempt}, rand.New(rand.NewPCG(cfg.Seed, numShards)))
 	for i := range t.shards {
 		t.shards[i].core = swarm.New[*Session](swarm.Config{
-			MaxSwarms:  1 + cfg.Swarms/numShards,
-			MaxPeers:   1 + cfg.Peers/numShards,
-			TCPTimeout: 2*cfg.Interval + time.Minute,
-			Locality:   cfg.Locality,
-			Ledger:     cfg.Ledger,
+			Ledger:        t.ledger,
+			TCPTimeout:    2*(cfg.Interval+cfg.Interval/10) + time.Minute, // Pacer asks for a tenth more
+			Locality:      cfg.Locality,
+			MaxUnanswered: cfg.Unanswered, MaxOffers: cfg.OffersPerPeer,
+			Memory: cfg.Memory,
 		}, rand.New(rand.NewPCG(cfg.Seed, uint64(i))), cfg.Now())
 	}
 	var err error
@@ -193,6 +202,12 @@ func reasonOf(err error) limit.Reason {
 		return limit.PeerIDTaken
 	case errors.Is(err, swarm.ErrFull):
 		return limit.Full
+	case errors.Is(err, swarm.ErrQuota):
+		return limit.PeersPerAddr
+	case errors.Is(err, swarm.ErrTooMany):
+		return limit.PeersPerConn
+	case errors.Is(err, swarm.ErrTooManyIDs):
+		return limit.PeerIDs
 	}
 	return limit.Malformed
 }

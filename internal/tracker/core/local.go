@@ -2,29 +2,34 @@ package core
 
 import (
 	"github.com/shoal-p2p/shoal/internal/signal"
-	"github.com/shoal-p2p/shoal/internal/tracker/stats"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 	"github.com/shoal-p2p/shoal/internal/tracker/wsconn"
 )
 
-// bridge is the part of the offers that goes to other nodes although there are peers here, so
-// that a swarm does not fall apart: one in bridge.
-const bridge = 5
+// sharedSwarm reports whether other nodes have WebRTC peers of a swarm.
+func (t *Core) sharedSwarm(h swarm.Hash) bool {
+	if t.cfg.Peering == nil {
+		return false
+	}
+	n := t.cfg.Peering.Elsewhere(h)
+	return n.RTCSeeders+n.RTCLeechers > 0
+}
 
-// remoteShare says how many of want offers should go to other nodes.
-func (t *Core) remoteShare(b *wsconn.Batch, h swarm.Hash, want int) int {
-	p := t.cfg.Peering
-	if p == nil || want == 0 {
+// mayLeave is how many of an announce's offers may be answered from other nodes.
+func (t *Core) mayLeave(offers int) int {
+	if t.cfg.Peering == nil {
 		return 0
 	}
-	if n := p.Elsewhere(h); n.RTCSeeders+n.RTCLeechers == 0 {
-		return 0
+	return offers
+}
+
+// oustedFrom tells the other nodes of swarms that made room.
+func (t *Core) oustedFrom(swarms []swarm.Hash) {
+	if p := t.cfg.Peering; p != nil {
+		for _, h := range swarms {
+			p.Changed(h, Counts{})
+		}
 	}
-	n := want / bridge
-	if int(b.N.Announces[stats.WebSocket].Load()%bridge) < want%bridge {
-		n++
-	}
-	return n
 }
 
 // offerRemote gives offers that found no peer here to the other nodes.
@@ -81,7 +86,7 @@ func (l local) DeliverAnswer(h swarm.Hash, from, to swarm.PeerID, answer RemoteS
 	defer t.conns.End(b)
 	s := t.shard(h)
 	s.mu.Lock()
-	c, ok := s.core.Owner(h, to)
+	c, ok := s.core.RouteIn(h, to)
 	s.mu.Unlock()
 	return ok && t.relay(b, c, &signal.Reply{
 		Action: signal.ActionAnnounce, InfoHash: h, Answer: answer.SDP, OfferID: answer.ID,

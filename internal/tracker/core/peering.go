@@ -18,7 +18,7 @@ type Peering interface {
 	// Elsewhere returns what is known of the swarm on the other nodes.
 	Elsewhere(h swarm.Hash) Counts
 	// Offers hands over offers of a local peer for peers on other nodes: those that
-	// found no peer here, and one in five of the others, so that a swarm does not
+	// found no peer here, and a part of the others, so that a swarm does not
 	// fall apart. The peering delivers each at most once.
 	Offers(h swarm.Hash, from swarm.PeerID, seeder bool, offers []RemoteSDP)
 	// Answer passes on a local peer's answer to an offer that came by

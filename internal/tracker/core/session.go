@@ -4,7 +4,6 @@ import (
 	"errors"
 	"net"
 	"net/netip"
-	"slices"
 	"sync/atomic"
 
 	"github.com/shoal-p2p/shoal/internal/signal"
@@ -24,18 +23,14 @@ type Session struct {
 	core   *Core
 	client *Client
 	place  swarm.Place
+	source swarm.Source
 	// key is what the client proves its identity with (BEP 3), set once.
 	key    atomic.Pointer[string]
-	peers  []membership
+	peers  swarm.Memberships
 	rate   limit.Bucket // of announces
 	offers limit.Bucket
 	slot   limit.Slot
 	errors uint8 // bad messages so far
-}
-
-type membership struct {
-	hash swarm.Hash
-	peer swarm.PeerID
 }
 
 // work is what the handling of a message needs for its duration.
@@ -57,7 +52,7 @@ func (t *Core) Serve(c *Client, slot limit.Slot, nc net.Conn, buffered []byte, d
 }
 
 func (t *Core) newSession(c *Client, slot limit.Slot) *Session {
-	s := &Session{core: t, client: c, slot: slot, place: t.place(c.Addr)}
+	s := &Session{core: t, client: c, slot: slot, place: t.place(c.Addr), source: t.ledger.Source(c.Addr)}
 	t.countCountry(s.place.Country, 1)
 	return s
 }
@@ -191,26 +186,18 @@ func (s *Session) join(b *wsconn.Batch, a swarm.RTCAnnounce[*Session]) (re swarm
 	if err != nil {
 		why = reasonOf(err)
 	}
-	if re.Joined && len(s.peers) >= t.cfg.PeersPerConn {
-		sh.core.Part(b.Now, a.Hash, s, a.Peer)
-		re.Joined, why = false, limit.PeersPerConn
-	}
 	n := t.countsLocked(sh, a.Hash)
+	ousted := sh.core.Ousted(nil)
 	sh.mu.Unlock()
-	switch m := (membership{a.Hash, a.Peer}); {
+	switch {
 	case why == limit.PeerIDTaken:
 		// The first keeps its place as long as it lives: peer ids are public, so
 		// anybody could claim them. If it is dead, the next announce gets in.
 		re.Owner.conn.Probe(b)
 	case re.Joined:
 		s.conn.MeetAt(int(a.Hash[0] % numShards))
-		s.peers = append(s.peers, m)
-	case re.Parted:
-		if i := slices.Index(s.peers, m); i >= 0 {
-			s.peers[i] = s.peers[len(s.peers)-1]
-			s.peers = s.peers[:len(s.peers)-1]
-		}
 	}
+	t.oustedFrom(ousted)
 	if p := t.cfg.Peering; p != nil && why == limit.None {
 		p.Changed(a.Hash, n)
 	}
@@ -218,13 +205,13 @@ func (s *Session) join(b *wsconn.Batch, a swarm.RTCAnnounce[*Session]) (re swarm
 }
 
 // part takes a peer of a connection that ends out of its swarm.
-func (t *Core) part(b *wsconn.Batch, s *Session, m membership) {
-	sh := t.shard(m.hash)
+func (t *Core) part(b *wsconn.Batch, s *Session, m swarm.Membership) {
+	sh := t.shard(m.Hash)
 	sh.mu.Lock()
-	parted := sh.core.Part(b.Now, m.hash, s, m.peer)
-	n := t.countsLocked(sh, m.hash)
+	parted := sh.core.Part(b.Now, m.Hash, s, m.Peer)
+	n := t.countsLocked(sh, m.Hash)
 	sh.mu.Unlock()
 	if p := t.cfg.Peering; p != nil && parted {
-		p.Changed(m.hash, n)
+		p.Changed(m.Hash, n)
 	}
 }

@@ -1,6 +1,7 @@
 package core
 
 import (
+	"math/rand/v2"
 	"net/netip"
 	"time"
 
@@ -30,7 +31,9 @@ func (t *Core) AnnounceTCP(n *stats.Counters, now time.Time, door stats.Door, a 
 	s.mu.Lock()
 	c, peers, err = s.core.AnnounceTCP(now, a, dst)
 	kinds := t.countsLocked(s, a.Hash)
+	ousted := s.core.Ousted(nil)
 	s.mu.Unlock()
+	t.oustedFrom(ousted)
 	if err != nil {
 		n.Refuse(door, reasonOf(err), a.Addr.Addr())
 		return c, peers, err
@@ -65,7 +68,7 @@ func (t *Core) IntervalTCP(event swarm.Event, peers int) int64 {
 	if t.cfg.Peering != nil && event == swarm.Started && peers == 0 {
 		return seconds(t.cfg.MinInterval)
 	}
-	return seconds(t.cfg.Interval)
+	return seconds(t.tcpPacer.Interval(0, rand.Uint32()))
 }
 
 func seconds(d time.Duration) int64 { return max(int64(d/time.Second), 1) }

@@ -35,6 +35,8 @@ const (
 	AnnouncesPerPrefix // too many of its prefix
 	OffersPerConn      // too many offers of a connection; the announce counts without them
 	PeersPerConn       // too many (info hash, peer id) pairs on a connection
+	PeersPerAddr       // so many (info hash, peer) pairs of an address
+	PeerIDs            // so many peer ids of a connection in one swarm
 	Full               // as many swarms or peers as there may be
 	UDPErrors          // too many error replies by UDP in a second: this one gets none
 
@@ -89,6 +91,8 @@ var reasons = [NumReasons]struct {
 	AnnouncesPerPrefix: {"announces_prefix", slowDown, Limited},
 	OffersPerConn:      {"offers_connection", "too many offers, slow down", Limited},
 	PeersPerConn:       {"peers_connection", "too many peers on one connection", Limited},
+	PeersPerAddr:       {"peers_address", "too many torrents from this address", Limited},
+	PeerIDs:            {"peer_ids", "too many peer ids in one swarm on one connection", Limited},
 	Full:               {"full", "tracker is full", Limited},
 	UDPErrors:          {"udp_errors", "", Limited},
 	NoRoute:            {"no_route", "", Dropped},

@@ -18,6 +18,7 @@ import (
 // serve runs a tracker on loopback and returns its address.
 func serve(t *testing.T, cfg tracker.Config) (string, *tracker.Tracker) {
 	t.Helper()
+	cfg.Limits.OffersPerPeer, cfg.Limits.Unanswered = -1, 63 // the generator's peers make more than any client
 	tr, err := tracker.New(cfg)
 	if err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package swarm
 import (
 	"net/netip"
 	"testing"
+	"time"
 )
 
 func BenchmarkAnnounceTCP(b *testing.B) {
@@ -22,35 +23,36 @@ func BenchmarkAnnounceTCP(b *testing.B) {
 	}
 }
 
-// Every offer is answered, as in a healthy swarm.
-func BenchmarkAnswered(b *testing.B) {
+// benchRTC lets 100,000 peers announce in turn, each every two minutes.
+func benchRTC(b *testing.B, now func(i int) time.Time, answers bool) {
 	c := newCore(Config{})
 	const peers = 100_000
 	for i := range peers {
-		c.AnnounceRTC(t0, RTCAnnounce[int]{Hash: num(i / 50), Peer: num(i), Conn: i, Event: Started, Left: 1}, nil)
+		c.AnnounceRTC(t0, RTCAnnounce[int]{Hash: num(i / 50), Peer: num(i), Conn: i, Event: Started, Left: 1, Source: Source(i + 1)}, nil)
 	}
 	var dst []Receiver[int]
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
 		k := i % peers
-		_, dst, _ = c.AnnounceRTC(t0, RTCAnnounce[int]{Hash: num(k / 50), Peer: num(k), Conn: k, Left: 1, Want: 5}, dst[:0])
-		for _, r := range dst {
-			c.Route(num(k/50), r.Conn, r.Peer, num(k))
+		at := now(i)
+		_, dst, _ = c.AnnounceRTC(at, RTCAnnounce[int]{Hash: num(k / 50), Peer: num(k), Conn: k, Left: 1, Want: 5, Source: Source(k + 1)}, dst[:0])
+		if answers {
+			for _, r := range dst {
+				c.Route(num(k/50), r.Conn, r.Peer, num(k))
+			}
 		}
 	}
 }
 
+func usual(i int) time.Time { return t0.Add(time.Duration(i) * 1200 * time.Microsecond) }
+
+// Every offer is answered, as in a healthy swarm.
+func BenchmarkAnswered(b *testing.B) { benchRTC(b, usual, true) }
+
 // Nobody answers.
-func BenchmarkAnnounceRTC(b *testing.B) {
-	c := newCore(Config{})
-	const peers = 100_000
-	for i := range peers {
-		c.AnnounceRTC(t0, RTCAnnounce[int]{Hash: num(i / 50), Peer: num(i), Conn: i, Event: Started, Left: 1}, nil)
-	}
-	var dst []Receiver[int]
-	b.ReportAllocs()
-	for i := 0; b.Loop(); i++ {
-		k := i % peers
-		_, dst, _ = c.AnnounceRTC(t0, RTCAnnounce[int]{Hash: num(k / 50), Peer: num(k), Conn: k, Left: 1, Want: 5}, dst[:0])
-	}
+func BenchmarkAnnounceRTC(b *testing.B) { benchRTC(b, usual, false) }
+
+// Nobody may be given more offers: the dearest announce there is.
+func BenchmarkSaturated(b *testing.B) {
+	benchRTC(b, func(int) time.Time { return t0 }, false)
 }

@@ -11,8 +11,11 @@ type query struct {
 	self  int // the row of the announcer, or -1
 	want  int
 	place Place  // of the announcer; zero chooses at random
+	src   Source // of the announcer
 	slot  uint32 // the loadSlot of now
-	limit int    // rows with this load are passed over; 0 looks at no load
+	// What a WebRTC peer may be given: offers that wait, and likewise of one that has never
+	// answered; offers of a slot. All are 0 for TCP peers, which may be given at any time.
+	waiting, fresh, total int
 }
 
 // A chooser is the scratch space of choose.
@@ -21,10 +24,11 @@ type chooser struct {
 	spare  uint32 // random bits, if spared
 	spared bool
 	out    []int32
-	passed []candidate // drawn, and passed over for their load, which is the score
-	marks  []uint64    // a bit for each eligible row that is not to be drawn again
-	marked []int32     // the rows that have it
+	marks  []uint64 // a bit for each eligible row that is not to be drawn again
+	marked []int32  // the rows that have it
 	found  []candidate
+	srcs   []Source // of those in out, who are not at the announcer's address
+	share  int      // how many of one source may be in out
 }
 
 type candidate struct {
@@ -36,10 +40,20 @@ type candidate struct {
 // chances, wherever they are: they keep a swarm in one piece and its pieces mixed.
 const randomTenths = 3
 
+// Of the receivers of an announce's offers, one in sourceShare may be at one address, unless
+// the announcer is there too: somebody who opens many connections does not get all offers of a
+// swarm. Few or many, everybody behind one address still meets the others there.
+const sourceShare = 4
+
+// moreTries is how many rows are drawn beyond those wanted when many may have no more
+// offers: one honest peer among a hundred that hold their share is then found mostly.
+const moreTries = 128
+
 // choose returns up to q.want eligible rows. The result is valid until the next call.
-func choose[K comparable, V any](c *chooser, t *table[K, V], q query) []int32 {
+func choose[K comparable, V any](c *chooser, t *table[K, V], q *query) []int32 {
 	size := len(t.rows) - q.lo
-	c.out, c.passed, c.marked = c.out[:0], c.passed[:0], c.marked[:0]
+	c.out, c.marked, c.srcs = c.out[:0], c.marked[:0], c.srcs[:0]
+	c.share = max(1, q.want/sourceShare)
 	if words := (size + 63) / 64; len(c.marks) < words {
 		c.marks = make([]uint64, words+words/4)
 	}
@@ -53,8 +67,8 @@ func choose[K comparable, V any](c *chooser, t *table[K, V], q query) []int32 {
 		// Everybody; where the round starts decides who gets the first offer.
 		start := c.intN(size)
 		for j := range size {
-			if i := q.lo + (start+j)%size; i != q.self {
-				c.out = append(c.out, int32(i))
+			if i := int32(q.lo + (start+j)%size); int(i) != q.self && (q.waiting == 0 || t.idle(i, q)) {
+				c.out = append(c.out, i)
 			}
 		}
 	default:
@@ -63,10 +77,10 @@ func choose[K comparable, V any](c *chooser, t *table[K, V], q query) []int32 {
 			if c.intN(10) < n*randomTenths%10 {
 				random++
 			}
-			draw(c, t, &q, random)
-			c.nearest(t.near, n, &q, func(i int32) bool { return q.limit > 0 && t.load(i, q.slot) >= q.limit })
+			draw(c, t, q, random)
+			nearest(c, t, n, q)
 		}
-		draw(c, t, &q, n-len(c.out))
+		draw(c, t, q, n-len(c.out))
 	}
 	for _, i := range c.marked {
 		i -= int32(q.lo)
@@ -75,35 +89,57 @@ func choose[K comparable, V any](c *chooser, t *table[K, V], q query) []int32 {
 	return c.out
 }
 
-// load returns how many offers row i has left unanswered.
-func (t *table[K, V]) load(i int32, slot uint32) int { return load(t.rows[i].time).at(slot).sum() }
+// idle reports whether row i may be given an offer.
+func (t *table[K, V]) idle(i int32, q *query) bool {
+	l := load(t.rows[i].time).at(q.slot)
+	most := q.fresh
+	if l.replied() {
+		most = q.waiting
+	}
+	return l.sum() < most && l.total() < q.total
+}
 
-// draw appends k rows at random to c.out. Busy rows are passed over as long as a few more
-// draws find others; if they do not, the least busy of those seen are taken.
+// fits reports whether a row of this source may be chosen beside those that are.
+func (c *chooser) fits(src Source, q *query) bool {
+	if src == 0 || src == q.src || q.waiting == 0 {
+		return true
+	}
+	n := 0
+	for _, s := range c.srcs {
+		if s == src {
+			n++
+		}
+	}
+	return n < c.share
+}
+
+// chosen appends a row to c.out.
+func (c *chooser) chosen(i int32, src Source, q *query) {
+	c.out = append(c.out, i)
+	if src != 0 && src != q.src && q.waiting > 0 {
+		c.srcs = append(c.srcs, src)
+	}
+}
+
+// draw appends up to k rows at random to c.out: those that may be chosen, as far as some
+// more draws find them.
 func draw[K comparable, V any](c *chooser, t *table[K, V], q *query, k int) {
 	size := len(t.rows) - q.lo
-	for tries := k + 8; k > 0 && tries > 0 && len(c.marked) < size; tries-- {
-		i := int32(c.next(q.lo, size))
-		c.mark(int(i), q.lo)
-		if q.limit > 0 {
-			if n := t.load(i, q.slot); n >= q.limit {
-				c.passed = append(c.passed, candidate{i, int16(n)})
-				continue
-			}
+	if q.waiting == 0 {
+		for ; k > 0 && len(c.marked) < size; k-- {
+			i := c.next(q.lo, size)
+			c.mark(i, q.lo)
+			c.out = append(c.out, int32(i))
 		}
-		c.out = append(c.out, i)
-		k--
+		return
 	}
-	for ; k > 0; k-- {
-		least, last := 0, len(c.passed)-1
-		for j := range c.passed {
-			if c.passed[j].score < c.passed[least].score {
-				least = j
-			}
+	for tries := k + moreTries; k > 0 && tries > 0 && len(c.marked) < size; tries-- {
+		i := c.next(q.lo, size)
+		c.mark(i, q.lo)
+		if src := t.rows[i].src; t.idle(int32(i), q) && c.fits(src, q) {
+			c.chosen(int32(i), src, q)
+			k--
 		}
-		c.out = append(c.out, c.passed[least].row)
-		c.passed[least] = c.passed[last]
-		c.passed = c.passed[:last]
 	}
 }
 
@@ -168,7 +204,8 @@ var stages = [...]struct {
 }
 
 // nearest appends rows near q.place to c.out until there are n of them or no more.
-func (c *chooser) nearest(near *near, n int, q *query, busy func(int32) bool) {
+func nearest[K comparable, V any](c *chooser, t *table[K, V], n int, q *query) {
+	near := t.near
 	for i, stage := range stages {
 		most := n
 		if i == 0 {
@@ -180,7 +217,7 @@ func (c *chooser) nearest(near *near, n int, q *query, busy func(int32) bool) {
 		c.found = c.found[:0]
 		find := func(i int32) {
 			score := q.place.score(&near.places[i])
-			if score >= stage.score && !busy(i) && c.mark(int(i), q.lo) {
+			if score >= stage.score && (q.waiting == 0 || t.idle(i, q) && c.fits(t.rows[i].src, q)) && c.mark(int(i), q.lo) {
 				c.found = append(c.found, candidate{i, min(score, stage.cap)})
 			}
 		}
@@ -203,13 +240,13 @@ func (c *chooser) nearest(near *near, n int, q *query, busy func(int32) bool) {
 				}
 			}
 		}
-		c.take(most, q.lo)
+		take(c, t, most, q)
 	}
 }
 
 // take moves the nearest of c.found to c.out until there are n, equals at random, and
 // takes the marks from the others.
-func (c *chooser) take(n, lo int) {
+func take[K comparable, V any](c *chooser, t *table[K, V], n int, q *query) {
 	c.marked = c.marked[:len(c.marked)-len(c.found)]
 	left := c.found
 	for score := sameAddr; score > 0 && len(c.out) < n; score-- {
@@ -222,15 +259,19 @@ func (c *chooser) take(n, lo int) {
 		}
 		for ; equals > 0 && len(c.out) < n; equals-- {
 			j := c.intN(equals)
-			c.out = append(c.out, left[j].row)
-			c.marked = append(c.marked, left[j].row)
+			if i := left[j].row; c.fits(t.rows[i].src, q) {
+				c.chosen(i, t.rows[i].src, q)
+				c.marked = append(c.marked, i)
+			} else {
+				c.marks[(int(i)-q.lo)/64] &^= 1 << ((int(i) - q.lo) % 64)
+			}
 			left[j] = left[0]
 			left = left[1:]
 			// left[0] took the place of the one taken, so the equals are in front still.
 		}
 	}
 	for _, f := range left {
-		k := int(f.row) - lo
+		k := int(f.row) - q.lo
 		c.marks[k/64] &^= 1 << (k % 64)
 	}
 }

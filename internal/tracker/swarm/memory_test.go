@@ -86,16 +86,18 @@ func TestAnnouncesAllocateNothing(t *testing.T) {
 		}
 		var to []Receiver[int]
 		var peers []TCPPeer
+		now := t0
 		round := func() {
+			now = now.Add(time.Minute)
 			for i := range 100 {
 				v4, v6 := at(i)
 				p := placed(int16(i%5), i)
-				_, to, _ = c.AnnounceRTC(t0, RTCAnnounce[int]{Hash: h, Peer: num(i), Conn: i, Left: int64(i % 2), Want: 10, Place: p}, to[:0])
+				_, to, _ = c.AnnounceRTC(now, RTCAnnounce[int]{Hash: h, Peer: num(i), Conn: i, Left: int64(i % 2), Want: 10, Place: p}, to[:0])
 				for _, r := range to {
 					c.Route(h, r.Conn, r.Peer, num(i))
 				}
-				_, peers, _ = c.AnnounceTCP(t0, TCPAnnounce{Hash: h, Peer: num(i), Addr: v4, Left: int64(i % 2), Want: 50, Place: p}, peers[:0])
-				_, peers, _ = c.AnnounceTCP(t0, TCPAnnounce{Hash: h, Peer: num(i), Addr: v6, Left: int64(i % 2), Want: 50, Place: p}, peers[:0])
+				_, peers, _ = c.AnnounceTCP(now, TCPAnnounce{Hash: h, Peer: num(i), Addr: v4, Left: int64(i % 2), Want: 50, Place: p}, peers[:0])
+				_, peers, _ = c.AnnounceTCP(now, TCPAnnounce{Hash: h, Peer: num(i), Addr: v6, Left: int64(i % 2), Want: 50, Place: p}, peers[:0])
 			}
 		}
 		for range 20 {

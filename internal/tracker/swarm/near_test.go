@@ -69,10 +69,8 @@ func rounds(t *testing.T, locality Locality, count [5]int, seeders bool, want, n
 			if seeders && r.Conn%2 == 0 {
 				t.Fatal("a seeder was given a seeder")
 			}
-			if _, ok := c.Route(h, r.Conn, r.Peer, id("me")); !ok {
-				t.Fatal("no way back")
-			}
 		}
+		rest(c)
 		f(got)
 	}
 }
@@ -197,6 +195,7 @@ func TestPlaceMayChange(t *testing.T) {
 	}
 	announce(77, here, 0)
 	for range 10 {
+		rest(c)
 		if to := announce(500, here, 10); !set(to)[Receiver[int]{num(77), 77}] {
 			t.Fatalf("%v", to)
 		}
@@ -244,26 +243,36 @@ func TestTable(t *testing.T) {
 			},
 			"load": func() {
 				if len(keys) > 0 {
-					tab.rows[pick()].time = uint32(load(0).at(0).given().given())
+					tab.rows[pick()].time = uint32(load(0).plus(2))
 				}
 			},
 			"choose": func() {
-				q := query{self: -1, want: rng.IntN(len(keys) + 2), place: place(), limit: rng.IntN(3)}
+				q := query{self: -1, want: rng.IntN(len(keys) + 2), place: place(), waiting: rng.IntN(4), total: 9}
+				q.fresh = q.waiting
 				if rng.IntN(2) == 0 {
 					q.lo = int(tab.seeders)
 				}
 				if len(keys) > 0 && rng.IntN(2) == 0 {
 					q.self = pick()
 				}
-				got := choose(&ch, &tab, q)
+				got := choose(&ch, &tab, &q)
 				eligible := len(tab.rows) - q.lo
 				if q.self >= q.lo {
 					eligible--
 				}
-				if len(got) != min(q.want, eligible) || len(set(got)) != len(got) {
-					rt.Fatalf("%+v of %d: %v", q, eligible, got)
+				idle := 0
+				for i := q.lo; i < len(tab.rows); i++ {
+					if i != q.self && (q.waiting == 0 || tab.idle(int32(i), &q)) {
+						idle++
+					}
+				}
+				if n := min(q.want, idle); len(got) > n || len(got) < n && eligible <= moreTries || len(set(got)) != len(got) {
+					rt.Fatalf("%+v of %d, %d idle: %v", q, eligible, idle, got)
 				}
 				for _, i := range got {
+					if q.waiting > 0 && !tab.idle(i, &q) {
+						rt.Fatalf("%+v: row %d is busy", q, i)
+					}
 					if int(i) < q.lo || int(i) >= len(tab.rows) || int(i) == q.self {
 						rt.Fatalf("%+v: row %d", q, i)
 					}

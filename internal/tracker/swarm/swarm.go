@@ -56,13 +56,15 @@ const LeftUnknown = -1
 var (
 	// ErrTaken reports that another connection owns the peer id in this swarm.
 	ErrTaken = errors.New("peer id is in use by another connection")
-	// ErrFull reports that a bound of Config is reached.
+	// ErrFull reports that a bound of all swarms or all peers is reached.
 	ErrFull = errors.New("tracker is full")
+	// ErrQuota reports that the announcer's address has as many peers as one may have.
+	ErrQuota = errors.New("too many torrents from this address")
 )
 
-// A Ledger keeps download counters when a swarm, or the whole Core, has gone. It is called in the middle
+// A Memory keeps download counters when a swarm, or the whole Core, has gone. It is called in the middle
 // of an announce, and must not block.
-type Ledger interface {
+type Memory interface {
 	// Downloads returns how many downloads a swarm had so far.
 	Downloads(h Hash) uint64
 	// Completed counts one more.
@@ -71,25 +73,31 @@ type Ledger interface {
 
 // Config bounds a Core. The zero value is usable.
 type Config struct {
-	// MaxSwarms bounds the swarms. 0 means 1 million.
-	MaxSwarms int
-	// MaxPeers bounds the peers of all swarms. 0 means 4 million.
-	MaxPeers int
+	// Ledger counts swarms and peers, for all Cores of a tracker together. nil means this
+	// Core is alone, with up to MaxSwarms swarms, 0 means 1 million, and MaxPeers peers of
+	// all swarms, 0 means 4 million.
+	Ledger              Ledger
+	MaxSwarms, MaxPeers int
 	// TCPTimeout is how long a TCP peer is kept without an announce. 0 means 31 minutes.
 	TCPTimeout time.Duration
 	// KeepEmpty is how long the download counter of an empty swarm is kept. 0
 	// means one hour.
 	KeepEmpty time.Duration
-	// Ledger remembers download counters for longer. nil means that nobody does.
-	Ledger Ledger
+	// Memory remembers download counters for longer. nil means that nobody does.
+	Memory Memory
 	// SeederToSeeder gives seeders the addresses and offers of seeders, which have
 	// no use for each other.
 	SeederToSeeder bool
 	// Locality says which peers are near each other.
 	Locality Locality
-	// MaxUnanswered is how many offers of the last minute a WebRTC peer may leave without
-	// an answer before others are preferred, at most 63. 0 means 16.
+	// MaxUnanswered is how many offers of the last minute may wait for the answer of a WebRTC
+	// peer, at most 63: it is given no more. 0 means 16. One that has never answered gets a
+	// half of it.
 	MaxUnanswered int
+	// MaxOffers is how many offers a WebRTC peer is given in half a minute, answered or not, and
+	// how many of its own are passed on, at most 63: nobody uses up what many others may be given. 0 means 40: an offer that leads nowhere costs a browser a connection for
+	// half a minute, it may hold 500, and a tab may be in several swarms. Negative means no bound.
+	MaxOffers int
 }
 
 func (c Config) withDefaults() Config {
@@ -108,7 +116,16 @@ func (c Config) withDefaults() Config {
 	if c.MaxUnanswered <= 0 {
 		c.MaxUnanswered = 16
 	}
+	switch {
+	case c.MaxOffers == 0:
+		c.MaxOffers = 40
+	case c.MaxOffers < 0 || c.MaxOffers > loadMax:
+		c.MaxOffers = loadMax + 1 // more than is counted
+	}
 	c.MaxUnanswered = min(c.MaxUnanswered, loadMax)
+	if c.Ledger == nil {
+		c.Ledger = &alone{maxSwarms: c.MaxSwarms, maxPeers: c.MaxPeers}
+	}
 	return c
 }
 
@@ -125,6 +142,9 @@ type Core[C comparable] struct {
 	blocks []*[blockLen]swarm[C]
 	swarms int
 	cursor int // where Expire goes on
+	heavy  int // where makeRoom goes on
+	ousted []Hash
+	turn   uint64 // of RemoteShare
 
 	rtcPeers, tcpPeers, seeders int
 	chooser                     chooser
@@ -227,9 +247,9 @@ func (c *Core[C]) open(now time.Time, h Hash) (*swarm[C], error) {
 	if s := c.swarm(h); s != nil {
 		return s, nil
 	}
-	if c.swarms >= c.cfg.MaxSwarms {
+	if !c.cfg.Ledger.Open() {
 		c.dropEmpty(1024)
-		if c.swarms >= c.cfg.MaxSwarms {
+		if !c.cfg.Ledger.Open() {
 			return nil, ErrFull
 		}
 	}
@@ -246,17 +266,17 @@ func (c *Core[C]) open(now time.Time, h Hash) (*swarm[C], error) {
 
 // remembered is the download counter of a swarm that is not here.
 func (c *Core[C]) remembered(h Hash) uint32 {
-	if c.cfg.Ledger == nil {
+	if c.cfg.Memory == nil {
 		return 0
 	}
-	return uint32(min(c.cfg.Ledger.Downloads(h), uint64(^uint32(0))))
+	return uint32(min(c.cfg.Memory.Downloads(h), uint64(^uint32(0))))
 }
 
 // completed counts a download.
 func (c *Core[C]) completed(s *swarm[C]) {
 	s.downloaded++
-	if c.cfg.Ledger != nil {
-		c.cfg.Ledger.Completed(s.hash)
+	if c.cfg.Memory != nil {
+		c.cfg.Memory.Completed(s.hash)
 	}
 }
 
@@ -275,6 +295,7 @@ func (c *Core[C]) settle(now time.Time, s *swarm[C]) {
 // drop forgets a swarm. The last one takes its place.
 func (c *Core[C]) drop(s *swarm[C]) {
 	delete(c.byHash, s.hash)
+	c.cfg.Ledger.Close()
 	c.swarms--
 	last := c.at(c.swarms)
 	if s != last {
@@ -315,13 +336,15 @@ func (c *Core[C]) dropEmpty(n int) {
 
 // Expire forgets TCP peers and empty swarms whose time is over in the next n
 // swarms, and goes on from there at the next call. n <= 0 looks at all of them. It calls
-// changed, if there is one, for swarms that have lost a peer.
+// changed, if there is one, for swarms that have lost a peer. While the tracker is nearly
+// full, the small swarms of those with the most peers go too.
 func (c *Core[C]) Expire(now time.Time, n int, changed func(Hash)) {
 	if n <= 0 || n > c.swarms {
 		n = c.swarms
 	}
 	at := c.stamp(now)
 	timeout := uint32(c.cfg.TCPTimeout / time.Second)
+	tight := c.cfg.Ledger.Tight()
 	for ; n > 0 && c.swarms > 0; n-- {
 		if c.cursor >= c.swarms {
 			c.cursor = 0
@@ -329,12 +352,19 @@ func (c *Core[C]) Expire(now time.Time, n int, changed func(Hash)) {
 		s := c.at(c.cursor)
 		had := s.size()
 		if s.tcp != nil {
-			c.forget(expireRows(&s.tcp.v4, at, timeout))
-			c.forget(expireRows(&s.tcp.v6, at, timeout))
+			expireRows(c, s.tcp, &s.tcp.v4, at, timeout)
+			expireRows(c, s.tcp, &s.tcp.v6, at, timeout)
 			s.tcp = s.tcp.orNil()
 			if changed != nil && s.size() != had {
 				changed(s.hash)
 			}
+		}
+		if tight && c.weight(s) >= heavyPeers {
+			if changed != nil {
+				changed(s.hash)
+			}
+			c.oust(now, s)
+			continue
 		}
 		switch {
 		case s.size() > 0:
@@ -352,19 +382,12 @@ func (c *Core[C]) Expire(now time.Time, n int, changed func(Hash)) {
 	}
 }
 
-func expireRows[K comparable](t *table[K, PeerID], at, timeout uint32) (peers, seeders int) {
-	peers, seeders = len(t.rows), int(t.seeders)
-	for i := len(t.rows) - 1; i >= 0; i-- {
-		if at-t.rows[i].time >= timeout {
-			t.remove(i)
+func expireRows[C, K comparable](c *Core[C], t *tcpTables, of *table[K, PeerID], at, timeout uint32) {
+	for i := len(of.rows) - 1; i >= 0; i-- {
+		if at-of.rows[i].time >= timeout {
+			tcpRemove(c, t, of, i)
 		}
 	}
-	return peers - len(t.rows), seeders - int(t.seeders)
-}
-
-func (c *Core[C]) forget(peers, seeders int) {
-	c.tcpPeers -= peers
-	c.seeders -= seeders
 }
 
 func (c *Core[C]) stamp(now time.Time) uint32 {
@@ -374,8 +397,6 @@ func (c *Core[C]) stamp(now time.Time) uint32 {
 	}
 	return uint32(d / time.Second)
 }
-
-func (c *Core[C]) full() bool { return c.rtcPeers+c.tcpPeers >= c.cfg.MaxPeers }
 
 // isSeeder decides from an announce. "completed" and "nothing left" both make a
 // seeder; only a new start takes that back, because clients send updates without

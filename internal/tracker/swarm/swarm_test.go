@@ -16,6 +16,15 @@ func id(s string) (p PeerID) { copy(p[:], s); return p }
 
 func num(n int) (p PeerID) { binary.BigEndian.PutUint32(p[:], uint32(n)); return p }
 
+// rest has every peer forget the offers that it was given and has made.
+func rest(c *Core[int]) {
+	for i := range c.swarms {
+		for j := range c.at(i).rtc.rows {
+			c.at(i).rtc.rows[j].time, c.at(i).rtc.rows[j].made = 0, 0
+		}
+	}
+}
+
 // join announces a WebRTC peer and returns who should get its offers.
 func join(t *testing.T, c *Core[int], h Hash, conn int, peer PeerID, ev Event, left int64, want int) (RTCReply[int], []Receiver[int]) {
 	t.Helper()
@@ -151,27 +160,27 @@ func TestTakenPeerID(t *testing.T) {
 }
 
 func TestRoute(t *testing.T) {
-	c, h := newCore(Config{}), id("hash")
-	join(t, c, h, 1, id("a"), Started, 5, 0)
-	join(t, c, h, 2, id("b"), Started, 5, 0)
-	join(t, c, id("other"), 3, id("c"), Started, 5, 0)
 	for _, tc := range []struct {
 		name     string
 		hash     Hash
 		conn     int
 		from, to PeerID
-		want     bool
+		want     Route
 	}{
-		{"members", h, 2, id("b"), id("a"), true},
-		{"sender of another connection", h, 3, id("b"), id("a"), false},
-		{"sender not in the swarm", h, 3, id("c"), id("a"), false},
-		{"target in another swarm", h, 2, id("b"), id("c"), false},
-		{"to itself", h, 2, id("b"), id("b"), false},
-		{"no such swarm", id("none"), 2, id("b"), id("a"), false},
+		{"members", id("hash"), 2, id("b"), id("a"), RouteHere},
+		{"sender of another connection", id("hash"), 3, id("b"), id("a"), RouteNone},
+		{"sender not in the swarm", id("hash"), 3, id("c"), id("a"), RouteNone},
+		{"target in another swarm", id("hash"), 2, id("b"), id("c"), RouteElsewhere},
+		{"to itself", id("hash"), 2, id("b"), id("b"), RouteNone},
+		{"no such swarm", id("none"), 2, id("b"), id("a"), RouteNone},
 	} {
-		conn, ok := c.Route(tc.hash, tc.conn, tc.from, tc.to)
-		if ok != tc.want || ok && conn != 1 {
-			t.Errorf("%s: %d, %v", tc.name, conn, ok)
+		c := newCore(Config{})
+		join(t, c, id("hash"), 2, id("b"), Started, 5, 0)
+		join(t, c, id("hash"), 1, id("a"), Started, 5, 1) // b is given an offer
+		join(t, c, id("other"), 3, id("c"), Started, 5, 0)
+		conn, route := c.Route(tc.hash, tc.conn, tc.from, tc.to)
+		if route != tc.want || route == RouteHere && conn != 1 {
+			t.Errorf("%s: %d, route %d, want %d", tc.name, conn, route, tc.want)
 		}
 	}
 }
@@ -312,6 +321,7 @@ func TestChoiceIsUniform(t *testing.T) {
 	var got [peers]int
 	together := 0 // rounds in which the peers 1 and 2, neighbours in the table, are both chosen
 	for range rounds {
+		rest(c)
 		_, to := join(t, c, h, 0, num(0), None, 9, want)
 		if len(to) != want {
 			t.Fatalf("%d receivers", len(to))
@@ -356,20 +366,6 @@ func TestSameSeedSameChoice(t *testing.T) {
 		if a[i] != b[i] {
 			t.Fatalf("%v and %v", a, b)
 		}
-	}
-}
-
-func TestOwner(t *testing.T) {
-	c, h := newCore(Config{}), id("hash")
-	join(t, c, h, 7, id("a"), Started, 5, 0)
-	if conn, ok := c.Owner(h, id("a")); !ok || conn != 7 {
-		t.Errorf("%d, %v", conn, ok)
-	}
-	if _, ok := c.Owner(h, id("b")); ok {
-		t.Error("an unknown peer has an owner")
-	}
-	if _, ok := c.Owner(id("none"), id("a")); ok {
-		t.Error("a peer of an unknown swarm has an owner")
 	}
 }
 

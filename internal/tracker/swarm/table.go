@@ -10,10 +10,12 @@ type table[K comparable, V any] struct {
 	near    *near       // where the rows are; nil with LocalityOff
 }
 
-// The order of the fields leaves no gap: 32 bytes for a WebRTC peer.
+// The order of the fields leaves no gap: 40 bytes for a WebRTC peer.
 type row[K comparable, V any] struct {
 	key  K
-	time uint32 // of a TCP peer when it was last seen, of a WebRTC peer its load
+	time uint32 // of a TCP peer when it was last seen, of a WebRTC peer the load of the offers it was given
+	src  Source
+	made load // of a WebRTC peer: offers of its own that others were given
 	val  V
 }
 

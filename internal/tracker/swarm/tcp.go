@@ -12,6 +12,8 @@ import (
 type tcpTables struct {
 	v4 table[[6]byte, PeerID]
 	v6 table[[18]byte, PeerID]
+	// ports says how many rows a source has; nil while there are so few that they are counted.
+	ports map[Source]int32
 }
 
 // size counts the peers, and the seeders among them. t may be nil.
@@ -68,34 +70,28 @@ func (c *Core[C]) AnnounceTCP(now time.Time, a TCPAnnounce, dst []TCPPeer) (Coun
 			switch {
 			case s.tcp == nil:
 			case is4:
-				tcpPart(c, &s.tcp.v4, key4(a.Addr))
+				tcpPart(c, s.tcp, &s.tcp.v4, key4(a.Addr))
 			default:
-				tcpPart(c, &s.tcp.v6, key6(a.Addr))
+				tcpPart(c, s.tcp, &s.tcp.v6, key6(a.Addr))
 			}
 			n = s.counts()
 			c.settle(now, s)
 		}
 		return n, dst, nil
 	}
-	s, err := c.open(now, a.Hash)
-	if err != nil {
-		return Counts{}, dst, err
-	}
-	if s.tcp == nil {
-		s.tcp = new(tcpTables)
-	}
 	a.Place = c.cfg.Locality.place(a.Place)
 	q4, q6 := query{self: -1, place: a.Place}, query{self: -1, place: a.Place}
+	var s *swarm[C]
 	var seeder bool
+	var err error
 	if is4 {
-		q4.self, err = tcpJoin(c, s, &s.tcp.v4, key4(a.Addr), &a, c.stamp(now))
-		seeder = err == nil && s.tcp.v4.isSeeder(q4.self)
+		s, q4.self, err = tcpJoin(c, now, key4(a.Addr), &a, func(t *tcpTables) *table[[6]byte, PeerID] { return &t.v4 })
+		seeder = err == nil && isSeeder(q4.self >= 0 && s.tcp.v4.isSeeder(q4.self), a.Event, a.Left)
 	} else {
-		q6.self, err = tcpJoin(c, s, &s.tcp.v6, key6(a.Addr), &a, c.stamp(now))
-		seeder = err == nil && s.tcp.v6.isSeeder(q6.self)
+		s, q6.self, err = tcpJoin(c, now, key6(a.Addr), &a, func(t *tcpTables) *table[[18]byte, PeerID] { return &t.v6 })
+		seeder = err == nil && isSeeder(q6.self >= 0 && s.tcp.v6.isSeeder(q6.self), a.Event, a.Left)
 	}
 	if err != nil {
-		c.settle(now, s)
 		return Counts{}, dst, err
 	}
 
@@ -118,21 +114,35 @@ func (c *Core[C]) AnnounceTCP(now time.Time, a TCPAnnounce, dst []TCPPeer) (Coun
 	return s.counts(), dst, nil
 }
 
-func tcpJoin[C, K comparable](c *Core[C], s *swarm[C], t *table[K, PeerID], k K, a *TCPAnnounce, at uint32) (int, error) {
-	i := t.find(k)
-	known := i >= 0
-	was := known && t.isSeeder(i)
+// tcpJoin adds or updates a peer and returns its swarm and its row, or -1 if its address
+// has as many as one may have: such a peer is served, and not shown to others.
+func tcpJoin[C, K comparable](c *Core[C], now time.Time, k K, a *TCPAnnounce, of func(*tcpTables) *table[K, PeerID]) (*swarm[C], int, error) {
+	s, i := c.swarm(a.Hash), -1
+	if s != nil && s.tcp != nil {
+		i = of(s.tcp).find(k)
+	}
+	was := i >= 0 && of(s.tcp).isSeeder(i)
 	is := isSeeder(was, a.Event, a.Left)
-	if !known {
-		if c.full() {
-			return -1, ErrFull
+	if i < 0 {
+		src := c.cfg.Ledger.Source(a.Addr.Addr())
+		if s != nil && s.tcp != nil && s.tcp.crowded(src) {
+			return s, -1, nil
 		}
-		i = t.add(row[K, PeerID]{k, at, a.Peer}, is)
+		var err error
+		if s, err = c.enter(now, a.Hash, src); err != nil {
+			return nil, -1, err
+		}
+		if s.tcp == nil {
+			s.tcp = new(tcpTables)
+		}
+		i = of(s.tcp).add(row[K, PeerID]{key: k, src: src, val: a.Peer}, is)
+		s.tcp.counted(src, 1)
 		c.tcpPeers++
 	} else {
-		t.rows[i].val, t.rows[i].time = a.Peer, at
-		i = t.setSeeder(i, is)
+		i = of(s.tcp).setSeeder(i, is)
 	}
+	t := of(s.tcp)
+	t.rows[i].val, t.rows[i].time = a.Peer, c.stamp(now)
 	if c.cfg.Locality != LocalityOff {
 		t.locate(i, a.Place)
 	}
@@ -140,23 +150,81 @@ func tcpJoin[C, K comparable](c *Core[C], s *swarm[C], t *table[K, PeerID], k K,
 	if a.Event == Completed && !was {
 		c.completed(s)
 	}
-	return i, nil
+	return s, i, nil
 }
 
-func tcpPart[C, K comparable](c *Core[C], t *table[K, PeerID], k K) {
-	i := t.find(k)
-	if i < 0 {
-		return
+const (
+	// portsPerSource is how many TCP peers of a swarm may be at one address; in a large swarm
+	// it is one part in portsShare. Clients behind one address are few, and it costs nothing to
+	// announce a thousand ports.
+	portsPerSource = 8
+	portsShare     = 8
+)
+
+// crowded reports whether a source has as many rows as it may have.
+func (t *tcpTables) crowded(src Source) bool {
+	if src == 0 {
+		return false
 	}
-	if t.isSeeder(i) {
+	peers, _ := t.size()
+	most := max(portsPerSource, peers/portsShare)
+	if t.ports != nil {
+		return int(t.ports[src]) >= most
+	}
+	n := 0
+	for i := range t.v4.rows {
+		if t.v4.rows[i].src == src {
+			n++
+		}
+	}
+	for i := range t.v6.rows {
+		if t.v6.rows[i].src == src {
+			n++
+		}
+	}
+	return n >= most
+}
+
+// counted notes that a row of a source was added or removed.
+func (t *tcpTables) counted(src Source, n int32) {
+	peers, _ := t.size()
+	switch {
+	case peers <= indexFrom:
+		t.ports = nil
+	case t.ports == nil:
+		t.ports = make(map[Source]int32, peers)
+		for i := range t.v4.rows {
+			t.ports[t.v4.rows[i].src]++
+		}
+		for i := range t.v6.rows {
+			t.ports[t.v6.rows[i].src]++
+		}
+	default:
+		if t.ports[src] += n; t.ports[src] == 0 {
+			delete(t.ports, src)
+		}
+	}
+}
+
+func tcpPart[C, K comparable](c *Core[C], t *tcpTables, of *table[K, PeerID], k K) {
+	if i := of.find(k); i >= 0 {
+		tcpRemove(c, t, of, i)
+	}
+}
+
+func tcpRemove[C, K comparable](c *Core[C], t *tcpTables, of *table[K, PeerID], i int) {
+	if of.isSeeder(i) {
 		c.seeders--
 	}
-	t.remove(i)
+	src := of.rows[i].src
+	of.remove(i)
+	t.counted(src, -1)
+	c.cfg.Ledger.Part(src)
 	c.tcpPeers--
 }
 
 func tcpPick[C, K comparable](c *Core[C], t *table[K, PeerID], q query, a *TCPAnnounce, dst []TCPPeer) []TCPPeer {
-	for _, i := range choose(&c.chooser, t, q) {
+	for _, i := range choose(&c.chooser, t, &q) {
 		r := &t.rows[i]
 		// The same client announces once for each address family.
 		if r.val == a.Peer {

@@ -50,11 +50,19 @@ func (m *Mesh) change(t instant, h Hash, n tally) {
 	case n.zero():
 		m.report(t, l, false)
 		m.drop(l)
+		return
 	case l.toldTo == 0 || differs(n, l.told):
 		m.report(t, l, false)
 	case !l.queued:
 		l.queued = true
 		m.later.push(t+changeAfter, l)
+	}
+	m.watch(l)
+}
+
+func (m *Mesh) watch(l *local) {
+	if m.cfg.Watch != nil {
+		m.cfg.Watch(l.hash, l.mine.counts(), l.all.counts())
 	}
 }
 
@@ -94,6 +102,8 @@ func (m *Mesh) drop(l *local) {
 	m.unpark(l)
 	m.forgetPeers(l)
 	l.queued, l.slot = false, -1
+	l.mine, l.all = tally{}, tally{}
+	m.watch(l)
 }
 
 // report tells the owner of a swarm what is here. ask wants to know who else has it;
@@ -133,7 +143,7 @@ func (m *Mesh) onOthers(t instant, from NodeID, h Hash, all tally, others []hold
 	if from != l.toldTo {
 		return // it was the owner once
 	}
-	fresh := l.all.tcp() != all.tcp()
+	fresh, before := l.all.tcp() != all.tcp(), l.all
 	l.others, l.all = l.others[:0], all
 	for _, o := range others {
 		switch {
@@ -146,6 +156,9 @@ func (m *Mesh) onOthers(t instant, from NodeID, h Hash, all tally, others []hold
 	}
 	if len(l.others) == 0 {
 		l.others = nil
+	}
+	if l.all != before {
+		m.watch(l)
 	}
 	m.release(t, l)
 	if l.mine.tcp() > 0 {
@@ -193,7 +206,7 @@ func (m *Mesh) lookAfter(t instant, l *local) {
 		m.drop(l) // somebody offered and never joined
 		return
 	}
-	kept := l.others[:0]
+	kept, before := l.others[:0], l.all
 	for _, o := range l.others {
 		if m.alive(o.node) {
 			kept = append(kept, o)
@@ -204,6 +217,9 @@ func (m *Mesh) lookAfter(t instant, l *local) {
 	if l.others = kept; len(kept) == 0 {
 		// Nobody is known; the owner, if there is one, names who else there is.
 		l.others, l.all = nil, tally{}
+	}
+	if l.all != before {
+		m.watch(l)
 	}
 	m.expirePeers(t, l)
 	if l.mine.zero() {

@@ -45,6 +45,9 @@ type Config struct {
 	Routes int
 	// TCPPeers bounds the addresses known of other nodes. 0 means 256 Ki.
 	TCPPeers int
+	// Watch, if set, is told what Changed was last told of a swarm, and what Elsewhere returns for
+	// it, when either has changed.
+	Watch func(h Hash, here, elsewhere Counts)
 }
 
 const (

@@ -42,6 +42,7 @@ type tracker struct {
 	online bool
 	swarms map[Hash][]*peer
 	armed  time.Time
+	views  map[Hash][2]Counts // what Watch was told last
 }
 
 type peer struct {
@@ -85,8 +86,13 @@ func newWorld(t testing.TB, seed uint64, nodes int) *world {
 }
 
 func (w *world) addNode() *tracker {
-	tr := &tracker{w: w, id: NodeID(w.rng.Uint64() | 1), swarms: map[Hash][]*peer{}}
-	tr.m = New(Config{ID: tr.id}, rng(w.rng.Uint64()), w.now)
+	tr := &tracker{w: w, id: NodeID(w.rng.Uint64() | 1), swarms: map[Hash][]*peer{}, views: map[Hash][2]Counts{}}
+	watch := func(h Hash, here, elsewhere Counts) {
+		if tr.views[h] = [2]Counts{here, elsewhere}; here == (Counts{}) && elsewhere == (Counts{}) {
+			delete(tr.views, h)
+		}
+	}
+	tr.m = New(Config{ID: tr.id, Watch: watch}, rng(w.rng.Uint64()), w.now)
 	w.nodes = append(w.nodes, tr)
 	tr.connect()
 	return tr
@@ -387,6 +393,16 @@ func (w *world) wantCounts(what string) {
 	wrong, all := 0, 0
 	for _, tr := range w.alive() {
 		check(w.t, tr.m)
+		for _, l := range tr.m.locals {
+			if got := tr.views[l.hash]; got != [2]Counts{l.mine.counts(), l.all.counts()} {
+				w.t.Fatalf("%s: Watch was told %v, it is %v and %v", what, got, l.mine, l.all)
+			}
+		}
+		for h := range tr.views {
+			if tr.m.local[h] == nil {
+				w.t.Fatalf("%s: Watch was not told that a swarm is gone", what)
+			}
+		}
 		for h := range tr.swarms {
 			var want Counts
 			for _, o := range w.alive() {
