@@ -96,7 +96,7 @@ type Config struct {
 
 	rtc        rtcHost       // replaces WebRTC in tests
 	retryMin   time.Duration // first wait after a failure, 5 s; shorter in tests
-	relayHurry time.Duration // see relayKnown, 5 s; shorter in tests
+	relayHurry time.Duration // see relayKnown, 2 s; shorter in tests
 }
 
 // Errors that a Status may carry, besides *Refusal and errors of the network.
@@ -157,6 +157,7 @@ type Client struct {
 	mu      sync.Mutex
 	seeds   *rand.Rand // of the sources of sockets and exchanges
 	sockets map[string]*socket
+	relay   bool // one of them has handed out a TURN server
 }
 
 // New returns a Client that announces nothing yet.
@@ -174,7 +175,7 @@ func newClient(cfg Config) *Client {
 	def(&cfg.MaxInterval, time.Hour)
 	def(&cfg.Timeout, 20*time.Second)
 	def(&cfg.retryMin, 5*time.Second)
-	def(&cfg.relayHurry, 5*time.Second)
+	def(&cfg.relayHurry, 2*time.Second)
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = "Shoal"
 	}

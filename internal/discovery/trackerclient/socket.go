@@ -46,15 +46,17 @@ type socket struct {
 
 	servers []string // that the tracker handed out; guarded by c.mu
 
-	mu    sync.Mutex
-	users map[metainfo.Hash][]socketUser
-	count int // of users
-	up    bool
-	queue []outgoing
-	asked time.Time // when the oldest unanswered announce was sent
-	iceAt time.Time // when this connection was last asked for STUN and TURN servers
-	wake  chan struct{}
-	retry chan struct{} // a new user does not wait for the end of a backoff
+	mu       sync.Mutex
+	users    map[metainfo.Hash][]socketUser
+	count    int // of users
+	up       bool
+	queue    []outgoing
+	asked    time.Time    // when the oldest unanswered announce was sent
+	iceAt    time.Time    // when this connection was last asked for STUN and TURN servers
+	iceKnown bool         // it has answered once
+	waiting  []socketUser // for that answer, with their offers
+	wake     chan struct{}
+	retry    chan struct{} // a new user does not wait for the end of a backoff
 }
 
 type socketUser struct {
@@ -119,6 +121,7 @@ func (s *socket) leave(t *torrent) {
 		delete(s.users, t.a.Key)
 	}
 	s.iceAt = time.Time{} // t may have asked for servers, and hears of none
+	s.wakeWaiting()
 	if s.count == 0 && s.c.sockets[s.url] == s {
 		delete(s.c.sockets, s.url)
 		s.c.hand(s, nil)
@@ -306,7 +309,7 @@ func (s *socket) overdue(now time.Time) bool {
 func (s *socket) setUp() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.up, s.asked, s.iceAt = true, time.Time{}, time.Time{}
+	s.up, s.asked, s.iceAt, s.iceKnown, s.waiting = true, time.Time{}, time.Time{}, false, nil
 	s.each(func(u socketUser) {
 		u.t.post(func(t *torrent, now time.Time) { t.online(now, u.w) })
 	})
