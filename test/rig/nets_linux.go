@@ -177,8 +177,10 @@ type NatTracker struct {
 	ca   string // file with its certificate
 }
 
-// Tracker starts the tracker of the network.
-func (n *Internet) Tracker() *NatTracker {
+// Tracker starts the tracker of the network. Its relay reaches the peers in allow, for these
+// networks are set aside for documents, and are no peers elsewhere; its own relayed addresses
+// reach each other in any case.
+func (n *Internet) Tracker(allow string) *NatTracker {
 	n.t.Helper()
 	p := n.place("the tracker")
 	n.servers++
@@ -188,8 +190,7 @@ func (n *Internet) Tracker() *NatTracker {
 	tr.ca = cert
 	proc := p.Shoal("tracker", "--listen", p.Addr+":"+natTrackerPort, "--tls-cert", cert, "--tls-key", key,
 		"--turn", p.Addr+":"+natTURNPort, "--turn-tls", p.Addr+":"+natTLSPort, "--turn-host", p.Addr,
-		// These networks are set aside for documents, and are no peers elsewhere.
-		"--turn-allow-peer", "198.51.100.0/24", "--admin", p.Addr+":8001")
+		"--turn-allow-peer", allow, "--admin", p.Addr+":8001")
 	Poll(n.t, "the tracker", 30*time.Second, func() bool {
 		if !proc.Running() {
 			n.t.Fatalf("the tracker ended:\n%s", proc.Transcript())
@@ -242,6 +243,15 @@ func (p *Place) Get(tr *NatTracker, infoHash, dir string) *Proc {
 	p.t.Helper()
 	return p.ShoalWith(tr.Trust(), "get", "magnet:?xt=urn:btih:"+infoHash+"&tr="+tr.URL, "-o", dir, "--transport", "webrtc",
 		"--no-dht", "--no-lsd", "--json", "--stun", tr.STUN)
+}
+
+// Tab opens a tab in the place, which trusts and knows the tracker alone. Its page comes from
+// the place itself.
+func (p *Place) Tab(tr *NatTracker) Tab {
+	p.t.Helper()
+	page := ready(p.t, p.Shoal(append([]string{"share", Path("testdata", "sample.mp4"), "--no-nat"}, onlyHere...)...))
+	b := StartBrowser(p.t, BrowserConfig{MDNS: true, Args: []string{"--ignore-certificate-errors"}, enter: p.enter})
+	return OpenTabWith(b, page, `{ loopback: false, iceServers: ['`+tr.STUN+`'], trackers: ['`+tr.URL+`'] }`)
 }
 
 // fetch gets a URL from within the place. The URL's host is an address.
