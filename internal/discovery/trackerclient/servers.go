@@ -101,7 +101,7 @@ func (s *socket) askAgain() {
 func (s *socket) takeServers(t *torrent, raw []byte) (relay bool) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	if s.c.sockets[s.url] != s {
+	if s.c.sockets[s.key] != s {
 		return false
 	}
 	relay = s.c.hand(s, signal.ParseICEServers(raw))

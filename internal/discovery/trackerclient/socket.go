@@ -35,12 +35,19 @@ type wsConn interface {
 	Close()
 }
 
+// A socketKey is the address of a tracker, and whether the user gave it: then it may lead to
+// where others may not.
+type socketKey struct {
+	url   string
+	named bool
+}
+
 // A socket is the one connection to a WebSocket tracker, shared by all torrents
 // that announce there. It is opened again when it breaks, as long as
 // somebody uses it.
 type socket struct {
 	c   *Client
-	url string
+	key socketKey
 	ctx context.Context
 	end context.CancelFunc
 
@@ -71,12 +78,13 @@ type outgoing struct {
 
 // join makes t a user of the socket to w.url. The torrent leaves in the end.
 func (c *Client) join(t *torrent, w *wsTracker) *socket {
+	key := socketKey{w.url, t.a.isNamed(w.url)}
 	c.mu.Lock()
-	s := c.sockets[w.url]
+	s := c.sockets[key]
 	if s == nil {
-		s = &socket{c: c, url: w.url, users: make(map[metainfo.Hash][]socketUser), wake: make(chan struct{}, 1), retry: make(chan struct{}, 1)}
+		s = &socket{c: c, key: key, users: make(map[metainfo.Hash][]socketUser), wake: make(chan struct{}, 1), retry: make(chan struct{}, 1)}
 		s.ctx, s.end = context.WithCancel(c.ctx)
-		c.sockets[w.url] = s
+		c.sockets[key] = s
 		defer func() { go s.run() }()
 	}
 	s.mu.Lock()
@@ -122,8 +130,8 @@ func (s *socket) leave(t *torrent) {
 	}
 	s.iceAt = time.Time{} // t may have asked for servers, and hears of none
 	s.wakeWaiting()
-	if s.count == 0 && s.c.sockets[s.url] == s {
-		delete(s.c.sockets, s.url)
+	if s.count == 0 && s.c.sockets[s.key] == s {
+		delete(s.c.sockets, s.key)
 		s.c.hand(s, nil)
 		s.end()
 	}
@@ -205,7 +213,7 @@ func (s *socket) sleep(wait time.Duration) {
 // session is one connection, from its opening to its end.
 func (s *socket) session(backoff *schedule.Backoff) error {
 	ctx, cancel := context.WithTimeout(s.ctx, s.c.cfg.Timeout)
-	conn, err := dialWS(ctx, s.url, s.c.cfg.UserAgent)
+	conn, err := dialWS(ctx, s.key.url, s.key.named, s.c.cfg.UserAgent)
 	cancel()
 	if err != nil {
 		return err
