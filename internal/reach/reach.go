@@ -18,6 +18,8 @@ import (
 	"slices"
 	"sync/atomic"
 	"syscall"
+
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 )
 
 // A Limit is what an address that the user has not named may lead to at most.
@@ -160,7 +162,7 @@ var (
 
 // nearness is how near an address is.
 func nearness(a netip.Addr) Limit {
-	a = a.Unmap().WithZone("")
+	a = netaddr.Plain(a)
 	if a.IsLoopback() || a.IsUnspecified() {
 		return Own
 	}

@@ -117,7 +117,7 @@ type Server struct {
 	unproven *limit.Table
 
 	sessionPace limit.Pace
-	byAddr      *limit.Table // bytes by limit.AddrKey
+	byAddr      *limit.Table // bytes by netaddr.Key
 	total       bucket
 
 	mu       sync.RWMutex

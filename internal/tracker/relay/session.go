@@ -231,7 +231,7 @@ func (ses *session) Close() error {
 func (ses *session) spend(n int) bool {
 	s := ses.s
 	now := s.cfg.Now().UnixNano()
-	if ses.bytes.allow(now, n) && s.byAddr.Allow(now, limit.AddrKey(ses.client.addr.Addr()), n) && s.total.allow(now, n) {
+	if ses.bytes.allow(now, n) && s.byAddr.Allow(now, netaddr.Key(ses.client.addr.Addr()), n) && s.total.allow(now, n) {
 		return true
 	}
 	s.dropped.Add(1)
