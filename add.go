@@ -5,6 +5,7 @@ package shoal
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/shoal-p2p/shoal/internal/driver/native"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
@@ -32,7 +33,8 @@ type AddOptions struct {
 	Storage Storage
 
 	// Trackers are announce URLs (ws, wss, http, https, udp), besides those of
-	// the source.
+	// the source. These may lead anywhere; those of a source lead to this machine or a
+	// private network only where their path is one of an announce.
 	Trackers []string
 	// Peers are dialled at once, each "host:port", besides those of the source.
 	Peers []string
@@ -81,6 +83,7 @@ func (c *Client) Add(ctx context.Context, src Source, opt AddOptions) (*Torrent,
 	m := src.magnet
 	o := native.Options{Key: m.Key(), HashV2: m.HashV2, Torrent: src.torrent, Peers: append(m.Peers, opt.Peers...)}
 	o.WebSeeds, o.FoundSeeds = opt.WebSeeds, m.WebSeeds
+	o.NamedTrackers = opt.Trackers
 	if src.torrent != nil {
 		o.Trackers = append(o.Trackers, src.torrent.Announce...)
 	}
@@ -206,6 +209,6 @@ func Create(ctx context.Context, paths []string, opt CreateOptions) (*metainfo.T
 // bounds Share alone, not the torrent.
 func (c *Client) Share(ctx context.Context, t *metainfo.Torrent, paths ...string) (*Torrent, error) {
 	return c.add(ctx, &Torrent{c: c, name: t.Info.Name, meta: t}, native.Options{
-		Torrent: t, Trackers: t.Announce, Content: native.Sources(paths),
+		Torrent: t, Trackers: t.Announce, NamedTrackers: slices.Concat(t.Announce...), Content: native.Sources(paths),
 	})
 }

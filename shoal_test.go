@@ -9,6 +9,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net"
+	"net/http"
 	"net/http/httptest"
 	"net/netip"
 	"os"
@@ -510,6 +511,36 @@ func TestWebSeed(t *testing.T) {
 	}
 	if b, err := os.ReadFile(filepath.Join(out, "clip.bin")); err != nil || !bytes.Equal(b, want) {
 		t.Errorf("%d bytes, %v", len(b), err)
+	}
+}
+
+// A link must not make us ask services of this machine; the user may name any tracker.
+func TestTrackersOfALinkAndOfTheUser(t *testing.T) {
+	var asked sync.Map
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked.Store(r.URL.Path, true)
+		http.NotFound(w, r)
+	}))
+	defer server.Close()
+	c := newClient(t, shoal.Config{PeerListen: "127.0.0.1:0", Local: true})
+	host := strings.TrimPrefix(server.URL, "http://")
+	hash := metainfo.Hash{1}
+	found := []string{"ws://" + host + "/admin", "http://" + host + "/admin", "ws://" + host + "/announce"}
+	got, err := c.Add(deadline(t), shoal.FromMagnet(magnet.Magnet{HashV1: &hash, Trackers: found}), shoal.AddOptions{
+		Dir: t.TempDir(), Trackers: []string{"ws://" + host + "/mine"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for end := time.Now().Add(20 * time.Second); len(got.Trackers()) < 4; time.Sleep(5 * time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%+v", got.Trackers())
+		}
+	}
+	for path, want := range map[string]bool{"/admin": false, "/announce": true, "/mine": true} {
+		if _, was := asked.Load(path); was != want {
+			t.Errorf("%s: asked %v", path, was)
+		}
 	}
 }
 

@@ -18,7 +18,7 @@ var adminLine = regexp.MustCompile(`operator's pages.*address=(\S+)`)
 // startRelay runs `shoal tracker` with TURN for peers on loopback. relayed says how many
 // sessions it has opened so far, and what it has relayed: two tabs that are done part at once.
 func startRelay(t *testing.T) (ws string, relayed func() (opened, bytes int)) {
-	p, addr := startTracker(t, "--turn", "127.0.0.1:0", "--turn-allow-peer", "127.0.0.0/8", "--turn-session-rate", "off",
+	p, addr := startTracker(t, "--turn", "127.0.0.1:0", "--turn-allow-peer", "127.0.0.0/8", "--turn-session-rate", "off", "--turn-addr-rate", "off",
 		"--turn-total-rate", "off", "--admin", "127.0.0.1:0")
 	rig.Poll(t, "the operator's pages", 10*time.Second, func() bool { return adminLine.MatchString(p.Stderr()) })
 	stats := "http://" + adminLine.FindStringSubmatch(p.Stderr())[1] + "/stats.json"

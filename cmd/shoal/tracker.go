@@ -109,6 +109,7 @@ type trackerServeCmd struct {
 	TurnMaxSessions        string   `group:"STUN and TURN:" default:"4000" placeholder:"N" help:"Relay sessions at once (${default})."`
 	TurnMaxSessionsPerAddr string   `group:"STUN and TURN:" default:"100" placeholder:"N" help:"Those of one address (${default})."`
 	TurnSessionRate        string   `group:"STUN and TURN:" default:"1MiB" placeholder:"SIZE" help:"Bytes a second that one session relays, or off (${default})."`
+	TurnAddrRate           string   `group:"STUN and TURN:" default:"3MiB" placeholder:"SIZE" help:"Those of all sessions of one address, or off (${default})."`
 	TurnTotalRate          string   `group:"STUN and TURN:" default:"12MiB" placeholder:"SIZE" help:"Those of all sessions together, or off (${default})."`
 	TurnDenyPeer           []string `group:"STUN and TURN:" placeholder:"NET" help:"Relay nothing to these addresses, besides private ones and this machine's networks (repeatable)."`
 	TurnAllowPeer          []string `group:"STUN and TURN:" placeholder:"NET" help:"Relay to these addresses all the same (repeatable)."`

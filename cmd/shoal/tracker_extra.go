@@ -114,7 +114,7 @@ func (s *settings) turn(p *trackerPlan) {
 		Listen: s.text("turn"), STUNOnly: s.truth("turn-stun-only"), Host: s.text("turn-host"), Ports: s.ports("turn-ports"),
 		Realm: s.text("turn-realm"), TTL: s.duration("turn-ttl", time.Minute),
 		MaxSessions: s.count("turn-max-sessions", 1, 1<<20), MaxSessionsPerAddr: s.count("turn-max-sessions-per-addr", 1, 1<<20),
-		SessionRate: bytesPerSecond("turn-session-rate"), TotalRate: bytesPerSecond("turn-total-rate"),
+		SessionRate: bytesPerSecond("turn-session-rate"), TotalRate: bytesPerSecond("turn-total-rate"), AddrRate: bytesPerSecond("turn-addr-rate"),
 		Secret:    []byte(s.secret("turn-secret-file")),
 		DenyPeers: s.networks("turn-deny-peer"), AllowPeers: s.networks("turn-allow-peer"),
 	}

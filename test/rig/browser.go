@@ -20,6 +20,8 @@ type BrowserConfig struct {
 	MDNS bool
 	// Args are further flags.
 	Args []string
+	// enter, if set, is how to start it elsewhere.
+	enter func(path string, args ...string) Command
 }
 
 // Browser is a headless Chromium of the system with an empty profile.
@@ -45,7 +47,10 @@ func StartBrowser(t T, cfg BrowserConfig) *Browser {
 	if _, err := os.Stat(Path("test", "node_modules", "playwright-core")); err != nil {
 		t.Fatalf("the Node packages are missing, `make setup` brings them: %v", err)
 	}
-	b := &Browser{t: t, next: new(atomic.Int64), proc: Start(t, Command{Path: "node", Args: []string{Path("test", "browser", "driver.mjs")}})}
+	if cfg.enter == nil {
+		cfg.enter = func(path string, args ...string) Command { return Command{Path: path, Args: args} }
+	}
+	b := &Browser{t: t, next: new(atomic.Int64), proc: Start(t, cfg.enter("node", Path("test", "browser", "driver.mjs")))}
 	// Registered after the process's own clean-up, so it runs first: the
 	// driver gets the chance to remove the profile.
 	t.Cleanup(b.Close)

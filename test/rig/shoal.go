@@ -67,9 +67,13 @@ func Shoal(t T, args ...string) *Proc {
 	t.Helper()
 	home := t.TempDir()
 	return Start(t, Command{
-		Path: Binary(t), Args: args, Dir: home,
-		Env: []string{"HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_CACHE_HOME=" + home, "XDG_DATA_HOME=" + home, "XDG_STATE_HOME=" + home},
+		Path: Binary(t), Args: args, Dir: home, Env: homeEnv(home),
 	})
+}
+
+// homeEnv has a program keep all that is its user's in a folder.
+func homeEnv(home string) []string {
+	return []string{"HOME=" + home, "XDG_CONFIG_HOME=" + home, "XDG_CACHE_HOME=" + home, "XDG_DATA_HOME=" + home, "XDG_STATE_HOME=" + home}
 }
 
 // Node is a running `shoal share` or `shoal seed`.

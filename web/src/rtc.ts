@@ -25,6 +25,12 @@ interface Peer {
 const relayGrace = 500;
 
 /**
+ * How long direct paths to the other side are tried before those to its relay. Browsers take
+ * the first that works, often a relay's, and look at the others seldom from then on.
+ */
+const directFirst = 500;
+
+/**
  * Serves the worker's connections until the page goes away, or the returned
  * function is called. With `relayOnly`, they go by TURN servers alone.
  */
@@ -103,6 +109,7 @@ export function attachRTC(worker: Worker, relayOnly = false): () => void {
       return post({ ev: "gone", id });
     }
     const peer: Peer = { pc, link: id, ids: new Set() };
+    const [first, relayed] = offer === null || relayOnly ? [offer, []] : withoutRelays(offer);
     connections++;
     join(id, peer);
     pc.onconnectionstatechange = () => {
@@ -119,7 +126,7 @@ export function attachRTC(worker: Worker, relayOnly = false): () => void {
         handOver(id, channel);
       };
       try {
-        await pc.setRemoteDescription({ type: "offer", sdp: offer });
+        await pc.setRemoteDescription({ type: "offer", sdp: first ?? "" });
       } catch (err) {
         post({ ev: "refused", id, error: words(err) });
         return drop(id);
@@ -128,11 +135,15 @@ export function attachRTC(worker: Worker, relayOnly = false): () => void {
     await pc.setLocalDescription();
     await gathered(pc, gather);
     if (pc.localDescription) post({ ev: "sdp", id, sdp: pc.localDescription.sdp });
+    addLater(pc, relayed);
   };
 
   const accept = async (id: number, sdp: string): Promise<void> => {
+    const pc = peers.get(id)?.pc;
+    const [first, relayed] = relayOnly ? [sdp, []] : withoutRelays(sdp);
     try {
-      await peers.get(id)?.pc.setRemoteDescription({ type: "answer", sdp });
+      await pc?.setRemoteDescription({ type: "answer", sdp: first });
+      if (pc) addLater(pc, relayed);
       post({ ev: "accepted", id });
     } catch (err) {
       post({ ev: "refused", id, error: words(err) });
@@ -231,6 +242,26 @@ function gathered(pc: RTCPeerConnection, limit: number): Promise<void> {
     };
     check();
   });
+}
+
+/** Parts a description and its relayed candidates; one without others is left as it is. */
+export function withoutRelays(sdp: string): [rest: string, relayed: RTCIceCandidateInit[]] {
+  const lines = sdp.split(/(?<=\n)/);
+  const isCandidate = (line: string): boolean => line.startsWith("a=candidate:");
+  const isRelayed = (line: string): boolean => isCandidate(line) && line.includes(" typ relay");
+  if (!lines.some((line) => isCandidate(line) && !isRelayed(line))) return [sdp, []];
+  const relayed = lines.filter(isRelayed).map((line) => ({ candidate: line.slice(2).trim(), sdpMLineIndex: 0 }));
+  if (relayed.length === 0) return [sdp, []];
+  return [lines.filter((line) => !isRelayed(line) && !line.startsWith("a=end-of-candidates")).join(""), relayed];
+}
+
+/** Adds candidates of the other side unless the connection is there by then. */
+function addLater(pc: RTCPeerConnection, candidates: RTCIceCandidateInit[]): void {
+  if (candidates.length === 0) return;
+  setTimeout(() => {
+    if (pc.connectionState === "connected" || pc.connectionState === "closed") return;
+    for (const c of candidates) void pc.addIceCandidate(c).catch(() => {});
+  }, directFirst);
 }
 
 /** "stun:host:port" and "turn:user:password@host:port", as in Config.ICEServers. */

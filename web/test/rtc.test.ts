@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { attachRTC, server } from "../src/rtc";
+import { attachRTC, server, withoutRelays } from "../src/rtc";
 
 test("server URLs carry their credentials", () => {
   assert.deepEqual(server("stun:stun.example:3478"), { urls: "stun:stun.example:3478" });
@@ -9,6 +9,17 @@ test("server URLs carry their credentials", () => {
     username: "1732200000:alice",
     credential: "s3cret",
   });
+});
+
+test("paths to the other side's relay are tried after direct ones", () => {
+  const host = "a=candidate:1 1 udp 2113937151 192.0.2.1 5000 typ host\r\n";
+  const relay = "a=candidate:2 1 udp 33562623 192.0.2.2 6000 typ relay raddr 0.0.0.0 rport 0\r\n";
+  const end = "a=end-of-candidates\r\n";
+  assert.deepEqual(withoutRelays("v=0\r\n" + host + relay + "a=mid:0\r\n" + end), [
+    "v=0\r\n" + host + "a=mid:0\r\n",
+    [{ candidate: relay.slice(2).trim(), sdpMLineIndex: 0 }],
+  ]);
+  for (const whole of ["v=0\r\n" + host + end, "v=0\r\n" + relay + end, "nonsense"]) assert.deepEqual(withoutRelays(whole), [whole, []]);
 });
 
 /** A peer connection that gathers at once and never connects. */

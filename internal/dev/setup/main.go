@@ -34,6 +34,8 @@ var tools = []tool{
 	{"deluged", "deluged", has("deluged")},
 	{"deluge-console", "deluge-console", has("deluge-console")},
 	{"rtorrent", "rtorrent", has("rtorrent")},
+	{"ip", "iproute2", has("ip")},
+	{"iptables", "iptables", has("iptables")},
 	{"systemd-analyze", "systemd", has("systemd-analyze")},
 	{"node 20 or later", "nodejs", func() bool {
 		out, err := exec.Command("node", "-p", "+process.versions.node.split('.')[0] >= 20").Output()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -53,12 +54,18 @@ type Announcement struct {
 	// Trackers are announce URLs by tiers. Schemes other than ws, wss and, natively,
 	// http, https and udp are reported to the Sink as ErrUnsupported.
 	Trackers [][]string
+	// Named are those of Trackers that the user gave. They may be anywhere; the others, which
+	// came with a torrent or a link, may be on this machine or in a private network only if
+	// their addresses can be nothing but a tracker's.
+	Named []string
 	// Stats is asked before each announce. It must not block. nil means unknown.
 	Stats func() Stats
 	// WantPeers says how many more WebRTC peers are wanted now; 0 makes no
 	// offers. It must not block. nil means 0. Offers of others are answered regardless.
 	WantPeers func() int
 }
+
+func (a *Announcement) isNamed(url string) bool { return slices.Contains(a.Named, url) }
 
 // A Meeter is a Sink that knows connections which carry several swarms.
 type Meeter interface {
@@ -96,7 +103,7 @@ type Config struct {
 
 	rtc        rtcHost       // replaces WebRTC in tests
 	retryMin   time.Duration // first wait after a failure, 5 s; shorter in tests
-	relayHurry time.Duration // see relayKnown, 5 s; shorter in tests
+	relayHurry time.Duration // see relayKnown, 2 s; shorter in tests
 }
 
 // Errors that a Status may carry, besides *Refusal and errors of the network.
@@ -156,7 +163,8 @@ type Client struct {
 
 	mu      sync.Mutex
 	seeds   *rand.Rand // of the sources of sockets and exchanges
-	sockets map[string]*socket
+	sockets map[socketKey]*socket
+	relay   bool // one of them has handed out a TURN server
 }
 
 // New returns a Client that announces nothing yet.
@@ -174,7 +182,7 @@ func newClient(cfg Config) *Client {
 	def(&cfg.MaxInterval, time.Hour)
 	def(&cfg.Timeout, 20*time.Second)
 	def(&cfg.retryMin, 5*time.Second)
-	def(&cfg.relayHurry, 5*time.Second)
+	def(&cfg.relayHurry, 2*time.Second)
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = "Shoal"
 	}
@@ -182,7 +190,7 @@ func newClient(cfg Config) *Client {
 		cfg.Seed = rand.Uint64()
 	}
 	c := &Client{
-		cfg: cfg, rtc: cfg.rtc, seeds: rand.New(rand.NewPCG(cfg.Seed, 0)), sockets: make(map[string]*socket),
+		cfg: cfg, rtc: cfg.rtc, seeds: rand.New(rand.NewPCG(cfg.Seed, 0)), sockets: make(map[socketKey]*socket),
 		wake: make(chan struct{}, 1),
 	}
 	if c.rtc == nil && cfg.WebRTC != nil {

@@ -106,7 +106,7 @@ func TestIntervalsOfWebSocketTrackers(t *testing.T) {
 
 func TestNonsenseFromATracker(t *testing.T) {
 	e := newEvilTracker(t)
-	n := newNode(t, newNet(), nil)
+	n := newNode(t, newNet(), func(c *Config) { c.NoHandedServers = true })
 	n.start(1, 5, 3, e.url)
 	c, a := e.accept(t)
 	if a.Event != signal.EventStarted || len(a.Offers) != firstOffers || a.NumWant != firstOffers {
@@ -197,7 +197,7 @@ func TestFloodOfOffers(t *testing.T) {
 func TestSameOfferTwiceAndOwnOffers(t *testing.T) {
 	e := newEvilTracker(t)
 	net := newNet()
-	n := newNode(t, net, nil)
+	n := newNode(t, net, func(c *Config) { c.NoHandedServers = true })
 	n.start(1, 5, 1, e.url)
 	c, a := e.accept(t)
 	offerer := &fakeHost{net: net}
@@ -220,7 +220,7 @@ func TestSameOfferTwiceAndOwnOffers(t *testing.T) {
 
 func TestBadAnswerClosesItsOffer(t *testing.T) {
 	e := newEvilTracker(t)
-	n := newNode(t, newNet(), nil)
+	n := newNode(t, newNet(), func(c *Config) { c.NoHandedServers = true })
 	n.start(1, 5, 2, e.url)
 	c, a := e.accept(t)
 	m := signal.Reply{Action: signal.ActionAnnounce, InfoHash: swarmKey, Answer: signal.NewSDP("nonsense"), OfferID: a.Offers[0].ID, PeerID: [20]byte{9}}
@@ -231,7 +231,7 @@ func TestBadAnswerClosesItsOffer(t *testing.T) {
 
 func TestAnnounceDoesNotWaitForOffersThatFail(t *testing.T) {
 	e := newEvilTracker(t)
-	n := newNode(t, newNet(), nil)
+	n := newNode(t, newNet(), func(c *Config) { c.NoHandedServers = true })
 	n.host.fail = true
 	n.start(1, 5, 5, e.url)
 	if _, a := e.accept(t); len(a.Offers) != 0 || a.NumWant != 0 {
@@ -247,8 +247,8 @@ func TestStaleOffersAreClosed(t *testing.T) {
 	tor.startWS(nil)
 	now := time.Now()
 	tor.pool.Want(now, 2)
-	tor.makeOffer()
-	tor.makeOffer()
+	tor.makeOffer(0)
+	tor.makeOffer(0)
 	c.deliver(now)
 	if len(tor.open) != 2 || tor.deadline(now).Sub(now) > 50*time.Second {
 		t.Fatalf("%d open, sleeps %v", len(tor.open), tor.deadline(now).Sub(now))

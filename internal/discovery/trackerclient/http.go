@@ -10,83 +10,14 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptrace"
-	"net/netip"
 	"net/url"
-	"path"
 	"strings"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/httpwire"
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/schedule"
+	"github.com/shoal-p2p/shoal/internal/reach"
 )
-
-var (
-	errRedirects = errors.New("tracker: too many redirects")
-	errScheme    = errors.New("tracker: redirected to something else than http or https")
-	errInward    = errors.New("tracker: a public tracker redirected to a private address")
-	errLoopback  = errors.New("tracker: this address of the own machine is no announce address")
-)
-
-// checkRedirect follows a few redirects between http and https. coder/websocket
-// turns ws and wss into these before it asks.
-func checkRedirect(r *http.Request, via []*http.Request) error {
-	if r.URL.Scheme != "http" && r.URL.Scheme != "https" {
-		return errScheme
-	}
-	if len(via) > maxRedirects {
-		return errRedirects
-	}
-	if t, ok := r.Context().Value(trailKey{}).(*trail); ok {
-		t.redirected.Store(true)
-		t.announce.Store(isAnnounce(r.URL))
-	}
-	return nil
-}
-
-// A trail follows one announce through its redirects. Trackers come out of
-// torrents, which anybody makes; they must not make us send requests of their
-// choice to services of our machine or network.
-type trail struct {
-	redirected atomic.Bool // to where we are now
-	announce   atomic.Bool // the path is one of an announce
-	public     atomic.Bool // it began at a public address
-}
-
-type trailKey struct{}
-
-func isAnnounce(u *url.URL) bool { return strings.HasPrefix(path.Base(u.Path), "announce") }
-
-// checkDial is called with each address before a connection to it.
-func checkDial(ctx context.Context, _, address string, _ syscall.RawConn) error {
-	t, ok := ctx.Value(trailKey{}).(*trail)
-	ap, err := netip.ParseAddrPort(address)
-	if !ok || err != nil {
-		return nil
-	}
-	switch ip := ap.Addr().Unmap(); {
-	case ip.IsLoopback() && !t.announce.Load():
-		return errLoopback
-	case isInside(ip) && t.redirected.Load() && t.public.Load():
-		return errInward
-	}
-	return nil
-}
-
-func isInside(ip netip.Addr) bool {
-	return ip.IsLoopback() || ip.IsPrivate() || ip.IsLinkLocalUnicast()
-}
-
-// began notes where the first request of a trail went, on a connection that was made
-// for it or for an earlier announce.
-func (t *trail) began(info httptrace.GotConnInfo) {
-	ap, err := netip.ParseAddrPort(info.Conn.RemoteAddr().String())
-	if err == nil && !isInside(ap.Addr().Unmap()) && !t.redirected.Load() {
-		t.public.Store(true)
-	}
-}
 
 // httpClients send requests. Where thousands of torrents are announced to one
 // tracker, the next announce is seldom half an hour away, so that connections are
@@ -99,7 +30,7 @@ type httpClients struct {
 }
 
 func newHTTPClients() httpClients {
-	dialer := &net.Dialer{Timeout: 15 * time.Second, ControlContext: checkDial}
+	dialer := &net.Dialer{Timeout: 15 * time.Second, ControlContext: reach.Control}
 	h := httpClients{single: &http.Transport{
 		DialContext:            dialer.DialContext,
 		TLSHandshakeTimeout:    15 * time.Second,
@@ -111,14 +42,13 @@ func newHTTPClients() httpClients {
 	h.kept.DisableKeepAlives = false
 	h.kept.MaxIdleConns, h.kept.MaxIdleConnsPerHost = 16, 4
 	h.kept.IdleConnTimeout = 3 * time.Second
-	h.client = &http.Client{CheckRedirect: checkRedirect, Transport: h}
+	h.client = &http.Client{CheckRedirect: reach.CheckRedirect, Transport: h}
 	return h
 }
 
 // RoundTrip implements http.RoundTripper.
 func (h httpClients) RoundTrip(r *http.Request) (*http.Response, error) {
-	t, ok := r.Context().Value(trailKey{}).(*trail)
-	if ok && t.announce.Load() && !t.redirected.Load() {
+	if w := reach.From(r.Context()); w != nil && w.Limit() == reach.Own && !w.Redirected() {
 		return h.kept.RoundTrip(r)
 	}
 	return h.single.RoundTrip(r)
@@ -146,7 +76,7 @@ func (t *tcpAnnouncer) announceHTTP(ctx context.Context, announce string, r *tcp
 	}
 	u.RawQuery = string(httpwire.AppendQuery(query, &a))
 	u.Fragment = ""
-	body, err := t.get(ctx, u)
+	body, err := t.get(ctx, u, r.a.isNamed(announce))
 	if err != nil {
 		return tcpReply{}, err
 	}
@@ -179,12 +109,9 @@ func count(n int64) int { return int(min(n, 1<<30)) }
 
 // get returns the body of a reply, decompressed and not longer than
 // httpwire.MaxReply.
-func (t *tcpAnnouncer) get(ctx context.Context, u *url.URL) ([]byte, error) {
-	trail := new(trail)
-	trail.announce.Store(isAnnounce(u))
-	ctx, cancel := context.WithTimeout(context.WithValue(ctx, trailKey{}, trail), t.c.cfg.Timeout)
+func (t *tcpAnnouncer) get(ctx context.Context, u *url.URL, named bool) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(reach.With(ctx, reach.New(u, named, mayReach)), t.c.cfg.Timeout)
 	defer cancel()
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{GotConn: trail.began})
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
 	if err != nil {
 		return nil, err

@@ -4,14 +4,12 @@ package trackerclient
 
 import (
 	"compress/gzip"
-	"context"
 	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
-	"net/http/httptrace"
 	"net/netip"
 	"strings"
 	"testing"
@@ -19,6 +17,7 @@ import (
 
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/httpwire"
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/schedule"
+	"github.com/shoal-p2p/shoal/internal/reach"
 )
 
 // ask announces once to a server of the test.
@@ -96,14 +95,14 @@ func TestHTTPRepliesThatAreRefused(t *testing.T) {
 		}, func(err error) bool { return errors.Is(err, gzip.ErrHeader) }},
 		"redirect loop": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, r.URL.String(), http.StatusFound)
-		}, func(err error) bool { return errors.Is(err, errRedirects) }},
+		}, func(err error) bool { return errors.Is(err, reach.ErrRedirects) }},
 		"redirect to a file": {func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Location", "file:///etc/passwd")
 			w.WriteHeader(http.StatusFound)
-		}, func(err error) bool { return errors.Is(err, errScheme) }},
+		}, func(err error) bool { return errors.Is(err, reach.ErrScheme) }},
 		"redirect to another service here": {func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/admin/delete", http.StatusFound)
-		}, func(err error) bool { return errors.Is(err, errLoopback) }},
+		}, func(err error) bool { return errors.Is(err, reach.ErrOwn) }},
 		"404": {func(w http.ResponseWriter, r *http.Request) { http.NotFound(w, r) }, func(err error) bool { return strings.Contains(err.Error(), "404") }},
 		"404 with a reason": {func(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusNotFound)
@@ -168,69 +167,6 @@ func TestHTTPGoodReplies(t *testing.T) {
 		}
 	}
 }
-
-// A torrent must not make us fetch what it likes from our own machine.
-func TestHTTPLoopbackNeedsAnAnnouncePath(t *testing.T) {
-	asked := false
-	srv := serve(t, func(http.ResponseWriter, *http.Request) { asked = true })
-	for _, path := range []string{"", "/", "/admin?do=delete", "/announce/../admin"} {
-		if _, err := ask(t, srv.URL+path, nil); !errors.Is(err, errLoopback) || asked {
-			t.Errorf("%q: %v, asked %v", path, err, asked)
-		}
-	}
-}
-
-func TestPublicTrackersDoNotRedirectInward(t *testing.T) {
-	ctx := func(public, redirected bool) context.Context {
-		tr := new(trail)
-		tr.announce.Store(true)
-		tr.public.Store(public)
-		tr.redirected.Store(redirected)
-		return context.WithValue(t.Context(), trailKey{}, tr)
-	}
-	for _, tc := range []struct {
-		name, to           string
-		public, redirected bool
-		want               error
-	}{
-		{"public", "8.8.8.8:80", false, false, nil},
-		{"own network", "192.168.1.1:80", false, false, nil},
-		{"own network to own network", "192.168.1.1:80", false, true, nil},
-		{"public to public", "8.8.8.8:80", true, true, nil},
-		{"public to own network", "192.168.1.1:80", true, true, errInward},
-		{"public to own machine", "127.0.0.1:80", true, true, errInward},
-		{"public to own machine, IPv6", "[::1]:80", true, true, errInward},
-		{"public to link", "169.254.169.254:80", true, true, errInward},
-	} {
-		if err := checkDial(ctx(tc.public, tc.redirected), "tcp", tc.to, nil); err != tc.want {
-			t.Errorf("%s: %v", tc.name, err)
-		}
-	}
-}
-
-// What is remembered of where a trail began holds for kept connections too.
-func TestATrailRemembersWhereItBegan(t *testing.T) {
-	for addr, want := range map[string]bool{"8.8.8.8": true, "127.0.0.1": false, "192.168.1.1": false, "::ffff:10.0.0.1": false} {
-		tr := new(trail)
-		info := httptrace.GotConnInfo{Conn: connTo{addr: &net.TCPAddr{IP: net.ParseIP(addr), Port: 80}}, Reused: true}
-		tr.began(info)
-		if tr.public.Load() != want {
-			t.Errorf("%s: public %v", addr, tr.public.Load())
-		}
-		tr = new(trail)
-		tr.redirected.Store(true)
-		if tr.began(info); tr.public.Load() {
-			t.Errorf("%s: where a redirect leads is no beginning", addr)
-		}
-	}
-}
-
-type connTo struct {
-	net.Conn
-	addr net.Addr
-}
-
-func (c connTo) RemoteAddr() net.Addr { return c.addr }
 
 func TestHTTPServerThatHangs(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -25,6 +25,7 @@ func (c *Client) hand(s *socket, servers []string) (relay bool) {
 		}
 	}
 	c.rtc.SetServers(all)
+	c.relay = hasRelay(all)
 	return !had && hasRelay(s.servers)
 }
 
@@ -48,32 +49,86 @@ func (s *socket) needsServers(now time.Time) bool {
 	return true
 }
 
+// A serverState says whether offers that are made now have all the servers they could have.
+type serverState int
+
+const (
+	serversKnown   serverState = iota // or there are none
+	serversAsked                      // the reply is under way
+	serversUnasked                    // nobody has asked the tracker on this connection
+)
+
+// awaitServers reports whether an announce of t should wait with its offers. Without a relay
+// an offer is of no use to some peers, and it takes a peer long to find that out; the
+// tracker's first reply, which may name one, comes sooner. Who has to wait is woken.
+func (s *socket) awaitServers(t *torrent, w *wsTracker) serverState {
+	s.c.mu.Lock()
+	relay := s.c.relay
+	s.c.mu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.c.cfg.NoHandedServers || s.iceKnown || relay:
+		return serversKnown
+	case s.iceAt.IsZero():
+		return serversUnasked
+	}
+	if !w.waits {
+		w.waits = true
+		s.waiting = append(s.waiting, socketUser{t, w})
+	}
+	return serversAsked
+}
+
+// wakeWaiting has those go on that wait for servers. The caller holds mu.
+func (s *socket) wakeWaiting() {
+	for _, u := range s.waiting {
+		u.t.post(func(*torrent, time.Time) { u.w.waits = false })
+	}
+	s.waiting = nil
+}
+
 // askAgain has the next announce ask, because this one was refused.
 func (s *socket) askAgain() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.iceAt = time.Time{}
+	s.wakeWaiting()
 }
 
-// takeServers takes the reply to an announce that asked for servers.
-func (s *socket) takeServers(raw []byte) {
+// takeServers takes the reply to an announce of t that asked for servers. It tells the other
+// torrents if there is a relay where there was none, and reports it.
+func (s *socket) takeServers(t *torrent, raw []byte) (relay bool) {
 	s.c.mu.Lock()
 	defer s.c.mu.Unlock()
-	if s.c.sockets[s.url] != s || !s.c.hand(s, signal.ParseICEServers(raw)) {
-		return
+	if s.c.sockets[s.key] != s {
+		return false
 	}
+	relay = s.c.hand(s, signal.ParseICEServers(raw))
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.each(func(u socketUser) {
-		u.t.post(func(t *torrent, now time.Time) { t.relayKnown(now, u.w) })
-	})
+	s.iceKnown = true
+	s.wakeWaiting()
+	if relay {
+		s.each(func(u socketUser) {
+			if u.t != t {
+				u.t.post((*torrent).relayKnown)
+			}
+		})
+	}
+	return relay
 }
 
-// relayKnown makes offers anew that were made before a relay was known. They go out a little
-// later: most peers can be reached without.
-func (t *torrent) relayKnown(now time.Time, w *wsTracker) {
+// relayKnown makes offers anew that were made before a relay was known, for this tracker or
+// another. They go out a little later: most peers can be reached without.
+func (t *torrent) relayKnown(now time.Time) {
 	t.pool.Renew()
-	if w.others != 0 && t.offersFor(w) > 0 {
-		w.m.Hurry(now, t.c.cfg.relayHurry)
+	t.renewed++
+	for _, w := range t.ws {
+		if w.sent > 0 && w.others != 0 && t.offersFor(w) > 0 {
+			w.m.Hurry(now, t.c.cfg.relayHurry)
+		}
+		// What was to go out now waits for better offers.
+		w.offering = false
 	}
 }

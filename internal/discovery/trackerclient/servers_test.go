@@ -4,6 +4,7 @@ package trackerclient
 
 import (
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -55,16 +56,93 @@ func TestServersAreNotAskedForByThoseWhoHaveTheirOwn(t *testing.T) {
 	}
 }
 
-// Offers made before the relay was known are of no use to the peers that need it.
-func TestOffersAreMadeAnewWithARelay(t *testing.T) {
+// Offers made before the relay was known are of no use to the peers that need it. So the
+// first announce asks for servers, and the offers go out when its reply is there.
+func TestOffersWaitForServers(t *testing.T) {
+	for name, reply := range map[string]string{"a relay": relayJSON, "none": ""} {
+		t.Run(name, func(t *testing.T) {
+			e := newEvilTracker(t)
+			n := newNode(t, newNet(), nil)
+			n.start(1, 5, 1, e.url)
+			c, first := e.accept(t)
+			if made, _, _ := n.host.counts(); !first.WantsICE || len(first.Offers) != 0 || first.Event != signal.EventStarted || made != 0 {
+				t.Fatalf("%+v, %d offers made", first, made)
+			}
+			c.reply(reply)
+			if second := c.recv(); second.WantsICE || len(second.Offers) != 1 || second.Event != "" {
+				t.Errorf("%+v", second)
+			}
+		})
+	}
+}
+
+func TestNoOffersForNobody(t *testing.T) {
+	_, addr := startTracker(t, tracker.Config{})
+	url := "ws://" + addr + "/announce"
+	n := newNode(t, newNet(), nil)
+	n.start(1, 5, 5, url)
+	n.announced(t, url)
+	other := newNode(t, newNet(), nil) // this reply comes after whatever the first has still to do
+	other.c.Start(Announcement{Key: metainfo.Hash{9}, PeerID: [20]byte{1}, Trackers: [][]string{{url}}})
+	other.announced(t, url)
+	if made, _, _ := n.host.counts(); made != 0 {
+		t.Errorf("%d offers made", made)
+	}
+}
+
+// One torrent asks, the others on the connection wait for the reply.
+func TestOffersOfOtherTorrentsWaitForServersToo(t *testing.T) {
 	e := newEvilTracker(t)
-	n := newNode(t, newNet(), func(c *Config) { c.relayHurry = 10 * time.Millisecond })
+	n := newNode(t, newNet(), nil)
 	n.start(1, 5, 1, e.url)
-	c, first := e.accept(t)
-	if !first.WantsICE || len(first.Offers) != 1 {
+	c, _ := e.accept(t)
+	other := metainfo.Hash{9}
+	n.c.Start(Announcement{Key: other, PeerID: [20]byte{1}, Trackers: [][]string{{e.url}}, WantPeers: func() int { return 1 }})
+	c.send(`{"action":"announce","info_hash":` + key() + `,"failure reason":"later"}`)
+	// It is the other's turn to ask now: the first waits after its failure.
+	second := c.recv()
+	if second.InfoHash != other || !second.WantsICE || len(second.Offers) != 0 {
+		t.Fatalf("%+v", second)
+	}
+	c.send(`{"action":"announce","info_hash":` + idText(other) + `,"interval":3600,"complete":1,"incomplete":1` + relayJSON + `}`)
+	for range 2 {
+		if a := c.recv(); len(a.Offers) != 1 || a.WantsICE {
+			t.Errorf("%+v", a)
+		}
+	}
+	if got := n.host.handed(); got != relayURLs {
+		t.Errorf("WebRTC is told of %q", got)
+	}
+}
+
+// A tracker that keeps silent does not keep other torrents from making offers.
+func TestOffersDoNotWaitForServersForEver(t *testing.T) {
+	e := newEvilTracker(t)
+	n := newNode(t, newNet(), nil)
+	n.start(1, 5, 1, e.url)
+	c, _ := e.accept(t)
+	other := metainfo.Hash{9}
+	n.c.Start(Announcement{Key: other, PeerID: [20]byte{1}, Trackers: [][]string{{e.url}}, WantPeers: func() int { return 1 }})
+	if a := c.recv(); a.InfoHash != other || len(a.Offers) != 1 {
+		t.Errorf("%+v", a)
+	}
+}
+
+// Where another tracker is the one that knows a relay, offers are made anew.
+func TestOffersAreMadeAnewWithARelay(t *testing.T) {
+	plain, relay := newEvilTracker(t), newEvilTracker(t)
+	n := newNode(t, newNet(), func(c *Config) { c.relayHurry = 10 * time.Millisecond })
+	n.start(1, 5, 1, plain.url, relay.url)
+	c, _ := plain.accept(t)
+	c.reply("")
+	first := c.recv()
+	if len(first.Offers) != 1 {
 		t.Fatalf("%+v", first)
 	}
-	c.reply(relayJSON)
+	c.reply("")
+	eventually(t, "it is heard", func() bool { _, reports := n.get(plain.url); return reports == 2 })
+	r, _ := relay.accept(t)
+	r.reply(relayJSON)
 	second := c.recv()
 	if second.WantsICE || len(second.Offers) != 1 || second.Offers[0].ID == first.Offers[0].ID {
 		t.Errorf("after %x comes %+v", first.Offers[0].ID, second)
@@ -76,6 +154,53 @@ func TestOffersAreMadeAnewWithARelay(t *testing.T) {
 	c.send(`{"action":"announce","info_hash":` + key() + `,"peer_id":` + key() + `,"offer_id":` + idText(first.Offers[0].ID) +
 		`,"answer":{"type":"answer","sdp":"answer to ` + string(first.Offers[0].SDP) + `"}}`)
 	eventually(t, "it is answered", func() bool { out, _ := n.conns(); return out == 1 })
+}
+
+// An offer that is being made when a relay becomes known is made without it.
+func TestOffersInTheMakingAreMadeAnew(t *testing.T) {
+	host := &fakeHost{net: newNet()}
+	c := newClient(Config{Sink: newSink(), rtc: host}) // without its loop
+	tor := newTorrent(c, Announcement{Key: swarmKey})
+	tor.startWS(nil)
+	now := time.Now()
+	for range tor.pool.Want(now, 1) {
+		tor.relayKnown(now)
+		tor.makeOffer(0)
+	}
+	c.deliver(now)
+	if made, _, live := host.counts(); made != 1 || live != 0 || tor.pool.Want(now, 1) != 1 {
+		t.Errorf("%d of %d offers are live", live, made)
+	}
+}
+
+// Who has found a relay offers again, while its first offer is still being answered in vain.
+func TestAnOfferWithARelayIsAnsweredBesidesOneWithout(t *testing.T) {
+	e := newEvilTracker(t)
+	net := newNet()
+	n := newNode(t, net, nil)
+	n.start(1, 5, 0, e.url)
+	c, _ := e.accept(t)
+	offer := func(peer, id int, sdp string) {
+		net.mu.Lock()
+		net.offers[sdp] = &fakePending{ready: make(chan struct{})} // never accepted
+		net.mu.Unlock()
+		c.send(offerMsg(peer, id, sdp))
+	}
+	answered := func() string { return c.recv().Answer.String() }
+	offer(1, 1, "host")
+	if got := answered(); got != "answer to host" {
+		t.Errorf("%q", got)
+	}
+	offer(1, 2, "host again")
+	offer(1, 3, "a=candidate:1 1 udp 1 192.0.2.1 9 typ relay")
+	if got := answered(); !strings.HasSuffix(got, "typ relay") {
+		t.Errorf("%q", got)
+	}
+	offer(1, 4, "another a=candidate:1 1 udp 1 192.0.2.1 9 typ relay")
+	offer(2, 1, "of somebody else")
+	if got := answered(); got != "answer to of somebody else" {
+		t.Errorf("%q", got)
+	}
 }
 
 func idText(id [20]byte) string {

@@ -35,26 +35,35 @@ type wsConn interface {
 	Close()
 }
 
+// A socketKey is the address of a tracker, and whether the user gave it: then it may lead to
+// where others may not.
+type socketKey struct {
+	url   string
+	named bool
+}
+
 // A socket is the one connection to a WebSocket tracker, shared by all torrents
 // that announce there. It is opened again when it breaks, as long as
 // somebody uses it.
 type socket struct {
 	c   *Client
-	url string
+	key socketKey
 	ctx context.Context
 	end context.CancelFunc
 
 	servers []string // that the tracker handed out; guarded by c.mu
 
-	mu    sync.Mutex
-	users map[metainfo.Hash][]socketUser
-	count int // of users
-	up    bool
-	queue []outgoing
-	asked time.Time // when the oldest unanswered announce was sent
-	iceAt time.Time // when this connection was last asked for STUN and TURN servers
-	wake  chan struct{}
-	retry chan struct{} // a new user does not wait for the end of a backoff
+	mu       sync.Mutex
+	users    map[metainfo.Hash][]socketUser
+	count    int // of users
+	up       bool
+	queue    []outgoing
+	asked    time.Time    // when the oldest unanswered announce was sent
+	iceAt    time.Time    // when this connection was last asked for STUN and TURN servers
+	iceKnown bool         // it has answered once
+	waiting  []socketUser // for that answer, with their offers
+	wake     chan struct{}
+	retry    chan struct{} // a new user does not wait for the end of a backoff
 }
 
 type socketUser struct {
@@ -69,12 +78,13 @@ type outgoing struct {
 
 // join makes t a user of the socket to w.url. The torrent leaves in the end.
 func (c *Client) join(t *torrent, w *wsTracker) *socket {
+	key := socketKey{w.url, t.a.isNamed(w.url)}
 	c.mu.Lock()
-	s := c.sockets[w.url]
+	s := c.sockets[key]
 	if s == nil {
-		s = &socket{c: c, url: w.url, users: make(map[metainfo.Hash][]socketUser), wake: make(chan struct{}, 1), retry: make(chan struct{}, 1)}
+		s = &socket{c: c, key: key, users: make(map[metainfo.Hash][]socketUser), wake: make(chan struct{}, 1), retry: make(chan struct{}, 1)}
 		s.ctx, s.end = context.WithCancel(c.ctx)
-		c.sockets[w.url] = s
+		c.sockets[key] = s
 		defer func() { go s.run() }()
 	}
 	s.mu.Lock()
@@ -119,8 +129,9 @@ func (s *socket) leave(t *torrent) {
 		delete(s.users, t.a.Key)
 	}
 	s.iceAt = time.Time{} // t may have asked for servers, and hears of none
-	if s.count == 0 && s.c.sockets[s.url] == s {
-		delete(s.c.sockets, s.url)
+	s.wakeWaiting()
+	if s.count == 0 && s.c.sockets[s.key] == s {
+		delete(s.c.sockets, s.key)
 		s.c.hand(s, nil)
 		s.end()
 	}
@@ -202,7 +213,7 @@ func (s *socket) sleep(wait time.Duration) {
 // session is one connection, from its opening to its end.
 func (s *socket) session(backoff *schedule.Backoff) error {
 	ctx, cancel := context.WithTimeout(s.ctx, s.c.cfg.Timeout)
-	conn, err := dialWS(ctx, s.url, s.c.cfg.UserAgent)
+	conn, err := dialWS(ctx, s.key.url, s.key.named, s.c.cfg.UserAgent)
 	cancel()
 	if err != nil {
 		return err
@@ -306,7 +317,7 @@ func (s *socket) overdue(now time.Time) bool {
 func (s *socket) setUp() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.up, s.asked, s.iceAt = true, time.Time{}, time.Time{}
+	s.up, s.asked, s.iceAt, s.iceKnown, s.waiting = true, time.Time{}, time.Time{}, false, nil
 	s.each(func(u socketUser) {
 		u.t.post(func(t *torrent, now time.Time) { t.online(now, u.w) })
 	})

@@ -39,9 +39,10 @@ type torrent struct {
 // rtcState is what a torrent needs for WebSocket trackers.
 type rtcState struct {
 	pool      *offers.Pool
+	renewed   int // how often pool was renewed
 	open      map[offers.ID]*openOffer
-	answering map[[20]byte]struct{} // peers whose offers are being answered
-	recent    [64]relayID           // the offers of others that were seen last
+	answering map[[20]byte]answers // by peer
+	recent    [64]relayID          // the offers of others that were seen last
 	recentAt  int
 }
 

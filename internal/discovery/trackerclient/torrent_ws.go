@@ -2,6 +2,7 @@ package trackerclient
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,11 +31,14 @@ type wsTracker struct {
 	sock *socket
 	m    *schedule.Machine
 
-	due       *schedule.Announce // waits for its offers
+	due       *schedule.Announce // waits for servers, then for its offers
 	waitUntil time.Time
-	want      int // offers it should carry
+	waits     bool // the socket wakes it when servers are known
+	offering  bool // it waits for offers
+	want      int  // offers it should carry
 
 	asksICE   bool // the announce under way asks for STUN and TURN servers
+	bare      bool // it carries no offers, because better ones can be made after its reply
 	sent      int  // offers that the last announce carried
 	others    int  // peers in the swarm besides us; -1 = unknown
 	trackerID string
@@ -56,7 +60,7 @@ func (t *torrent) startWS(urls []string) {
 	t.ctx, t.end = context.WithCancel(t.c.ctx)
 	t.rtcState = &rtcState{
 		pool: offers.New(offers.Config{MaxAge: 50 * time.Second, ReuseAge: 35 * time.Second}, t.c.rng),
-		open: make(map[offers.ID]*openOffer), answering: make(map[[20]byte]struct{}),
+		open: make(map[offers.ID]*openOffer), answering: make(map[[20]byte]answers),
 	}
 	seen := make(map[string]bool)
 	for _, url := range urls {
@@ -77,7 +81,7 @@ func (t *torrent) startWS(urls []string) {
 // online and offline are posted by the socket.
 
 func (t *torrent) online(now time.Time, w *wsTracker) {
-	w.due, w.others = nil, -1
+	w.due, w.others, w.waits = nil, -1, false
 	w.m.Online(now)
 }
 
@@ -95,10 +99,23 @@ func (t *torrent) stepWS(now time.Time, w *wsTracker) {
 		if !ok {
 			return
 		}
-		w.due, w.waitUntil = &due, now.Add(offerWait)
+		w.due, w.waitUntil, w.offering, w.bare = &due, now.Add(offerWait), false, false
+	}
+	if !w.offering {
+		switch w.sock.awaitServers(t, w) {
+		case serversUnasked:
+			w.bare, w.want = true, 0
+			t.sendAnnounce(now, w)
+			return
+		case serversAsked:
+			if now.Before(w.waitUntil) {
+				return
+			}
+		}
+		w.offering, w.waitUntil = true, now.Add(offerWait)
 		w.want = t.offersFor(w)
 		for range t.pool.Want(now, w.want) {
-			go t.makeOffer()
+			go t.makeOffer(t.renewed)
 		}
 	}
 	if t.pool.Ready(now, w.want) || !now.Before(w.waitUntil) {
@@ -118,8 +135,8 @@ func (t *torrent) offersFor(w *wsTracker) int {
 	return max(min(n, t.a.WantPeers(), t.c.cfg.MaxOffers), 0)
 }
 
-// makeOffer runs on a goroutine of its own.
-func (t *torrent) makeOffer() {
+// makeOffer runs on a goroutine of its own. renewed is that of the torrent.
+func (t *torrent) makeOffer(renewed int) {
 	ctx, cancel := context.WithTimeout(t.ctx, makeTimeout)
 	defer cancel()
 	p, err := t.c.rtc.Offer(ctx)
@@ -128,13 +145,14 @@ func (t *torrent) makeOffer() {
 		sdp = signal.NewSDP(p.SDP())
 	}
 	posted := t.post(func(t *torrent, now time.Time) {
+		current := renewed == t.renewed
 		switch {
-		case err != nil:
-			t.pool.Lost()
-		case t.stopping:
+		case err == nil && (t.stopping || !current):
 			p.Close()
-		default:
+		case err == nil:
 			t.open[t.pool.Made(now)] = &openOffer{p, sdp}
+		case current:
+			t.pool.Lost()
 		}
 	})
 	if !posted && err == nil {
@@ -201,10 +219,18 @@ func (t *torrent) takeReply(now time.Time, w *wsTracker, m *signal.Reply) {
 	}
 	if w.asksICE {
 		w.asksICE = false
-		w.sock.takeServers(m.ICEServers)
+		if w.sock.takeServers(t, m.ICEServers) {
+			t.relayKnown(now)
+		}
 	}
 	w.m.Succeeded(now, seconds(int64(m.Interval)), seconds(int64(m.MinInterval)))
-	if first && w.others > w.sent && t.offersFor(w) > w.sent {
+	switch {
+	case w.bare:
+		w.bare = false
+		if w.others != 0 && t.offersFor(w) > 0 {
+			w.m.Hurry(now, 0)
+		}
+	case first && w.others > w.sent && t.offersFor(w) > w.sent:
 		w.m.Hurry(now, hurry)
 	}
 	t.status(w.m, w.url, Status{Seeders: m.Complete, Leechers: m.Incomplete, Warning: printable(m.WarningMessage)})
@@ -213,14 +239,15 @@ func (t *torrent) takeReply(now time.Time, w *wsTracker, m *signal.Reply) {
 // takeOffer answers somebody's offer.
 func (t *torrent) takeOffer(w *wsTracker, m *signal.Reply) {
 	id := relayID{m.PeerID, m.OfferID}
-	_, twice := t.answering[id.peer]
-	if m.PeerID == t.a.PeerID || twice || len(t.answering) >= t.c.cfg.MaxAnswers || t.seen(id) {
+	sdp := m.Offer.String()
+	under, twice := t.answering[id.peer]
+	now := answers{count: under.count + 1, relay: strings.Contains(sdp, " typ relay")}
+	if m.PeerID == t.a.PeerID || twice && (under.relay || !now.relay) || len(t.answering) >= t.c.cfg.MaxAnswers || t.seen(id) {
 		return
 	}
-	t.answering[id.peer] = struct{}{}
-	sdp := m.Offer.String()
+	t.answering[id.peer] = now
 	go func() {
-		defer t.post(func(t *torrent, _ time.Time) { delete(t.answering, id.peer) })
+		defer t.post(func(t *torrent, _ time.Time) { t.answered(id.peer) })
 		// Whom we are connected to, we need no further connection to.
 		if m, ok := t.c.cfg.Sink.(Meeter); ok && m.Met(t.ctx, t.a.Key, id.peer) {
 			return
@@ -238,6 +265,23 @@ func (t *torrent) takeOffer(w *wsTracker, m *signal.Reply) {
 		w.sock.send(a.Append(nil), nil)
 		t.connect(p, false)
 	}()
+}
+
+// answers are the offers of one peer that are being answered: one, or besides it one more
+// that leads over a relay where the first did not.
+type answers struct {
+	count int
+	relay bool
+}
+
+// answered is called when a connection has come of an offer, or will not.
+func (t *torrent) answered(peer [20]byte) {
+	a := t.answering[peer]
+	if a.count--; a.count > 0 {
+		t.answering[peer] = a
+	} else {
+		delete(t.answering, peer)
+	}
 }
 
 // seen remembers an offer. Several trackers may bring the same one.

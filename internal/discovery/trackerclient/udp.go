@@ -16,6 +16,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/httpwire"
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/schedule"
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/udpwire"
+	"github.com/shoal-p2p/shoal/internal/reach"
 )
 
 func (t *tcpAnnouncer) announceUDP(ctx context.Context, announce string, r *tcpRequest) (tcpReply, error) {
@@ -37,8 +38,8 @@ func (t *tcpAnnouncer) announceUDP(ctx context.Context, announce string, r *tcpR
 	if path := u.RequestURI(); path != "/" {
 		req.URLData = []byte(path)
 	}
-	var d net.Dialer
-	conn, err := d.DialContext(ctx, "udp", u.Host)
+	d := net.Dialer{ControlContext: reach.Control}
+	conn, err := d.DialContext(reach.With(ctx, reach.New(u, r.a.isNamed(announce), mayReachBare)), "udp", u.Host)
 	if err != nil {
 		return tcpReply{}, err
 	}

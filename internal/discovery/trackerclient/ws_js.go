@@ -38,9 +38,9 @@ type jsWS struct {
 	err    error // why there is no more to read
 }
 
-// dialWS opens a WebSocket. The browser chooses the user agent, and says
-// nothing about why it fails.
-func dialWS(ctx context.Context, url, _ string) (wsConn, error) {
+// dialWS opens a WebSocket. The browser chooses the user agent, decides where a page may
+// connect to, and says nothing about why it fails.
+func dialWS(ctx context.Context, url string, _ bool, _ string) (wsConn, error) {
 	class := js.Global().Get("WebSocket")
 	if class.Type() != js.TypeFunction {
 		return nil, errNoWebSocket

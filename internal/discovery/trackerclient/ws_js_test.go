@@ -36,7 +36,7 @@ globalThis.WebSocket = class {
 func open(t *testing.T, url string) (wsConn, js.Value) {
 	t.Helper()
 	js.Global().Call("eval", fakeSocket)
-	c, err := dialWS(t.Context(), url, "")
+	c, err := dialWS(t.Context(), url, false, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -77,15 +77,15 @@ func TestBrowserSocket(t *testing.T) {
 
 func TestBrowserSocketFailures(t *testing.T) {
 	js.Global().Call("eval", fakeSocket)
-	if _, err := dialWS(t.Context(), "bad://x", ""); err == nil || !strings.Contains(err.Error(), "bad url") {
+	if _, err := dialWS(t.Context(), "bad://x", false, ""); err == nil || !strings.Contains(err.Error(), "bad url") {
 		t.Errorf("bad URL: %v", err)
 	}
-	if _, err := dialWS(t.Context(), "wss://refused.example", ""); err != errConnect {
+	if _, err := dialWS(t.Context(), "wss://refused.example", false, ""); err != errConnect {
 		t.Errorf("refused: %v", err)
 	}
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
 	defer cancel()
-	if _, err := dialWS(ctx, "wss://hang.example", ""); err != context.DeadlineExceeded {
+	if _, err := dialWS(ctx, "wss://hang.example", false, ""); err != context.DeadlineExceeded {
 		t.Errorf("hanging: %v", err)
 	}
 
@@ -119,7 +119,7 @@ func TestBrowserSocketFailures(t *testing.T) {
 		t.Errorf("a network that takes nothing: %v", err)
 	}
 	js.Global().Delete("WebSocket")
-	if _, err := dialWS(t.Context(), "wss://x", ""); err != errNoWebSocket {
+	if _, err := dialWS(t.Context(), "wss://x", false, ""); err != errNoWebSocket {
 		t.Errorf("no class: %v", err)
 	}
 }

@@ -4,29 +4,36 @@ package trackerclient
 
 import (
 	"context"
+	"net"
 	"net/http"
+	"net/url"
 	"time"
 
 	"github.com/coder/websocket"
+
+	"github.com/shoal-p2p/shoal/internal/reach"
 )
 
-const (
-	defaultMaxAnswers = 16
-	maxRedirects      = 5
-)
+const defaultMaxAnswers = 16
 
 // wsHTTP opens WebSockets. It has no time limit of its own: the context has one.
 var wsHTTP = &http.Client{
 	Transport: &http.Transport{
+		DialContext:            (&net.Dialer{Timeout: 15 * time.Second, ControlContext: reach.Control}).DialContext,
 		TLSHandshakeTimeout:    15 * time.Second,
 		MaxResponseHeaderBytes: 64 << 10,
 		DisableKeepAlives:      true,
 	},
-	CheckRedirect: checkRedirect,
+	CheckRedirect: reach.CheckRedirect,
 }
 
-func dialWS(ctx context.Context, url, userAgent string) (wsConn, error) {
-	ws, resp, err := websocket.Dial(ctx, url, &websocket.DialOptions{
+// dialWS opens a WebSocket. named says that the user gave the address.
+func dialWS(ctx context.Context, address string, named bool, userAgent string) (wsConn, error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return nil, plain(err)
+	}
+	ws, resp, err := websocket.Dial(reach.With(ctx, reach.New(u, named, mayReachBare)), address, &websocket.DialOptions{
 		HTTPClient: wsHTTP,
 		HTTPHeader: http.Header{"User-Agent": {userAgent}},
 	})

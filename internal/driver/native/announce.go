@@ -85,7 +85,7 @@ func stop(ctx context.Context, handles []*trackerclient.Handle) {
 func (t *Torrent) announce(key metainfo.Hash, first bool) {
 	start := func(tiers [][]string) {
 		a := trackerclient.Announcement{
-			Key: key, PeerID: t.c.Session.PeerID(), Port: t.c.port(), Trackers: tiers, Stats: t.announced,
+			Key: key, PeerID: t.c.Session.PeerID(), Port: t.c.port(), Trackers: tiers, Named: t.named, Stats: t.announced,
 		}
 		if first {
 			a.WantPeers = t.wantPeers

@@ -23,8 +23,10 @@ type Options struct {
 	HashV2   *metainfo.Hash256 // where known
 	Torrent  *metainfo.Torrent // nil: the info dictionary comes from peers
 	Trackers [][]string        // tiers
-	Peers    []string          // host:port of peers to dial at once
-	Content  Content           // where the bytes are
+	// NamedTrackers are those of Trackers that the user gave; see trackerclient.Announcement.
+	NamedTrackers []string
+	Peers         []string // host:port of peers to dial at once
+	Content       Content  // where the bytes are
 	// WebSeeds are HTTP servers of the content that the user named, asked besides
 	// those in Torrent. They may lead to this machine, those of a torrent may not.
 	WebSeeds []string
@@ -52,6 +54,7 @@ type Torrent struct {
 	content Content
 	seeds   *webseed.Group // nil where there are none
 	tiers   [][]string
+	named   []string          // of the trackers
 	hashV2  *metainfo.Hash256 // that a link named, or nil
 	past    total             // of earlier runs
 	ctx     context.Context   // ends with Close
@@ -92,7 +95,7 @@ func (c *Client) Add(ctx context.Context, opt Options) (*Torrent, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &Torrent{c: c, content: opt.Content, tiers: opt.Trackers, hashV2: opt.HashV2, goals: c.cfg.Goals}
+	t := &Torrent{c: c, content: opt.Content, tiers: opt.Trackers, named: opt.NamedTrackers, hashV2: opt.HashV2, goals: c.cfg.Goals}
 	if opt.Goals != nil {
 		t.goals = *opt.Goals
 	}

@@ -11,29 +11,23 @@ import (
 	"net/netip"
 	"net/url"
 	"strconv"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/driver"
 	"github.com/shoal-p2p/shoal/internal/driver/webseed"
 	engine "github.com/shoal-p2p/shoal/internal/engine/webseed"
+	"github.com/shoal-p2p/shoal/internal/reach"
 )
 
 const (
-	webSeedRedirects = 5        // mirror networks need one or two
-	webSeedHead      = 64 << 10 // bytes of an answer's head
-	webSeedBuffer    = 64 << 10 // read from the socket at once
+	webSeedHead   = 64 << 10 // bytes of an answer's head
+	webSeedBuffer = 64 << 10 // read from the socket at once
 )
 
 var (
-	errRedirects = errors.New("too many redirects")
-	errScheme    = errors.New("redirected to something else than http or https")
-	errInward    = errors.New("a public server redirected to a private address")
-	errInQuery   = errors.New("an address with a query that leads into a private network is asked only if you name it yourself")
-	errLoopback  = errors.New("an address of this machine that comes from a torrent is asked only if you name it yourself")
-	errSilent    = errors.New("the server closed the connection without an answer")
-	errOutward   = errors.New("this client keeps everything on this machine")
+	errSilent  = errors.New("the server closed the connection without an answer")
+	errOutward = errors.New("this client keeps everything on this machine")
 )
 
 // webSeeds asks HTTP servers for content. Where a connection may lead is checked
@@ -72,66 +66,33 @@ func (w *webSeeds) close() {
 
 // RoundTrip implements http.RoundTripper.
 func (w *webSeeds) RoundTrip(r *http.Request) (*http.Response, error) {
-	to, ok := r.Context().Value(wayKey{}).(*way)
+	way := reach.From(r.Context())
 	switch {
-	case !ok || to.redirected.Load() || to.query && !to.trusted:
+	case way == nil || way.Redirected():
 		return w.fresh.RoundTrip(r)
-	case to.trusted:
+	case way.Named():
 		return w.named.RoundTrip(r)
+	case way.Limit() == reach.Public:
+		return w.fresh.RoundTrip(r)
 	}
 	return w.found.RoundTrip(r)
 }
 
-// A way is that of one request through its redirects. Addresses come out of
-// torrents, which anybody makes; they must not make us send requests of their
-// choice to services of our machine or network.
-type way struct {
-	trusted    bool
-	query      bool        // the address has a query
-	redirected atomic.Bool // to where we are now
-	public     atomic.Bool // it began at a public address
-}
-
-type wayKey struct{}
-
-func checkRedirect(r *http.Request, via []*http.Request) error {
-	if r.URL.Scheme != "http" && r.URL.Scheme != "https" {
-		return errScheme
+// mayReach says how far an address from a torrent may lead: into a private network, unless
+// its query could have a service there do something.
+func mayReach(u *url.URL) reach.Limit {
+	if u.RawQuery != "" {
+		return reach.Public
 	}
-	if len(via) > webSeedRedirects {
-		return errRedirects
-	}
-	if w, ok := r.Context().Value(wayKey{}).(*way); ok {
-		w.redirected.Store(true)
-	}
-	return nil
+	return reach.Private
 }
 
 // checkDial is called with each address before a connection to it.
-func (w *webSeeds) checkDial(ctx context.Context, _, address string, _ syscall.RawConn) error {
-	to, ok := ctx.Value(wayKey{}).(*way)
-	ap, err := netip.ParseAddrPort(address)
-	if !ok || err != nil {
-		return errScheme
-	}
-	ip := ap.Addr().Unmap()
-	own := ip.IsLoopback() || ip.IsUnspecified() || ip.IsLinkLocalUnicast()
-	inside := own || ip.IsPrivate()
-	switch {
-	case w.local && !ip.IsLoopback():
+func (w *webSeeds) checkDial(ctx context.Context, network, address string, c syscall.RawConn) error {
+	if ap, err := netip.ParseAddrPort(address); w.local && (err != nil || !ap.Addr().Unmap().IsLoopback()) {
 		return errOutward
-	case inside && to.redirected.Load() && to.public.Load():
-		return errInward
-	case to.trusted || w.local:
-	case own:
-		return errLoopback
-	case inside && to.query:
-		return errInQuery
 	}
-	if !inside && !to.redirected.Load() {
-		to.public.Store(true)
-	}
-	return nil
+	return reach.Control(ctx, network, address, c)
 }
 
 // fetch is a webseed.Fetch.
@@ -140,7 +101,7 @@ func (w *webSeeds) fetch(ctx context.Context, r webseed.Request) (a webseed.Answ
 	if err != nil {
 		return a, errors.New("the address is not well-formed")
 	}
-	ctx = context.WithValue(ctx, wayKey{}, &way{trusted: r.Trusted, query: u.RawQuery != ""})
+	ctx = reach.With(ctx, reach.New(u, r.Trusted || w.local, mayReach))
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.URL, nil)
 	if err != nil {
 		return a, errors.New("the address is not well-formed")
@@ -150,7 +111,7 @@ func (w *webSeeds) fetch(ctx context.Context, r webseed.Request) (a webseed.Answ
 	if r.Ranged {
 		req.Header.Set("Range", "bytes="+strconv.FormatInt(r.First, 10)+"-"+strconv.FormatInt(r.First+r.Count-1, 10))
 	}
-	client := http.Client{Transport: w, CheckRedirect: checkRedirect}
+	client := http.Client{Transport: w, CheckRedirect: reach.CheckRedirect}
 	resp, err := client.Do(req)
 	if err != nil {
 		return a, plain(err)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/driver/webseed"
+	"github.com/shoal-p2p/shoal/internal/reach"
 )
 
 // A server without ranges sends the whole file each time; of a small one that is
@@ -77,7 +78,7 @@ func TestErrorsNameNoAddress(t *testing.T) {
 	s := newWebSeeds(true)
 	defer s.close()
 	for url, want := range map[string]string{
-		closed.URL: "refused", rude.URL: errSilent.Error(), elsewhere.URL: errScheme.Error(), "http://h\x7f/secret": "not well-formed",
+		closed.URL: "refused", rude.URL: errSilent.Error(), elsewhere.URL: reach.ErrScheme.Error(), "http://h\x7f/secret": "not well-formed",
 	} {
 		_, err := s.fetch(t.Context(), webseed.Request{URL: strings.Replace(url, "://", "://me:secret@", 1), Trusted: true})
 		if err == nil || strings.Contains(err.Error(), "secret") || !strings.Contains(err.Error(), want) {

@@ -4,11 +4,11 @@ package native
 
 import (
 	"bytes"
-	"context"
 	"fmt"
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +20,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/dev/leak"
 	"github.com/shoal-p2p/shoal/internal/driver/webseed"
 	"github.com/shoal-p2p/shoal/internal/maketorrent"
+	"github.com/shoal-p2p/shoal/internal/reach"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
@@ -324,37 +325,31 @@ func TestSeedsOfATorrent(t *testing.T) {
 // Torrents come from anybody: their addresses may not make us ask services of our
 // own machine or network.
 func TestWhereAddressesOfTorrentsLead(t *testing.T) {
-	type is struct{ trusted, query, redirected, public, local bool }
 	for _, tt := range []struct {
-		addr string
-		is   is
-		want error
+		addr           string
+		query          string
+		trusted, local bool
+		want           error
 	}{
-		{"93.184.216.34:80", is{}, nil},
-		{"93.184.216.34:80", is{query: true}, nil},
-		{"127.0.0.1:80", is{}, errLoopback},
-		{"[::1]:80", is{}, errLoopback},
-		{"[::ffff:127.0.0.1]:80", is{}, errLoopback},
-		{"0.0.0.0:80", is{}, errLoopback},
-		{"169.254.169.254:80", is{}, errLoopback},
-		{"127.0.0.1:80", is{redirected: true}, errLoopback},
-		{"127.0.0.1:80", is{trusted: true}, nil},
-		{"127.0.0.1:80", is{trusted: true, redirected: true, public: true}, errInward},
-		{"10.0.0.1:80", is{}, nil},
-		{"10.0.0.1:80", is{query: true}, errInQuery},
-		{"10.0.0.1:80", is{query: true, trusted: true}, nil},
-		{"10.0.0.1:80", is{redirected: true, public: true}, errInward},
-		{"[fd00::1]:80", is{redirected: true, public: true}, errInward},
-		{"93.184.216.34:80", is{redirected: true, public: true}, nil},
-		{"127.0.0.1:80", is{local: true}, nil},
-		{"93.184.216.34:80", is{local: true, trusted: true}, errOutward},
+		{"93.184.216.34:80", "", false, false, nil},
+		{"93.184.216.34:80", "?x", false, false, nil},
+		{"127.0.0.1:80", "", false, false, reach.ErrOwn},
+		{"169.254.169.254:80", "", false, false, reach.ErrOwn},
+		{"127.0.0.1:80", "", true, false, nil},
+		{"10.0.0.1:80", "", false, false, nil},
+		{"10.0.0.1:80", "?x", false, false, reach.ErrPrivate},
+		{"10.0.0.1:80", "?x", true, false, nil},
+		{"127.0.0.1:80", "", false, true, nil},
+		{"93.184.216.34:80", "", true, true, errOutward},
 	} {
-		w := &way{trusted: tt.is.trusted, query: tt.is.query}
-		w.redirected.Store(tt.is.redirected)
-		w.public.Store(tt.is.public)
-		s := &webSeeds{local: tt.is.local}
-		if err := s.checkDial(context.WithValue(t.Context(), wayKey{}, w), "tcp", tt.addr, nil); err != tt.want {
-			t.Errorf("%s %+v: %v, not %v", tt.addr, tt.is, err, tt.want)
+		s := newWebSeeds(tt.local)
+		u, err := url.Parse("http://example.com/" + tt.query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ctx := reach.With(t.Context(), reach.New(u, tt.trusted || tt.local, mayReach))
+		if err := s.checkDial(ctx, "tcp", tt.addr, nil); err != tt.want {
+			t.Errorf("%+v: %v", tt, err)
 		}
 	}
 }
@@ -375,7 +370,7 @@ func TestRedirects(t *testing.T) {
 	}))
 	for end := time.Now().Add(20 * time.Second); ; time.Sleep(5 * time.Millisecond) {
 		if err := got.WebSeeds()[0].Err; err != nil {
-			if err.Error() != errRedirects.Error() {
+			if err.Error() != reach.ErrRedirects.Error() {
 				t.Errorf("%v", err)
 			}
 			break

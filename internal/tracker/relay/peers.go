@@ -8,15 +8,20 @@ import (
 	"time"
 )
 
-// notPublic is what is not on the public internet (the IANA special-purpose registries), or
-// may lead from IPv6 back to IPv4. A relay that sent there would be a door into the network
-// it stands in, to the services of its own machine, and to a cloud's metadata.
+// notPublic is where no peer is: what is not on the public internet or has a special purpose
+// (the IANA special-purpose registries), and what may lead from IPv6 back to IPv4 (NAT64, 6to4,
+// Teredo). A relay that sent there would be a door into the network it stands in, to the
+// services of its own machine, and to a cloud's metadata: that of most clouds is among these
+// networks, as 169.254.169.254, 100.100.100.200, 192.0.0.192 or fd00:ec2::254; Azure's wire
+// server stands by itself.
 var notPublic = prefixes(
-	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12",
-	"192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16", "198.18.0.0/15", "198.51.100.0/24",
-	"203.0.113.0/24", "224.0.0.0/3",
-	"::/8", "64:ff9b::/32", "100::/16", "2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20", "5f00::/16",
-	"fc00::/7", "fe80::/9", "ff00::/8",
+	"0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "168.63.129.16/32", "169.254.0.0/16", "172.16.0.0/12",
+	"192.0.0.0/24", "192.0.2.0/24", "192.31.196.0/24", "192.52.193.0/24", "192.88.99.0/24", "192.168.0.0/16",
+	"192.175.48.0/24", "198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3",
+	// Of IPv6, all but 2000::/3, which alone is given out for the internet, ...
+	"::/3", "4000::/2", "8000::/1",
+	// ... and of that, what has a special purpose.
+	"2001::/23", "2001:db8::/32", "2002::/16", "2620:4f:8000::/48", "3fff::/20",
 )
 
 func prefixes(list ...string) (out []netip.Prefix) {

@@ -72,6 +72,10 @@ type Config struct {
 	// directions together. What is above is dropped, as on a slow line. 0 means 1 MB and
 	// 12.5 MB; a negative number is no bound.
 	SessionRate, TotalRate int
+	// AddrRate bounds likewise what all sessions of one client address relay, so that no one
+	// uses up what is there for all. 0 means a quarter of TotalRate but not less than
+	// SessionRate, and no bound where either has none; a negative number is no bound.
+	AddrRate int
 	// Unproven bounds the packets that one address sends without having a session, since their
 	// sender may be forged. The zero Rate means 50 a second and 500 at once.
 	Unproven limit.Rate
@@ -113,6 +117,7 @@ type Server struct {
 	unproven *limit.Table
 
 	sessionPace limit.Pace
+	byAddr      *limit.Table // bytes by netaddr.Key
 	total       bucket
 
 	mu       sync.RWMutex
@@ -138,8 +143,9 @@ func New(cfg Config) (*Server, error) {
 		sessions: make(map[clientKey]*session), ports: make(map[portKey]*session),
 		perAddr: make(map[uint64]int), conns: make(map[*guardedConn]struct{}), connsOf: make(map[uint64]int),
 		unproven:    limit.New(cfg.Unproven, 64<<10),
-		sessionPace: bytePace(cfg.SessionRate),
-		total:       bucket{pace: bytePace(cfg.TotalRate)},
+		sessionPace: byteRate(cfg.SessionRate).Pace(),
+		byAddr:      limit.New(byteRate(cfg.AddrRate), cfg.MaxSessions),
+		total:       bucket{pace: byteRate(cfg.TotalRate).Pace()},
 	}
 	pc, lns, err := s.listen()
 	if err != nil {
@@ -170,6 +176,9 @@ func (c Config) withDefaults() (Config, error) {
 	def(&c.MaxSessionsPerAddr, 100)
 	def(&c.SessionRate, 1e6)
 	def(&c.TotalRate, 12.5e6)
+	if c.SessionRate > 0 && c.TotalRate > 0 {
+		def(&c.AddrRate, max(c.TotalRate/4, c.SessionRate))
+	}
 	if c.Listen == "" {
 		c.Listen = ":3478"
 	}

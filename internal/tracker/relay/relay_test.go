@@ -413,6 +413,38 @@ func TestBandwidthOfAll(t *testing.T) {
 	}
 }
 
+// One address, however many sessions it has, leaves the others theirs.
+func TestBandwidthOfAnAddress(t *testing.T) {
+	clk := newClock()
+	s := start(t, Config{SessionRate: 600_000, AddrRate: 400_000, TotalRate: -1, Now: clk.now, AllowPeers: []netip.Prefix{loopback}})
+	a, peerA := pipe(t, s, byUDP("127.0.0.1"))
+	b, peerB := pipe(t, s, byUDP("127.0.0.1"))
+	flood(s, a, peerA)
+	flood(s, b, peerB)
+	eventually(t, "all packets are counted", func() bool { return s.Stats().Dropped >= 1700 })
+	had := s.Stats().BytesToPeers
+	if had > 200_000 || had < 195_000 {
+		t.Errorf("%d bytes for one address", had)
+	}
+	c, peerC := pipe(t, s, byUDP("127.0.0.2"))
+	flood(s, c, peerC)
+	eventually(t, "another address has its own", func() bool { return s.Stats().BytesToPeers-had >= 190_000 })
+}
+
+func TestBandwidthOfAnAddressByDefault(t *testing.T) {
+	for want, c := range map[int]Config{
+		3_125_000:  {},
+		10_000_000: {SessionRate: 10_000_000},
+		7:          {AddrRate: 7},
+		-1:         {AddrRate: -1},
+		0:          {TotalRate: -1},
+	} {
+		if c, err := c.withDefaults(); err != nil || c.AddrRate != want {
+			t.Errorf("%d, %v; want %d", c.AddrRate, err, want)
+		}
+	}
+}
+
 func TestPeersThatAreNotAllowed(t *testing.T) {
 	lan := netip.MustParseAddr("198.18.5.5")
 	s := start(t, Config{DenyPeers: []netip.Prefix{netip.MustParsePrefix("8.8.8.0/24")}, AllowPeers: []netip.Prefix{netip.PrefixFrom(lan, 32)}})
@@ -424,6 +456,13 @@ func TestPeersThatAreNotAllowed(t *testing.T) {
 		"255.255.255.255": false, "2a00:1450:4001::1": true, "::": false, "::1": false, "::7f00:1": false,
 		"64:ff9b::7f00:1": false, "64:ff9b:1::a00:1": false, "2001::1": false, "2002:7f00:1::1": false, "fd00::1": false,
 		"fc00::1": false, "fe80::1": false, "fec0::1": false, "ff02::fb": false,
+		// Of clouds, whatever way is taken.
+		"168.63.129.15": true, "168.63.129.16": false, "100.100.100.200": false, "192.0.0.192": false, "fd00:ec2::254": false, "fd20:ce::254": false,
+		"64:ff9b::a83f:8110": false, "64:ff9b::a9fe:a9fe": false, "2002:a83f:8110::1": false, "2001:0:a83f:8110::1": false, "::a83f:8110": false,
+		// The rest of the registries.
+		"192.31.196.1": false, "192.52.193.1": false, "192.88.99.1": false, "192.175.48.1": false, "192.0.2.1": false, "198.51.100.1": false,
+		"203.0.113.1": false, "100::1": false, "2001:db8::1": false, "2001:1ff::1": false, "2001:200::1": true, "2620:4f:8000::1": false,
+		"2620:4f:8001::1": true, "3fff::1": false, "3fff:1000::1": true, "4000::1": false, "5f00::1": false, "8000::1": false, "200::1": false,
 	} {
 		if got := s.allowed(netip.MustParseAddr(addr)); got != want {
 			t.Errorf("%s: allowed %v, want %v", addr, got, want)

@@ -75,12 +75,13 @@ func (b *bucket) allow(now int64, n int) bool {
 	return b.b.Allow(b.pace, now, n)
 }
 
-// bytePace allows rate bytes a second, half a second's worth at once.
-func bytePace(rate int) limit.Pace {
-	if rate < 0 {
-		return limit.Pace{}
+// byteRate allows rate bytes a second, half a second's worth at once; all, if that is no
+// bound.
+func byteRate(rate int) limit.Rate {
+	if rate <= 0 {
+		return limit.Rate{}
 	}
-	return limit.Rate{PerSecond: float64(rate), Burst: max(rate/2, 64<<10)}.Pace()
+	return limit.Rate{PerSecond: float64(rate), Burst: max(rate/2, 64<<10)}
 }
 
 // A session is one TURN allocation. It is the net.PacketConn of its relayed address.
@@ -228,11 +229,12 @@ func (ses *session) Close() error {
 
 // spend takes n bytes from the allowances.
 func (ses *session) spend(n int) bool {
-	now := ses.s.cfg.Now().UnixNano()
-	if ses.bytes.allow(now, n) && ses.s.total.allow(now, n) {
+	s := ses.s
+	now := s.cfg.Now().UnixNano()
+	if ses.bytes.allow(now, n) && s.byAddr.Allow(now, netaddr.Key(ses.client.addr.Addr()), n) && s.total.allow(now, n) {
 		return true
 	}
-	ses.s.dropped.Add(1)
+	s.dropped.Add(1)
 	return false
 }
 

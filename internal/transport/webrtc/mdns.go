@@ -90,11 +90,16 @@ func (r *resolver) close() {
 	}
 }
 
-// addCandidates tells ICE where the other side may be.
+// addCandidates tells ICE where the other side may be. Of its relay ICE learns a little later
+// if there are other ways: a browser takes the first path that works, often the relay's, and
+// looks at the others seldom from then on.
 func (p *peer) addCandidates(d *description) {
 	names := 0
+	var relayed []ice.Candidate
 	for _, c := range d.candidates {
 		switch {
+		case c.Type() == ice.CandidateTypeRelay && !p.h.cfg.RelayOnly && (!p.h.cfg.Loopback || onThisMachine(c.Address())):
+			relayed = append(relayed, c)
 		case strings.HasSuffix(c.Address(), ".local"):
 			if names++; names <= mdnsPerOffer && !p.h.cfg.Loopback && isToken(c.Address()) {
 				go p.addNamed(c)
@@ -105,6 +110,20 @@ func (p *peer) addCandidates(d *description) {
 			_ = p.agent.AddRemoteCandidate(c)
 		}
 	}
+	if len(relayed) == 0 {
+		return
+	}
+	wait := directFirst
+	if len(relayed) == len(d.candidates) {
+		wait = 0
+	}
+	time.AfterFunc(wait, func() {
+		for _, c := range relayed {
+			if !isClosed(p.done) {
+				_ = p.agent.AddRemoteCandidate(c)
+			}
+		}
+	})
 }
 
 func (p *peer) addNamed(c ice.Candidate) {

@@ -45,6 +45,9 @@ const (
 
 	// What else is found may come so long after the first relayed candidate.
 	relayGrace = 500 * time.Millisecond
+
+	// How long direct paths are tried before those to the other side's relay.
+	directFirst = 500 * time.Millisecond
 )
 
 // A peer is one connection from Offer or Answer to its end: an ICE agent, over

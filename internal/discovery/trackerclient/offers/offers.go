@@ -68,11 +68,13 @@ func (p *Pool) sendable(now time.Time, o *offer) bool {
 }
 
 // Renew keeps the open offers from being sent again, for better ones can be made now.
-// Answers to them are still welcome.
+// Answers to them are still welcome. Those that are being made are of no use any more, and
+// are not to be reported.
 func (p *Pool) Renew() {
 	for i := range p.open {
 		p.open[i].stale = true
 	}
+	p.making = 0
 }
 
 // Made takes an offer in and returns the id it goes by.
