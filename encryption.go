@@ -3,7 +3,7 @@
 package shoal
 
 import (
-	"errors"
+	"fmt"
 
 	"github.com/shoal-p2p/shoal/internal/transport"
 )
@@ -39,7 +39,7 @@ func (e Encryption) MarshalText() ([]byte, error) { return []byte(e.String()), n
 func (e *Encryption) UnmarshalText(text []byte) error {
 	level, ok := transport.ParseEncryption(string(text))
 	if !ok {
-		return errors.New("it is none of off, allowed, preferred and required")
+		return fmt.Errorf("%q is none of off, allowed, preferred and required", text)
 	}
 	*e = Encryption(level)
 	return nil
