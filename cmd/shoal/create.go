@@ -110,8 +110,23 @@ func notePortable(t *metainfo.Torrent) {
 	}
 }
 
-// writeFile replaces a file whole or not at all.
+// writeFile replaces a file whole or not at all. What is no file, as a pipe or a
+// device, is written to, and where a link leads there.
 func writeFile(name string, b []byte) error {
+	if to, err := filepath.EvalSymlinks(name); err == nil {
+		name = to
+	}
+	switch fi, err := os.Stat(name); {
+	case err == nil && fi.IsDir():
+		return errors.New("it is a folder; name a file in it")
+	case err == nil && !fi.Mode().IsRegular():
+		f, err := os.OpenFile(name, os.O_WRONLY, 0)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(b)
+		return errors.Join(err, f.Close())
+	}
 	tmp, err := os.CreateTemp(filepath.Dir(name), ".shoal-*")
 	if err != nil {
 		return err
@@ -126,6 +141,9 @@ func writeFile(name string, b []byte) error {
 	}
 	if err == nil {
 		err = os.Rename(tmp.Name(), name)
+	}
+	if le, ok := errors.AsType[*os.LinkError](err); ok { // which names our temporary file
+		err = le.Err
 	}
 	return err
 }

@@ -16,7 +16,7 @@ import (
 type getCmd struct {
 	Source     string   `arg:"" name:"link|magnet|file|url" help:"A share link, magnet link, info hash, .torrent file or its URL."`
 	Dir        string   `short:"o" default:"." placeholder:"DIR" help:"Folder to download into (the current one)."`
-	Select     []string `placeholder:"N,GLOB" help:"Download these files only: numbers as shoal info lists them, ranges, or patterns such as '*.mp4' (repeatable)."`
+	Select     []string `placeholder:"N,NAME" sep:"none" help:"Download these files only: numbers as shoal info lists them, ranges, names or patterns such as '*.mp4'. Commas part them, but for one in a name that is given alone or has a backslash before the comma (repeatable)."`
 	Sequential bool     `help:"Fetch pieces in their order, not the rarest first."`
 	Listen     string   `placeholder:"ADDR" help:"Serve the files over HTTP at this address while they download, with --seed also after (port 0 takes a free one)."`
 	Peer       []string `placeholder:"HOST:PORT" help:"Connect to this peer (repeatable)."`

@@ -69,7 +69,7 @@ func TestStrangersDoNotCommandTheTerminal(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "e\x1b[31mvil.torrent")
 	os.WriteFile(file, meta.Marshal(), 0o644)
 	for _, args := range [][]string{
-		{"info", file}, {"info", "--json", file}, {"info", file + "\u202e"}, {"bo\x1b[1mgus"}, {"get", "--select", "\x1b[1m0-", file},
+		{"info", file}, {"info", "--json", file}, {"info", file + "\u202e"}, {"bo\x1b[1mgus"}, {"get", "--limit-down", "\x1b[1m0-", file},
 	} {
 		var code int
 		stdout, stderr := printed(t, func() { code = run(args) })
