@@ -62,6 +62,7 @@ type Magnet struct {
 	Sources  []string // where a .torrent can be had
 	Peers    []string // host:port, IPv6 hosts in brackets
 	Select   []Range  // the files wanted; none is all
+	LeftOut  []string // by Parse: the parameters that are malformed, as they came; String has none
 }
 
 // Of returns the link to a torrent.

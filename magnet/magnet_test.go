@@ -67,7 +67,10 @@ func TestParse(t *testing.T) {
 		{
 			"hints that are not usable are left out",
 			"magnet:?xt=urn:btih:" + hex40 + "&tr=&tr=nonsense&tr=http:///x&tr=http://a%20b/&tr=1~2://a&tr=http://a/%ff&ws=://x&x.pe=host&x.pe=host:0&x.pe=host:99999&x.pe=a/b:1&x.pe=:5&x.pe=2001:db8::1:80",
-			Magnet{HashV1: hash(t, hex40)},
+			Magnet{HashV1: hash(t, hex40), LeftOut: []string{
+				"tr=nonsense", "tr=http:///x", "tr=http://a%20b/", "tr=1~2://a", "tr=http://a/%ff", "ws=://x",
+				"x.pe=host", "x.pe=host:0", "x.pe=host:99999", "x.pe=a/b:1", "x.pe=:5", "x.pe=2001:db8::1:80",
+			}},
 		},
 		{"one tracker twice", "magnet:?xt=urn:btih:" + hex40 + "&tr=http://a&tr=http://a", Magnet{HashV1: hash(t, hex40), Trackers: []string{"http://a"}}},
 		{"name in another encoding", "magnet:?xt=urn:btih:" + hex40 + "&dn=%ff%41", Magnet{HashV1: hash(t, hex40), Name: "\uFFFDA"}},
@@ -79,10 +82,12 @@ func TestParse(t *testing.T) {
 			Magnet{HashV1: hash(t, hex40), Name: "Track #1", Trackers: []string{"http://t.example/#2"}, WebSeeds: []string{"http://w.example/a"}},
 		},
 		{"a fragment behind the hash", ok + "#top&xl=7#x&so=1#x&x.pe=192.0.2.1:1#x", Magnet{HashV1: hash(t, hex40), Length: 7, Select: []Range{{1, 1}}, Peers: []string{"192.0.2.1:1"}}},
-		{"lengths that are none", ok + "&xl=-1&xl=abc&xl=1.5&xl=99999999999999999999&xl=", Magnet{HashV1: hash(t, hex40)}},
-		{"a good length between", ok + "&xl=x&xl=9&xl=y", Magnet{HashV1: hash(t, hex40), Length: 9}},
-		{"selections that are none", ok + "&so=a&so=5-3&so=-3&so=3-&so=4294967296&so=0,x&so=1;2&so=,&so=-&so=", Magnet{HashV1: hash(t, hex40)}},
-		{"ranges that go nowhere beside good ones", ok + "&so=5-3,1,,7-&so=x&so=3-4", Magnet{HashV1: hash(t, hex40), Select: []Range{{1, 1}, {3, 4}}}},
+		{"lengths that are none", ok + "&xl=-1&xl=abc&xl=1.5&xl=99999999999999999999&xl=&xl=0", Magnet{
+			HashV1: hash(t, hex40), LeftOut: []string{"xl=-1", "xl=abc", "xl=1.5", "xl=99999999999999999999"},
+		}},
+		{"a good length between", ok + "&xl=x&xl=9&xl=y", Magnet{HashV1: hash(t, hex40), Length: 9, LeftOut: []string{"xl=x", "xl=y"}}},
+		{"selections that are none", ok + "&so=a&so=5-3&so=-3&so=3-&so=4294967296&so=0,x&so=1;2&so=,&so=-&so=", Magnet{HashV1: hash(t, hex40), LeftOut: []string{"so=a", "so=0,x", "so=1;2"}}},
+		{"ranges that go nowhere beside good ones", ok + "&so=5-3,1,,7-&so=x&so=3-4", Magnet{HashV1: hash(t, hex40), Select: []Range{{1, 1}, {3, 4}}, LeftOut: []string{"so=x"}}},
 		{"control characters in a name", ok + "&dn=a%00%1b[31mb%0d%0ac%7f%c2%9b", Magnet{HashV1: hash(t, hex40), Name: "a[31mbc"}},
 		{"keys in capitals and escaped", "magnet:?XT.1=urn:btih:" + hex40 + "&DN=x&T%72=UDP://t.example:1", Magnet{HashV1: hash(t, hex40), Name: "x", Trackers: []string{"udp://t.example:1"}}},
 		{
@@ -95,7 +100,9 @@ func TestParse(t *testing.T) {
 		{"a v2 hash with its prefix there", "magnet:?xt=urn:btih:1220" + hex64, Magnet{HashV2: hash256(t, hex64)}},
 		{"a v2 hash without its prefix", "magnet:?xt=urn:btmh:" + strings.ToUpper(hex64), Magnet{HashV2: hash256(t, hex64)}},
 		{"the last of two hashes of one version", "magnet:?xt=urn:btih:" + strings.Repeat("0", 40) + "&xt.2=urn:btih:" + hex40, Magnet{HashV1: hash(t, hex40)}},
-		{"a malformed hash beside a good one", "magnet:?xt=urn:btih:123&xt=urn:btih:" + hex40 + "&xt=urn:btmh:1320" + hex64, Magnet{HashV1: hash(t, hex40)}},
+		{"a malformed hash beside a good one", "magnet:?xt=urn:btih:123&xt=urn:btih:" + hex40 + "&xt=urn:btmh:1320" + hex64, Magnet{
+			HashV1: hash(t, hex40), LeftOut: []string{"xt=urn:btih:123", "xt=urn:btmh:1320" + hex64},
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -106,6 +113,7 @@ func TestParse(t *testing.T) {
 			if !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("got  %+v\nwant %+v", got, tt.want)
 			}
+			got.LeftOut = nil
 			again, err := Parse(got.String())
 			if err != nil || !reflect.DeepEqual(again, got) {
 				t.Errorf("%s parses to %+v, %v", got.String(), again, err)
@@ -234,6 +242,7 @@ func FuzzParse(f *testing.F) {
 				t.Fatalf("%q: address %q", s, u)
 			}
 		}
+		m.LeftOut = nil
 		link := m.String()
 		again, err := Parse(link)
 		if len(link) <= MaxLength && (err != nil || !reflect.DeepEqual(again, m)) {

@@ -1,6 +1,7 @@
 package magnet
 
 import (
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -42,7 +43,10 @@ func Parse(s string) (Magnet, error) {
 		key, value, _ := strings.Cut(param, "=")
 		key = stripNumber(strings.ToLower(unescape(key, false)))
 		if err := m.set(key, value); err != nil {
-			wrong = &Error{Err: err, Param: key}
+			m.LeftOut = add(m.LeftOut, param)
+			if err != errHint {
+				wrong = &Error{Err: err, Param: key}
+			}
 		}
 	}
 	if m.HashV1 == nil && m.HashV2 == nil {
@@ -78,8 +82,14 @@ func stripNumber(key string) string {
 	return name
 }
 
-// set takes a parameter. Only what should be an info hash and is not is an error.
+// errHint is the error of a parameter that a link can do without.
+var errHint = errors.New("malformed hint")
+
+// set takes a parameter. The error is ErrInfoHash or errHint.
 func (m *Magnet) set(key, value string) error {
+	if value == "" && key != "xt" {
+		return nil // it says nothing, which is not malformed
+	}
 	switch key {
 	case "dn":
 		// A plus is a space, as forms encode it. In addresses it is itself.
@@ -88,14 +98,11 @@ func (m *Magnet) set(key, value string) error {
 		}
 		return nil
 	case "tr":
-		m.Trackers = addURL(m.Trackers, value)
-		return nil
+		return addURL(&m.Trackers, value)
 	case "ws":
-		m.WebSeeds = addURL(m.WebSeeds, value)
-		return nil
+		return addURL(&m.WebSeeds, value)
 	case "xs":
-		m.Sources = addURL(m.Sources, value)
-		return nil
+		return addURL(&m.Sources, value)
 	}
 	// None of what follows has a number sign in it: it begins a fragment.
 	value, _, _ = strings.Cut(unescape(value, false), "#")
@@ -104,15 +111,20 @@ func (m *Magnet) set(key, value string) error {
 	case "xt":
 		return m.setTopic(value)
 	case "xl":
-		if n, err := strconv.ParseInt(value, 10, 64); err == nil && n > 0 {
+		n, err := strconv.ParseInt(value, 10, 64)
+		if err != nil || n < 0 {
+			return errHint
+		}
+		if n > 0 {
 			m.Length = n
 		}
 	case "x.pe":
-		if isHostPort(value) {
-			m.Peers = add(m.Peers, value)
+		if !isHostPort(value) {
+			return errHint
 		}
+		m.Peers = add(m.Peers, value)
 	case "so":
-		m.addSelect(value)
+		return m.addSelect(value)
 	}
 	return nil
 }
@@ -179,10 +191,10 @@ func (m *Magnet) setHash(s string) error {
 
 // addSelect adds the ranges of a list (BEP 53). A list with anything else in it than
 // numbers was meant for somebody else, a range that goes nowhere is left out.
-func (m *Magnet) addSelect(s string) {
+func (m *Magnet) addSelect(s string) error {
 	for k := range len(s) {
 		if c := s[k]; (c < '0' || c > '9') && c != ',' && c != '-' {
-			return
+			return errHint
 		}
 	}
 	for s != "" && len(m.Select) < MaxRanges {
@@ -198,6 +210,7 @@ func (m *Magnet) addSelect(s string) {
 			m.Select = append(m.Select, Range{int(a), int(b)})
 		}
 	}
+	return nil
 }
 
 // add appends a value that is new, up to MaxList of them.
@@ -215,30 +228,31 @@ func add(list []string, s string) []string {
 
 // addURL appends what looks like a URL once it is decoded: a scheme, which becomes
 // lower case, "://", and a host without spaces. What may not stand in the rest of a
-// URL was not encoded for it, only for the link, and is encoded.
-func addURL(list []string, s string) []string {
+// URL was not encoded for it, only for the link, and is encoded. The error is errHint.
+func addURL(list *[]string, s string) error {
 	s = strings.TrimSpace(unescape(s, false))
 	scheme, rest, ok := strings.Cut(s, "://")
 	if !ok || scheme == "" || strings.ToValidUTF8(s, "") != s {
-		return list
+		return errHint
 	}
 	for k := range len(scheme) {
 		c := scheme[k] | 0x20
 		if (c < 'a' || c > 'z') && (scheme[k] < '0' || scheme[k] > '9') && scheme[k] != '+' && scheme[k] != '-' && scheme[k] != '.' {
-			return list
+			return errHint
 		}
 	}
 	end := 0
 	for end < len(rest) && rest[end] != '/' && rest[end] != '?' && rest[end] != '#' {
 		if !inURL(rest[end]) {
-			return list
+			return errHint
 		}
 		end++
 	}
 	if end == 0 {
-		return list
+		return errHint
 	}
-	return add(list, strings.ToLower(scheme)+"://"+rest[:end]+escapeUnfit(rest[end:]))
+	*list = add(*list, strings.ToLower(scheme)+"://"+rest[:end]+escapeUnfit(rest[end:]))
+	return nil
 }
 
 // isHostPort accepts a name, an IPv4 address or an IPv6 address in brackets,
