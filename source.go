@@ -3,6 +3,7 @@
 package shoal
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -193,7 +194,7 @@ func (s Source) read() (Source, error) {
 		return s, fmt.Errorf("cannot read %s: %w", s.file, plainCause(err))
 	}
 	if s.torrent, err = metainfo.Parse(b); err != nil {
-		return s, fmt.Errorf("%s is no valid .torrent file: %w", s.file, plainReason(err))
+		return s, fmt.Errorf("%s is no valid .torrent file: %w", s.file, mistaken(b, err))
 	}
 	return s, nil
 }
@@ -268,6 +269,21 @@ func plainCause(err error) error {
 // plainReason is an error of one of our parsers without the package it comes from.
 func plainReason(err error) error {
 	return &parseError{strings.TrimPrefix(err.Error(), "magnet: "), err}
+}
+
+// mistaken is plainReason for bytes that are no torrent, in words for what people most
+// often have instead of one.
+func mistaken(b []byte, err error) error {
+	head := string(bytes.TrimSpace(b[:min(len(b), 512)]))
+	switch {
+	case strings.HasPrefix(head, "<"):
+		return &parseError{"it is a web page", err}
+	case hasScheme(head, "magnet:"):
+		return &parseError{"it holds a magnet link; give the link itself", err}
+	case strings.HasPrefix(head, "\x1f\x8b"), strings.HasPrefix(head, "PK\x03\x04"):
+		return &parseError{"it is compressed; unpack it first", err}
+	}
+	return plainReason(err)
 }
 
 // parseError keeps the cause for errors.Is behind a message for users.

@@ -131,7 +131,7 @@ func fetchTorrent(ctx context.Context, u *url.URL) (*metainfo.Torrent, error) {
 	}
 	t, err := metainfo.Parse(b)
 	if err != nil {
-		return nil, fmt.Errorf("%s is no valid .torrent: %w", u, plainReason(err))
+		return nil, fmt.Errorf("%s is no valid .torrent: %w", u, mistaken(b, err))
 	}
 	return t, nil
 }

@@ -62,19 +62,29 @@ func TestWrongSources(t *testing.T) {
 	dir := t.TempDir()
 	garbage := filepath.Join(dir, "garbage.torrent")
 	os.WriteFile(garbage, []byte("d4:infod6:lengthi-1eee"), 0o644)
+	put := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
 	for in, says := range map[string]string{
-		"":                                       "no torrent is named",
-		"magnet:?xt=urn:btih:123":                "is no valid magnet link: xt: malformed info hash",
-		"http://host/#nonsense":                  "what follows # is no info hash",
-		"http:///x.torrent":                      "names no host",
-		"http://host/%zz":                        "is no URL: invalid URL escape",
-		"magnet:?dn=" + strings.Repeat("x", 9e4): "x... is no valid magnet link: link is over the size limit",
-		filepath.Join(dir, "missing"):            "is neither a link, a magnet link, an info hash nor a file: there is no such file",
-		dir:                                      "it is a folder",
-		garbage:                                  "is no valid .torrent file",
-		"http://127.0.0.1:1/x.torrent":           "cannot fetch http://127.0.0.1:1/x.torrent",
-		"http://127.0.0.1:1/#" + hex40:           "cannot fetch http://127.0.0.1:1/torrents/" + hex40 + ".torrent",
-		"https://127.0.0.1:1/#magnet:?xt=wrong":  "no BitTorrent info hash",
+		put("login.torrent", "\r\n<!DOCTYPE html>"):  "login.torrent is no valid .torrent file: it is a web page",
+		put("link.torrent", "magnet:?xt=urn:btih:1"): "link.torrent is no valid .torrent file: it holds a magnet link; give the link itself",
+		put("gz.torrent", "\x1f\x8b\x08\x00"):        "gz.torrent is no valid .torrent file: it is compressed; unpack it first",
+		"":                                           "no torrent is named",
+		"magnet:?xt=urn:btih:123":                    "is no valid magnet link: xt: malformed info hash",
+		"http://host/#nonsense":                      "what follows # is no info hash",
+		"http:///x.torrent":                          "names no host",
+		"http://host/%zz":                            "is no URL: invalid URL escape",
+		"magnet:?dn=" + strings.Repeat("x", 9e4):     "x... is no valid magnet link: link is over the size limit",
+		filepath.Join(dir, "missing"):                "is neither a link, a magnet link, an info hash nor a file: there is no such file",
+		dir:                                          "it is a folder",
+		garbage:                                      "is no valid .torrent file",
+		"http://127.0.0.1:1/x.torrent":               "cannot fetch http://127.0.0.1:1/x.torrent",
+		"http://127.0.0.1:1/#" + hex40:               "cannot fetch http://127.0.0.1:1/torrents/" + hex40 + ".torrent",
+		"https://127.0.0.1:1/#magnet:?xt=wrong":      "no BitTorrent info hash",
 	} {
 		src := shoal.Link(in)
 		_, err := src.Fetch(deadline(t))
@@ -120,7 +130,7 @@ func TestSourceFromHTTP(t *testing.T) {
 	if hosts := src.Hosts(); !slices.Contains(hosts, host) || !slices.Contains(hosts, "192.0.2.1:0") || src.Page() {
 		t.Errorf("hosts %v", hosts)
 	}
-	for path, says := range map[string]string{"/none.torrent": "there is no such torrent", "/garbage.torrent": "is no valid .torrent", "/huge.torrent": "larger than 64 MiB"} {
+	for path, says := range map[string]string{"/none.torrent": "there is no such torrent", "/garbage.torrent": "is no valid .torrent: it is a web page", "/huge.torrent": "larger than 64 MiB"} {
 		if _, err := shoal.Link(server.URL + path).Fetch(deadline(t)); err == nil || !strings.Contains(err.Error(), says) || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", path, err)
 		}

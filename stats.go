@@ -149,3 +149,21 @@ func (t *Torrent) Trackers() []TrackerStatus {
 	slices.SortFunc(list, func(a, b TrackerStatus) int { return strings.Compare(a.URL, b.URL) })
 	return list
 }
+
+// WebSeedStatus is what is known of an HTTP server that is said to have the content.
+type WebSeedStatus struct {
+	URL string
+	// Err is what went wrong last, nil if nothing did.
+	Err error
+	// GivenUp says that it will not be asked again.
+	GivenUp bool
+}
+
+// WebSeeds returns what is known of each web seed, in the order in which they are asked.
+func (t *Torrent) WebSeeds() []WebSeedStatus {
+	var list []WebSeedStatus
+	for _, s := range t.n.WebSeeds() {
+		list = append(list, WebSeedStatus{s.URL, s.Err, s.GivenUp})
+	}
+	return list
+}

@@ -16,7 +16,7 @@ import (
 )
 
 type createCmd struct {
-	Paths       []string `arg:"" name:"path" help:"Files or folders."`
+	Paths       []string `arg:"" name:"path" help:"Files or folders. A link to a file in the same folder becomes a copy of it."`
 	Output      string   `short:"o" placeholder:"FILE.torrent" help:"Where to write, - for standard output; the name with .torrent by default."`
 	Tracker     []string `placeholder:"URL" sep:"none" help:"Announce URL (repeatable, each a tier)."`
 	WebSeed     []string `placeholder:"URL" sep:"none" help:"HTTP source of the content (repeatable)."`

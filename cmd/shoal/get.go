@@ -88,6 +88,7 @@ func (c *getCmd) Run(ctx context.Context) error {
 	if src, err = src.Fetch(ctx); err != nil {
 		return stopped(ctx, err, "before the torrent was known")
 	}
+	noteLeftOut(src)
 	var web *webServer
 	if c.Listen != "" {
 		if web, err = listenWeb(c.Listen); err != nil {

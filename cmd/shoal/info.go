@@ -54,6 +54,7 @@ func (c *infoCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	noteLeftOut(src)
 	out := infoOut{Trackers: [][]string{}, WebSeeds: []string{}, Files: []infoFile{}}
 	out.fill(src)
 	if c.JSON {

@@ -43,12 +43,33 @@ func (r *reports) look() {
 		!slices.ContainsFunc(list, func(s shoal.TrackerStatus) bool { return s.Err == nil })
 	for _, s := range list {
 		var refused *trackerclient.Refusal
-		if s.Err != nil && (alone || errors.As(s.Err, &refused) || slices.Contains(r.named, s.URL)) {
+		malformed := checkURL(s.URL, trackerSchemes)
+		switch {
+		case s.Err == nil:
+		case malformed != nil:
+			r.tell("tracker " + s.URL + ": " + malformed.Error())
+		case alone, errors.As(s.Err, &refused), slices.Contains(r.named, s.URL):
 			r.tell("tracker " + s.URL + ": " + trackerError(s.Err))
 		}
 		if s.Warning != "" {
 			r.tell("tracker " + s.URL + " says: " + s.Warning)
 		}
+	}
+	lonely := time.Since(r.began) >= beforeAlone && r.t.Stats().Peers == 0
+	for _, s := range r.t.WebSeeds() {
+		if err := checkURL(s.URL, webSeedSchemes); err != nil {
+			r.tell("web seed " + s.URL + ": " + err.Error())
+		} else if s.Err != nil && lonely {
+			r.tell("web seed " + s.URL + ": " + oneLine(s.Err))
+		}
+	}
+}
+
+// noteLeftOut names what of a link is malformed, and so is not made use of.
+func noteLeftOut(src shoal.Source) {
+	parts := src.Magnet().LeftOut
+	for _, part := range parts[:min(len(parts), maxReports)] {
+		tell("shoal: warning: left out of the link: %s: it is malformed\n", part)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -46,6 +47,49 @@ func TestGetTellsWhatTrackersSay(t *testing.T) {
 				t.Errorf("%q, want one line that names %s and says %q", stderr, url, c.want)
 			}
 		})
+	}
+}
+
+// A malformed address in a link or torrent is nothing that the network could mend: it is
+// named at once, whatever else there is.
+func TestGetNamesMalformedAddresses(t *testing.T) {
+	dir := t.TempDir()
+	meta, err := shoal.Create(t.Context(), []string{put(t, dir, "x", "content")}, shoal.CreateOptions{
+		Announce: [][]string{{"foo://x/"}, {"http://127.0.0.1:99999/announce"}}, WebSeeds: []string{"ftp://127.0.0.1/x"},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for source, wants := range map[string][]string{
+		put(t, dir, "x.torrent", string(meta.Marshal())): {
+			"tracker foo://x/: the scheme foo is not one that is known here",
+			"tracker http://127.0.0.1:99999/announce: the port is not from 1 to 65535",
+			"web seed ftp://127.0.0.1/x: the scheme ftp is not one that is known here",
+		},
+		"magnet:?xt=urn:btih:" + strings.Repeat("1", 40) + "&tr=udp://127.0.0.1&tr=nonsense&x.pe=127.0.0.1&so=x": {
+			"tracker udp://127.0.0.1: it names no port",
+			"left out of the link: tr=nonsense: it is malformed",
+			"left out of the link: x.pe=127.0.0.1: it is malformed",
+			"left out of the link: so=x: it is malformed",
+		},
+	} {
+		ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+		defer cancel()
+		_, stderr := printed(t, func() {
+			go func() { // until all is told, as a user would
+				for ; ctx.Err() == nil; time.Sleep(20 * time.Millisecond) {
+					if b, _ := os.ReadFile(os.Stderr.Name()); !slices.ContainsFunc(wants, func(w string) bool { return !strings.Contains(string(b), w) }) {
+						cancel()
+					}
+				}
+			}()
+			(&getCmd{Source: source, Dir: t.TempDir(), Transport: []string{"tcp"}, network: quietly}).Run(ctx)
+		})
+		for _, want := range wants {
+			if strings.Count(stderr, want+"\n") != 1 {
+				t.Errorf("%s: %q, want one line with %q", source, stderr, want)
+			}
+		}
 	}
 }
 

@@ -141,7 +141,7 @@ func ParseReply(b []byte) (r Reply, err error) {
 	}
 	if f, ok := v.Get("failure reason"); ok {
 		if r.Failure = str("failure reason"); r.Failure == "" {
-			r.Failure = "refused without a reason"
+			r.Failure = "no reason given"
 		}
 		if r.RetryIn = num("retry in", 0); f.Kind() != 0 && str("retry in") == "never" {
 			r.RetryIn = -1
