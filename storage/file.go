@@ -46,6 +46,7 @@ type File struct {
 	out      writer
 
 	mu     sync.Mutex
+	absent []bool // by file: not there at the beginning, and not made by this store yet
 	open   map[int]*openFile
 	sized  map[int]bool // files brought to full length by this store
 	dirty  map[int]bool // files written since the last Sync
@@ -104,6 +105,7 @@ func newFile(fsys fsys, info *metainfo.Info, names []string, opt FileOptions) (*
 		names:    names,
 		readOnly: opt.ReadOnly,
 		handles:  opt.handles(),
+		absent:   make([]bool, len(names)),
 		open:     make(map[int]*openFile),
 		sized:    make(map[int]bool),
 		dirty:    make(map[int]bool),
@@ -124,6 +126,7 @@ func (f *File) survey() error {
 		}
 		fi, err := f.fs.Stat(name)
 		if errors.Is(err, fs.ErrNotExist) && !f.readOnly {
+			f.absent[i] = true
 			continue
 		}
 		if err != nil {

@@ -101,6 +101,9 @@ func (f *File) openFile(i int, write bool) (*openFile, error) {
 		flag = os.O_RDWR
 		if !f.sized[i] {
 			flag |= os.O_CREATE
+			if f.absent[i] {
+				flag |= os.O_EXCL // what came meanwhile is somebody else's
+			}
 			if err := f.prepare(i); err != nil {
 				return nil, err
 			}
@@ -111,12 +114,19 @@ func (f *File) openFile(i int, write bool) (*openFile, error) {
 		perm = 0o777 // the user's mask has its say
 	}
 	file, err := f.fs.OpenFile(f.names[i], flag, perm)
+	if flag&os.O_EXCL != 0 && errors.Is(err, fs.ErrExist) {
+		return nil, &Error{Kind: ErrExists, Op: "write", Path: path,
+			Detail: "it was not there when the download began; move it away, or start again to have it looked at"}
+	}
 	if err != nil {
 		op := "read"
 		if write {
 			op = "write"
 		}
 		return nil, Explain(op, path, err)
+	}
+	if flag&os.O_EXCL != 0 {
+		f.absent[i] = false
 	}
 	of := &openFile{handle: handle{owner: f, index: i}, file: file, path: path, writable: write}
 	if err := f.admit(i, of); err != nil {

@@ -538,6 +538,32 @@ func TestAShorterFileIsTakenOver(t *testing.T) {
 	s.wantSpace(t, f)
 }
 
+// A file that the user makes while the download runs is as much his own as one that
+// was there before.
+func TestAFileThatCameMeanwhileIsNotOverwritten(t *testing.T) {
+	s := makeSample(t, true, false, "a:40000", "sub/b:40000")
+	dir := t.TempDir()
+	f := openFiles(t, dir, s, FileOptions{})
+	s.fill(t, f, 0)
+	own := filepath.Join(dir, s.Info.Name, "sub", "b")
+	writeFile(t, own, []byte("my own notes"))
+	last := s.Info.NumPieces() - 1
+	_, err := f.WriteAt(s.piece(last), int64(last)*s.Info.PieceLength)
+	if !errors.Is(err, ErrExists) || !strings.Contains(err.Error(), own) {
+		t.Errorf("%v", err)
+	}
+	if b, _ := os.ReadFile(own); string(b) != "my own notes" {
+		t.Errorf("it was overwritten: %.40q", b)
+	}
+	if err := os.Remove(own); err != nil {
+		t.Fatal(err)
+	}
+	for p := range s.Info.NumPieces() {
+		s.fill(t, f, p)
+	}
+	s.wantSpace(t, f)
+}
+
 func TestNamesOfOtherSystems(t *testing.T) {
 	for in, want := range map[string]string{
 		`a:b`: "a_b", `x?<>|"*`: "x______", "dot.": "dot_", "space ": "space_", "ctl\x01": "ctl_", "plain": "plain", `b\c`: "b_c", "NUL.txt": "_NUL.txt",
