@@ -159,15 +159,20 @@ func TestMakeLeavesJunkAndLinksOut(t *testing.T) {
 	outside := folder(t, map[string]int{"secret": 10})
 	for name, target := range map[string]string{
 		"inside": "keep", "out": filepath.Join(outside, "secret"), "up": "../../etc/passwd", "dangling": "nothing",
-		"loop": ".", "folder": outside, "self": "self",
+		"loop": ".", "folder": outside, "self": "self", "absolute": filepath.Join(dir, "keep"),
 	} {
 		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
 			t.Fatal(err)
 		}
 	}
+	if err := os.MkdirAll(filepath.Join(dir, "one", "hollow"), 0o777); err != nil {
+		t.Fatal(err)
+	}
 	var skipped []string
+	reasons := map[string]string{}
 	tor, err := Make(context.Background(), []string{dir}, Options{Skipped: func(path, why string) {
 		skipped = append(skipped, filepath.Base(path))
+		reasons[filepath.Base(path)] = why
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -175,8 +180,11 @@ func TestMakeLeavesJunkAndLinksOut(t *testing.T) {
 	if got := names(tor); got != ".hidden inside keep" {
 		t.Errorf("files: %s", got)
 	}
-	if want := []string{"dangling", "folder", "loop", "out", "self", "up"}; !slices.Equal(skipped, want) {
+	if want := []string{"absolute", "dangling", "folder", "loop", "hollow", "out", "self", "up"}; !slices.Equal(skipped, want) {
 		t.Errorf("skipped %v, want %v", skipped, want)
+	}
+	if !strings.Contains(reasons["absolute"], "absolute path") || !strings.Contains(reasons["hollow"], "empty folder") {
+		t.Errorf("reasons %q", reasons)
 	}
 	wantSeedable(t, tor, dir)
 }

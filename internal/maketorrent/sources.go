@@ -153,15 +153,26 @@ func (s *sources) walk(folder string, root *os.Root, top []string) error {
 			return nil
 		case junk(path.Base(name)) && d.IsDir():
 			return fs.SkipDir
-		case junk(path.Base(name)) || d.IsDir():
+		case d.IsDir():
+			if list, err := fs.ReadDir(root.FS(), name); err == nil && len(list) == 0 {
+				s.skipped(shown, "empty folder: a torrent holds files alone")
+			}
+			return nil
+		case junk(path.Base(name)):
 			return nil
 		}
 		fi, err := d.Info()
 		if err == nil && d.Type()&fs.ModeSymlink != 0 {
-			// A link to a file inside is that file once more; one to a
-			// folder might never end, one to outside is nobody's business.
+			// A link to a file inside is that file once more, as for other
+			// makers of torrents: most clients make an empty file of a link
+			// in a torrent. One to a folder might never end, one to outside
+			// is nobody's business.
 			if fi, err = root.Stat(name); err != nil {
-				s.skipped(shown, "link that leads out of the folder or nowhere")
+				why := "link that leads out of the folder or nowhere"
+				if to, err := root.Readlink(name); err == nil && filepath.IsAbs(to) {
+					why = "link by an absolute path, which leads elsewhere on other machines"
+				}
+				s.skipped(shown, why)
 				return nil
 			}
 			if fi.IsDir() {
