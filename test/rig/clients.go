@@ -25,6 +25,9 @@ type Client struct {
 	Name string
 	// Formats are the versions of torrents that it reads.
 	Formats []string
+	// Padding says that it takes padding for files: it writes them, and as a seed it lacks
+	// the pieces that padding is in. So a folder has to be of one version.
+	Padding bool
 	// Levels are how it can be told to encrypt; the first is how it is by itself.
 	Levels []string
 	// NoEmptyFiles says that it makes none.
@@ -37,12 +40,11 @@ type Client struct {
 var Clients = []Client{
 	{Name: "libtorrent", Formats: []string{"v1", "v2", "hybrid"}, Levels: []string{"allowed", "off", "preferred", "required"}, Start: startLibtorrent},
 	{Name: "qBittorrent", Formats: []string{"v1", "v2", "hybrid"}, Levels: []string{"preferred", "off", "required"}, Start: startQBittorrent},
-	{Name: "Deluge", Formats: []string{"v1"}, Levels: []string{"preferred", "off", "required"}, Start: startDeluge},
-	{Name: "rtorrent", Formats: []string{"v1"}, Levels: []string{"off", "preferred", "required"}, Start: startRtorrent},
+	{Name: "Deluge", Formats: []string{"v1", "v2", "hybrid"}, Levels: []string{"preferred", "off", "required"}, Start: startDeluge},
+	{Name: "rtorrent", Formats: []string{"v1", "hybrid"}, Padding: true, Levels: []string{"off", "preferred", "required"}, Start: startRtorrent},
 	{Name: "Transmission", Formats: []string{"v1"}, Levels: []string{"preferred", "off", "required"}, NoEmptyFiles: true, Start: startTransmission},
 	{Name: "aria2", Formats: []string{"v1"}, Levels: []string{"allowed", "required"}, Start: startAria2},
-	// It reads hybrids, but writes their padding to files, and lacks the pieces that end in it.
-	{Name: "webtorrent.js in Node", Formats: []string{"v1"}, Levels: []string{"allowed", "off", "required"}, NoEmptyFiles: true, Start: startWebTorrentNode},
+	{Name: "webtorrent.js in Node", Formats: []string{"v1", "hybrid"}, Padding: true, Levels: []string{"allowed", "off", "required"}, NoEmptyFiles: true, Start: startWebTorrentNode},
 }
 
 func startLibtorrent(t T, task Task) func(time.Duration) {
