@@ -8,7 +8,6 @@ import (
 	"strings"
 	"syscall/js"
 
-	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient"
 	"github.com/shoal-p2p/shoal/internal/driver"
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/magnet"
@@ -94,20 +93,8 @@ func (c *Client) start(t *tabTorrent, opt driver.Options, open func(context.Cont
 		return forget(err)
 	}
 	t.Torrent = dt
-	t.announce = c.trackers.Start(trackerclient.Announcement{
-		Key: opt.Key, PeerID: c.session.PeerID(), Trackers: webSockets(t.trackers),
-		Stats: func() trackerclient.Stats {
-			down, up, left := dt.Totals()
-			return trackerclient.Stats{Downloaded: down, Uploaded: up, Left: left}
-		},
-		WantPeers: func() int {
-			want := wantPeers
-			if isDone(dt.Done()) {
-				want = seedPeers
-			}
-			return max(0, want-dt.NumPeers())
-		},
-	})
+	t.hashV2 = opt.HashV2
+	c.publish(t)
 	go t.watch(c)
 	return nil
 }
@@ -180,6 +167,7 @@ func (t *tabTorrent) watch(c *Client) {
 		case <-changed:
 		}
 	}
+	c.publish(t)
 	t.startWebSeeds(c, t.sendMetadata())
 	completed, told := isDone(t.Done()), false
 	if completed {
@@ -200,7 +188,7 @@ func (t *tabTorrent) watch(c *Client) {
 		told = gone
 		if !completed && isDone(t.Done()) {
 			completed = true
-			t.announce.Completed()
+			c.completed(t)
 			event(map[string]any{"type": "done", "id": t.id})
 		}
 		<-changed

@@ -50,13 +50,17 @@ type tabTorrent struct {
 	id       string
 	trackers []string
 	meta     *metainfo.Torrent // nil when it came by a magnet link
-	announce *trackerclient.Handle
-	opfs     *storage.OPFS // nil: in memory, or dropped files
+	hashV2   *metainfo.Hash256 // of the link
+	opfs     *storage.OPFS     // nil: in memory, or dropped files
 	store    storage.Store
 	lastSent string        // fingerprint of the last stats event
 	link     magnet.Magnet // that it came by, or empty
 	unwanted map[int]bool  // by index of the real files; guarded by the client's mu
 	webSeeds []string
+
+	// Where it is announced, in their order; guarded by the client's mu.
+	swarms    []metainfo.Hash
+	announces []*trackerclient.Handle
 }
 
 var errNotReady = errors.New("the engine has not been initialised")
@@ -174,9 +178,10 @@ func (c *Client) remove(arg js.Value) (any, error) {
 	}
 	c.mu.Lock()
 	delete(c.torrents, t.id)
+	announces := t.announces
 	c.mu.Unlock()
-	if t.announce != nil {
-		t.announce.Stop(timeout(2 * time.Second))
+	for _, h := range announces {
+		h.Stop(timeout(2 * time.Second))
 	}
 	t.Close()
 	switch {

@@ -1,0 +1,67 @@
+//go:build js
+
+package browser
+
+import (
+	"slices"
+
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient"
+	"github.com/shoal-p2p/shoal/metainfo"
+)
+
+// publish announces the torrent in those of its swarms where it is not yet: a hybrid has
+// two, and who came by a link to one of them is found in that alone. It is called again
+// when the info is known. Offers are made in the first and answered in both.
+func (c *Client) publish(t *tabTorrent) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.torrents[t.id] != t {
+		return // removed meanwhile
+	}
+	for _, key := range t.keys() {
+		if slices.Contains(t.swarms, key) {
+			continue
+		}
+		a := trackerclient.Announcement{Key: key, PeerID: c.session.PeerID(), Trackers: webSockets(t.trackers), Stats: t.announced}
+		if len(t.swarms) == 0 {
+			a.WantPeers = t.wantPeers
+		}
+		t.swarms = append(t.swarms, key)
+		t.announces = append(t.announces, c.trackers.Start(a))
+	}
+}
+
+// keys are the torrent's swarms, as far as they are known: v1 first.
+func (t *tabTorrent) keys() []metainfo.Hash {
+	if info := t.Info(); info != nil {
+		return info.SwarmHashes()
+	}
+	keys := []metainfo.Hash{t.Key()}
+	if t.hashV2 != nil && t.hashV2.Short() != keys[0] {
+		keys = append(keys, t.hashV2.Short())
+	}
+	return keys
+}
+
+func (t *tabTorrent) announced() trackerclient.Stats {
+	down, up, left := t.Totals()
+	return trackerclient.Stats{Downloaded: down, Uploaded: up, Left: left}
+}
+
+func (t *tabTorrent) wantPeers() int {
+	want := wantPeers
+	if isDone(t.Done()) {
+		want = seedPeers
+	}
+	return max(0, want-t.NumPeers())
+}
+
+// completed tells the trackers that the download is complete.
+func (c *Client) completed(t *tabTorrent) {
+	c.mu.Lock()
+	announces := t.announces
+	c.mu.Unlock()
+	for _, h := range announces {
+		h.Completed()
+	}
+}
