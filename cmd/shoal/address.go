@@ -6,12 +6,14 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // What may be announced to, and what content may come from.
 var (
 	trackerSchemes = []string{"wss", "ws", "https", "http", "udp"}
 	webSeedSchemes = []string{"https", "http"}
+	stunSchemes    = []string{"stun", "stuns", "turn", "turns"}
 )
 
 // checkTrackers tells of the first --tracker that cannot be one.
@@ -40,6 +42,17 @@ func checkPeers(addrs []string) error {
 		host, port, err := net.SplitHostPort(a)
 		if err != nil || host == "" || !isPort(port) {
 			return usagef("--peer %s: it is not of the form HOST:PORT, as in 192.0.2.1:6881 or [2001:db8::1]:6881", a)
+		}
+	}
+	return nil
+}
+
+// checkSTUN tells of the first --stun that cannot be one.
+func checkSTUN(urls []string) error {
+	for _, u := range urls {
+		scheme, host, _ := strings.Cut(u, ":")
+		if !(u == "none" && len(urls) == 1) && (host == "" || !slices.Contains(stunSchemes, strings.ToLower(scheme))) {
+			return usagef("--stun %s: it is not a STUN or TURN URL, as in stun:stun.example:3478 or turn:user:password@turn.example:3478", u)
 		}
 	}
 	return nil

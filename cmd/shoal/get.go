@@ -82,7 +82,7 @@ func (c *getCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := errors.Join(checkTrackers(c.Tracker), checkPeers(c.Peer)); err != nil {
+	if err := errors.Join(checkTrackers(c.Tracker), checkPeers(c.Peer), checkSTUN(c.STUN)); err != nil {
 		return err
 	}
 	if src, err = src.Fetch(ctx); err != nil {

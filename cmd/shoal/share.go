@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"os"
@@ -67,6 +68,12 @@ func (c *shareCmd) Run(ctx context.Context) error {
 }
 
 func (c *seedCmd) Run(ctx context.Context) error {
+	if src, err := shoal.ParseSource(c.Torrent); err == nil {
+		m := src.Magnet()
+		if _, err := os.Stat(c.Torrent); err != nil && (!m.Key().IsZero() || len(src.Hosts()) > 0) {
+			return usagef("seed takes a .torrent file, and this is a link; 'shoal get --seed' joins by one: %s", src)
+		}
+	}
 	src, err := shoal.FromFile(c.Torrent).Fetch(ctx)
 	if err != nil {
 		return err
@@ -119,7 +126,7 @@ func (n serving) start() (*sharing, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkTrackers(n.Tracker); err != nil {
+	if err := errors.Join(checkTrackers(n.Tracker), checkSTUN(n.STUN)); err != nil {
 		return nil, err
 	}
 	web, err := listenWeb(n.Listen)
