@@ -126,7 +126,8 @@ func (f *File) survey() error {
 		}
 		fi, err := f.fs.Stat(name)
 		if errors.Is(err, fs.ErrNotExist) && !f.readOnly {
-			f.absent[i] = true
+			_, err := f.fs.Lstat(name) // a link may wait for what it leads to
+			f.absent[i] = errors.Is(err, fs.ErrNotExist)
 			continue
 		}
 		if err != nil {

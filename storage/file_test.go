@@ -564,6 +564,19 @@ func TestAFileThatCameMeanwhileIsNotOverwritten(t *testing.T) {
 	s.wantSpace(t, f)
 }
 
+func TestALinkMayWaitForItsFile(t *testing.T) {
+	s := makeSample(t, true, false, "f:40000")
+	dir := t.TempDir()
+	if err := os.Symlink("later", filepath.Join(dir, "f")); err != nil {
+		t.Fatal(err)
+	}
+	f := openFiles(t, dir, s, FileOptions{})
+	for p := range s.Info.NumPieces() {
+		s.fill(t, f, p)
+	}
+	s.wantSpace(t, f)
+}
+
 func TestNamesOfOtherSystems(t *testing.T) {
 	for in, want := range map[string]string{
 		`a:b`: "a_b", `x?<>|"*`: "x______", "dot.": "dot_", "space ": "space_", "ctl\x01": "ctl_", "plain": "plain", `b\c`: "b_c", "NUL.txt": "_NUL.txt",
