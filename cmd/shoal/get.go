@@ -154,6 +154,10 @@ func (d *download) run(ctx context.Context, client *shoal.Client, src shoal.Sour
 	if missed := d.chosen.missed(); missed != "" {
 		return usagef("--select %s: %s has no such file; it has %s, which shoal info lists", missed, t.Name(), plural(len(t.Files()), "file", "files"))
 	}
+	some := slices.ContainsFunc(t.Files(), func(f *shoal.File) bool { return f.Priority() != shoal.Skip })
+	if link := src.Magnet(); !some && len(link.Select) > 0 {
+		return fmt.Errorf("the link selects files that %s does not have; choose others with --select, of the %s that shoal info lists", t.Name(), plural(len(t.Files()), "file", "files"))
+	}
 	bytes := d.tell()
 	if err := d.fetch(ctx, bytes); err != nil {
 		return stopped(ctx, err, beforeComplete)

@@ -130,6 +130,22 @@ func TestGetSelected(t *testing.T) {
 	}
 }
 
+// A link may ask for files that are not there: that is no download of nothing.
+func TestGetByALinkThatSelectsNoFile(t *testing.T) {
+	peer, meta, _, _, open := swarmOfOne(t)
+	close(open)
+	link := "magnet:?xt=urn:btih:" + meta.Info.HashV1.String() + "&so=77"
+	get := getCmd{Source: link, Dir: t.TempDir(), Peer: []string{peer}, Transport: []string{"tcp"}, network: quietly}
+	err := get.Run(t.Context())
+	if err == nil || !strings.Contains(err.Error(), "the link selects files that films does not have; choose others with --select, of the 2 files") {
+		t.Errorf("%v", err)
+	}
+	get.Select = []string{"2"}
+	if err := get.Run(t.Context()); err != nil {
+		t.Errorf("with --select: %v", err)
+	}
+}
+
 func TestGetServesWhileItDownloads(t *testing.T) {
 	peer, _, file, want, open := swarmOfOne(t)
 	get := getCmd{Source: file, Dir: t.TempDir(), Listen: "127.0.0.1:0", Peer: []string{peer}, Transport: []string{"tcp"}, network: quietly}

@@ -38,9 +38,10 @@ func newReports(t *shoal.Torrent, trackers []string) *reports {
 func (r *reports) look() {
 	lost := r.t.Stats().Lost // before the warning, which is of what is lost then
 	r.warned(r.t.Warning(), lost)
-	list := r.t.Trackers()
-	alone := time.Since(r.began) >= beforeAlone && r.t.Stats().Peers == 0 &&
-		!slices.ContainsFunc(list, func(s shoal.TrackerStatus) bool { return s.Err == nil })
+	list, seeds := r.t.Trackers(), r.t.WebSeeds()
+	st := r.t.Stats() // which counts web seeds among the peers as long as they are asked
+	lonely := time.Since(r.began) >= beforeAlone && (st.Peers == 0 || st.Peers <= len(seeds) && st.Downloaded == 0)
+	alone := lonely && !slices.ContainsFunc(list, func(s shoal.TrackerStatus) bool { return s.Err == nil })
 	for _, s := range list {
 		var refused *trackerclient.Refusal
 		malformed := checkURL(s.URL, trackerSchemes)
@@ -49,18 +50,17 @@ func (r *reports) look() {
 		case malformed != nil:
 			r.tell("tracker " + s.URL + ": " + malformed.Error())
 		case alone, errors.As(s.Err, &refused), slices.Contains(r.named, s.URL):
-			r.tell("tracker " + s.URL + ": " + trackerError(s.Err))
+			r.tell("tracker " + s.URL + ": " + networkError(s.Err))
 		}
 		if s.Warning != "" {
 			r.tell("tracker " + s.URL + " says: " + s.Warning)
 		}
 	}
-	lonely := time.Since(r.began) >= beforeAlone && r.t.Stats().Peers == 0
-	for _, s := range r.t.WebSeeds() {
+	for _, s := range seeds {
 		if err := checkURL(s.URL, webSeedSchemes); err != nil {
 			r.tell("web seed " + s.URL + ": " + err.Error())
 		} else if s.Err != nil && lonely {
-			r.tell("web seed " + s.URL + ": " + oneLine(s.Err))
+			r.tell("web seed " + s.URL + ": " + networkError(s.Err))
 		}
 	}
 }
@@ -97,9 +97,9 @@ func (r *reports) tell(line string) {
 	}
 }
 
-// trackerError is the reason of a failed announce in one line. What the network says of
+// networkError is the reason of a failed announce or request in one line. What the network says of
 // both ends is left out: our own port is another each time.
-func trackerError(err error) string {
+func networkError(err error) string {
 	if op, ok := errors.AsType[*net.OpError](err); ok {
 		err = op.Err
 	}

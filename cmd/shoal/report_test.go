@@ -55,7 +55,7 @@ func TestGetTellsWhatTrackersSay(t *testing.T) {
 func TestGetNamesMalformedAddresses(t *testing.T) {
 	dir := t.TempDir()
 	meta, err := shoal.Create(t.Context(), []string{put(t, dir, "x", "content")}, shoal.CreateOptions{
-		Announce: [][]string{{"foo://x/"}, {"http://127.0.0.1:99999/announce"}}, WebSeeds: []string{"ftp://127.0.0.1/x"},
+		Announce: [][]string{{"foo://x/"}, {"http://127.0.0.1:99999/announce"}}, WebSeeds: []string{"ftp://127.0.0.1/x", "http://127.0.0.1:1/x"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -65,6 +65,7 @@ func TestGetNamesMalformedAddresses(t *testing.T) {
 			"tracker foo://x/: the scheme foo is not one that is known here",
 			"tracker http://127.0.0.1:99999/announce: the port is not from 1 to 65535",
 			"web seed ftp://127.0.0.1/x: the scheme ftp is not one that is known here",
+			"web seed http://127.0.0.1:1/x: an address of this machine that comes from a torrent is asked only if you name it yourself", // after a while, as nothing else comes
 		},
 		"magnet:?xt=urn:btih:" + strings.Repeat("1", 40) + "&tr=udp://127.0.0.1&tr=nonsense&x.pe=127.0.0.1&so=x": {
 			"tracker udp://127.0.0.1: it names no port",
