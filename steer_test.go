@@ -115,8 +115,14 @@ func TestRecheck(t *testing.T) {
 	if last != all || all < 600_000 {
 		t.Errorf("progress ended with %d of %d", last, all)
 	}
-	if first, _ := got.File("b.mp3").Pieces(); <-lost != first {
-		t.Error("the damaged piece was not told of")
+	first, _ := got.File("b.mp3").Pieces()
+	select {
+	case piece := <-lost:
+		if piece != first {
+			t.Errorf("piece %d is told of, %d is damaged", piece, first)
+		}
+	case <-deadline(t).Done():
+		t.Fatal("the damaged piece was not told of")
 	}
 	got.AddPeers(netip.MustParseAddrPort(seed.PeerAddr()))
 	if err := got.Wait(deadline(t)); err != nil {
