@@ -14,7 +14,7 @@ import (
 
 const (
 	unitTimeout = "8m"
-	e2eTimeout  = "18m"
+	e2eTimeout  = "30m"
 )
 
 // run executes a command and returns what it printed on either stream.
