@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/shoal-p2p/shoal/internal/signal"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
@@ -75,6 +76,10 @@ func (s *Session) Message(b *wsconn.Batch, msg []byte) limit.Reason {
 	c := &s.core.cfg
 	w := workOf(b)
 	err := w.req.Parse(msg, signal.Limits{MaxMessage: c.Message, MaxSDP: c.SDP, MaxOffers: c.Offers, MaxHashes: c.Scrape})
+	if err != nil && !utf8.Valid(msg) {
+		s.conn.NotText(b)
+		return limit.None
+	}
 	if err != nil {
 		// Every failure has an action: webtorrent.js gives up its shared socket
 		// at a message without.
