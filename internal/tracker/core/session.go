@@ -32,6 +32,8 @@ type Session struct {
 	offers limit.Bucket
 	slot   limit.Slot
 	errors uint8 // bad messages so far
+	// scraping is whether a full scrape is being sent.
+	scraping atomic.Bool
 }
 
 // work is what the handling of a message needs for its duration.
