@@ -24,7 +24,7 @@ func (l *loop) settle(c *Conn, k *fdLink) {
 		return
 	}
 	c.mu.Lock()
-	unix.EpollCtl(l.fd, unix.EPOLL_CTL_DEL, int(k.fd), nil)
+	unix.EpollCtl(l.fd, unix.EPOLL_CTL_DEL, k.fd, nil)
 	k.epoll = -1
 	c.mu.Unlock()
 	l.conns.remove(k.slot)
@@ -63,7 +63,7 @@ func (l *loop) arrive() {
 		k := c.link.(*fdLink)
 		k.slot = l.conns.add(c)
 		c.mu.Lock()
-		k.epoll = int32(l.fd)
+		k.epoll = l.fd
 		err := k.register(unix.EPOLL_CTL_ADD, c.blocked)
 		c.mu.Unlock()
 		if err != nil {

@@ -11,8 +11,8 @@ import (
 
 // An fdLink is a socket that a loop reads from. Conn.mu guards epoll.
 type fdLink struct {
-	fd    int32
-	epoll int32 // where it is registered, -1 between two loops
+	fd    int
+	epoll int   // where it is registered, -1 between two loops
 	slot  int32 // its number in the loop's table
 	tls   *tlsLink
 }
@@ -23,7 +23,7 @@ func (k *fdLink) drop(c *Conn, b *Batch) {
 	if k.tls != nil {
 		k.tls.buffers.Put(k.tls.out)
 	}
-	unix.Close(int(k.fd))
+	unix.Close(k.fd)
 }
 
 // register tells the loop's epoll what to tell. An event comes once for what has come in, not for
@@ -33,7 +33,7 @@ func (k *fdLink) register(op int, blocked bool) error {
 	if blocked {
 		events |= unix.EPOLLOUT
 	}
-	return unix.EpollCtl(int(k.epoll), op, int(k.fd), &unix.EpollEvent{Events: events, Fd: k.slot})
+	return unix.EpollCtl(k.epoll, op, k.fd, &unix.EpollEvent{Events: events, Fd: k.slot})
 }
 
 // read reads once. again says that more may be there without a further event.
@@ -67,7 +67,7 @@ func (k *fdLink) flush(c *Conn) {
 	if done && err == nil {
 		c.flushed()
 		if c.state == closing {
-			unix.Shutdown(int(k.fd), unix.SHUT_WR)
+			unix.Shutdown(k.fd, unix.SHUT_WR)
 		}
 	}
 }
@@ -93,15 +93,15 @@ func (k *fdLink) write(b *[]byte) (done bool, err error) {
 // give the processor away for their duration, and take it back: an eighth of the CPU under load. The
 // calls are those of sockets, which save the way through the files' layer.
 
-func rawRead(fd int32, b []byte) (int, error) {
+func rawRead(fd int, b []byte) (int, error) {
 	return rawIO(unix.SYS_RECVFROM, fd, b, 0)
 }
 
-func rawWrite(fd int32, b []byte) (int, error) {
+func rawWrite(fd int, b []byte) (int, error) {
 	return rawIO(unix.SYS_SENDTO, fd, b, unix.MSG_NOSIGNAL)
 }
 
-func rawIO(call uintptr, fd int32, b []byte, flags uintptr) (int, error) {
+func rawIO(call uintptr, fd int, b []byte, flags uintptr) (int, error) {
 	n, _, errno := syscall.RawSyscall6(call, uintptr(fd), uintptr(unsafe.Pointer(unsafe.SliceData(b))), uintptr(len(b)), flags, 0, 0)
 	if errno != 0 {
 		return 0, errno
@@ -109,7 +109,7 @@ func rawIO(call uintptr, fd int32, b []byte, flags uintptr) (int, error) {
 	return int(n), nil
 }
 
-func (k *fdLink) hangup(c *Conn) { unix.Shutdown(int(k.fd), unix.SHUT_RDWR) }
+func (k *fdLink) hangup(c *Conn) { unix.Shutdown(k.fd, unix.SHUT_RDWR) }
 
 // adopt takes the socket of nc over, which is of no use afterwards. It reports false, and has
 // changed nothing, if nc has no descriptor of its own.
@@ -133,9 +133,9 @@ func (s *Server) adopt(c *Conn, nc net.Conn, buffered []byte) bool {
 	raw.SetDeadline(time.Time{})
 	raw.Close()
 	if tl != nil {
-		tl.detach(int32(fd))
+		tl.detach(fd)
 	}
-	c.link = &fdLink{fd: int32(fd), epoll: -1, tls: tl}
+	c.link = &fdLink{fd: fd, epoll: -1, tls: tl}
 	if len(buffered) > 0 {
 		b := s.Begin()
 		c.received(b, buffered, len(buffered))

@@ -26,7 +26,7 @@ type tlsLink struct {
 type socket struct {
 	net.Conn // of the handshake; nil later
 	tcp      *net.TCPConn
-	fd       int32
+	fd       int
 	out      []byte // ciphertext that waits, guarded by Conn.mu
 	buffers  *Buffers
 }
@@ -111,7 +111,7 @@ func tlsLinkOf(nc net.Conn) *tlsLink {
 	return &tlsLink{socket: s, conn: conn}
 }
 
-func (k *tlsLink) detach(fd int32) { k.fd, k.Conn, k.tcp = fd, nil, nil }
+func (k *tlsLink) detach(fd int) { k.fd, k.Conn, k.tcp = fd, nil, nil }
 
 func (k *tlsLink) read(c *Conn, b []byte) (n int, again bool, err error) {
 	// A KeyUpdate or an alert is answered from within.

@@ -94,15 +94,15 @@ func newTLSPair(t *testing.T, version uint16) *tlsPair {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { unix.Close(fd) })
-	p.link.detach(int32(fd))
-	p.conn.link = &fdLink{fd: int32(fd), epoll: -1, tls: p.link}
+	p.link.detach(fd)
+	p.conn.link = &fdLink{fd: fd, epoll: -1, tls: p.link}
 	return p
 }
 
 // read has the link read what was sent, as a loop does on an event, and returns the plaintext.
 func (p *tlsPair) read() (got string, err error) {
 	p.t.Helper()
-	if n, err := unix.Poll([]unix.PollFd{{Fd: p.link.fd, Events: unix.POLLIN}}, 10_000); n != 1 {
+	if n, err := unix.Poll([]unix.PollFd{{Fd: int32(p.link.fd), Events: unix.POLLIN}}, 10_000); n != 1 {
 		p.t.Fatalf("nothing comes: %v", err)
 	}
 	for {
