@@ -348,7 +348,7 @@ func TestRequestsOnTheTrackersPort(t *testing.T) {
 		"POST /announce" + end + "Content-Length: 0\r\n\r\n": "405 Method Not Allowed",
 		"GET /announce" + end + "\r\n":                       "200 OK d14:failure reason",
 		"GET /scrape" + end + "\r\n":                         "200 OK d14:failure reason",
-		"GET /announce" + end + "Upgrade: h2c\r\n\r\n":       "400 Bad Request",
+		"GET /announce" + end + "Upgrade: h2c\r\n\r\n":       "200 OK",
 		"nonsense\r\n\r\n":                                   "400 Bad Request",
 		"GET / HTTP/1.1\r\nX: " + strings.Repeat("x", 9000):  "400 Bad Request",
 		"GET /announce" + end + "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 8\r\n\r\n": "4",
@@ -428,5 +428,23 @@ func TestClientsAreToldToGoLittleByLittle(t *testing.T) {
 	}
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// Plain HTTP where TLS is expected is told so; other noise is not answered.
+func TestPlainOnTLS(t *testing.T) {
+	addr := listen(t, newTracker(t, Config{}), certificate(t))
+	if status, body := ask(t, addr, upgradeHead+"\r\n"); status != 400 || !strings.Contains(body, "wss://") {
+		t.Errorf("%d %q", status, body)
+	}
+	nc, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	nc.SetDeadline(time.Now().Add(10 * time.Second))
+	io.WriteString(nc, "SSH-2.0-x\r\n")
+	if b, _ := io.ReadAll(nc); bytes.Contains(b, []byte("HTTP")) {
+		t.Errorf("noise is answered with %q", b)
 	}
 }

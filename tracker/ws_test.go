@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -475,4 +476,29 @@ func TestCloseEndsConnections(t *testing.T) {
 	if _, _, err := websocket.Dial(t.Context(), srv.URL+"/announce", nil); err == nil {
 		t.Error("a closed tracker takes connections")
 	}
+}
+
+// A full scrape of many swarms comes in several messages, and more of it than may wait for a client at
+// one time; the client is served beside it.
+func TestLongFullScrape(t *testing.T) {
+	tr, srv := start(t, Config{FullScrape: true})
+	const swarms = 9000
+	for i := range swarms {
+		addr := netip.AddrPortFrom(netip.AddrFrom4([4]byte{9, byte(i >> 8), byte(i), 1}), 9).String()
+		from(t, tr, addr, "", "/announce"+query(fmt.Sprint("swarm", i), "a", 1000, 5, ""))
+	}
+	c := dial(t, srv)
+	c.send(msg{"action": "scrape"})
+	files := make(map[string]bool)
+	for len(files) < swarms {
+		m := c.recv()
+		part, ok := m["files"].(map[string]any)
+		if !ok || m["action"] != "scrape" {
+			t.Fatalf("after %d swarms: %.100v", len(files), m)
+		}
+		for h := range part {
+			files[h] = true
+		}
+	}
+	c.announce("hash", "web", msg{"left": 0}).counts(t, 1, 0)
 }

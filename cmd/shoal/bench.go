@@ -35,6 +35,7 @@ type benchTrackerCmd struct {
 	JSON        bool          `name:"json" help:"Print the report as JSON."`
 
 	TLSInsecure    bool `name:"tls-insecure" help:"Take any certificate."`
+	TLSResume      bool `name:"tls-resume" help:"Connect with a session ticket where there is one."`
 	BeyondLoopback bool `help:"Allow a tracker on another machine. It must be your own."`
 }
 
@@ -53,7 +54,7 @@ func (c *benchTrackerCmd) Run(ctx context.Context) error {
 		Conns: c.Conns, Interval: c.Interval, RateScale: c.RateScale, Duration: c.Duration, Warmup: c.Warmup,
 		Offers: c.Offers, SDPSize: c.SDPSize, SwarmSize: c.SwarmSize, SwarmMean: c.SwarmMean, KeepAlive: c.KeepAlive, Seed: c.Seed,
 		AttackConns: c.AttackConns, AttackRate: c.AttackRate,
-		TLSInsecure: c.TLSInsecure, BeyondLoopback: c.BeyondLoopback,
+		TLSInsecure: c.TLSInsecure, TLSResume: c.TLSResume, BeyondLoopback: c.BeyondLoopback,
 		Log: func(line string) { tell("%s\n", line) },
 	})
 	if wrong := new(load.OptionError); errors.As(err, &wrong) {

@@ -26,6 +26,8 @@ type cli struct {
 	Tracker trackerCmd `cmd:"" help:"Run a tracker for browsers (WebSocket) and BitTorrent clients (HTTP, UDP)."`
 	Bench   benchCmd   `cmd:"" help:"Measure a tracker under load."`
 	Version versionCmd `cmd:"" help:"Print the version."`
+
+	PrintVersion versionFlag `name:"version" help:"Print the version."`
 }
 
 func main() { os.Exit(run(os.Args[1:])) }
@@ -102,6 +104,16 @@ func fail(err error) int {
 func oneLine(err error) string { return strings.Join(strings.Fields(err.Error()), " ") }
 
 type versionCmd struct{}
+
+// A versionFlag is "shoal version" for those who try it as a flag.
+type versionFlag bool
+
+// BeforeReset is called when the flag is given, before anything that may be missing is asked for.
+func (versionFlag) BeforeReset(k *kong.Kong) error {
+	err := versionCmd{}.Run()
+	k.Exit(0)
+	return err
+}
 
 func (versionCmd) Run() error {
 	say("shoal %s (%s, %s/%s)\n", shoal.Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)

@@ -35,6 +35,8 @@ type trackerServeCmd struct {
 	ACMEEmail  string   `name:"acme-email" group:"TLS:" placeholder:"ADDRESS" help:"Where the authority may write to."`
 	ACMEURL    string   `name:"acme-url" group:"TLS:" default:"https://acme-v02.api.letsencrypt.org/directory" placeholder:"URL" help:"The authority (${default})."`
 
+	TLSCurves []string `name:"tls-curves" group:"TLS:" default:"x25519,p256,p384" placeholder:"NAME" help:"Key exchanges: x25519, x25519mlkem768 (secret from later quantum computers, more work), p256, p384, p521 (${default})."`
+
 	TLSTicketSecretFile string `name:"tls-ticket-secret-file" group:"TLS:" placeholder:"FILE" help:"Secret that makes the keys of session tickets, the same on all nodes; without it they are forgotten at each start."`
 
 	Interval     string `group:"Announces:" default:"15m" placeholder:"TIME" help:"How often HTTP and UDP clients shall announce (${default})."`

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"net/netip"
@@ -152,10 +153,19 @@ func (s *settings) ports(name string) (r [2]uint16) {
 func (p *trackerPlan) startRelay() (*relay.Server, error) {
 	r, err := relay.New(*p.turn)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", p.from["turn"].from, err)
+		return nil, turnError(p.from["turn"].from, err)
 	}
 	p.conf.ICEServers = func(c *tracker.Client) []byte { return r.ICEServers(c.Addr) }
 	return r, nil
+}
+
+// turnError says why there is no TURN. What the settings lack is a mistake in them: another start
+// would not know it either.
+func turnError(from string, err error) error {
+	if errors.Is(err, relay.ErrPublicAddress) {
+		return usagef("%s: %w; name the one by which clients reach it with --turn-public-ip, such as 203.0.113.5, or give --turn one address to listen on", from, err)
+	}
+	return fmt.Errorf("%s: %w", from, err)
 }
 
 // icePage hands out credentials to those who may use the tracker.

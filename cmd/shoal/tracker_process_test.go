@@ -253,3 +253,14 @@ func TestTokenCommandMakesGoodTokens(t *testing.T) {
 		t.Errorf("/health needs a token: %d", status)
 	}
 }
+
+func TestVersionIsAFlagToo(t *testing.T) {
+	word, err := shoalCommand(t, "version").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	flag, err := shoalCommand(t, "--version").Output()
+	if err != nil || string(flag) != string(word) || !strings.HasPrefix(string(flag), "shoal ") {
+		t.Errorf("%q, %v; want %q", flag, err, word)
+	}
+}

@@ -226,6 +226,7 @@ func TestMistakes(t *testing.T) {
 		{args: "--tls-cert " + cert + " --tls-key " + key + " --acme-domain a.org", want: `--acme-domain: certificates come from files or by ACME, not both`},
 		{args: "--acme-email me@example.org", want: `--acme-email: this is of no use without --acme-domain`},
 		{args: "--acme-domain a.org --acme-dir " + cert, want: `--acme-dir: cannot keep certificates in ` + cert},
+		{args: "--tls-cert " + cert + " --tls-key " + key + " --tls-curves x25519,p257", want: `--tls-curves: "p257" is not possible: say x25519`},
 		{args: "--tls-ticket-secret-file " + short, want: `--tls-ticket-secret-file: this is of no use without TLS: see --tls-cert`},
 		{args: "--tls-cert " + cert + " --tls-key " + key + " --tls-ticket-secret-file " + short, want: `--tls-ticket-secret-file: ` + short + `:1: the secret has 7 bytes`},
 		{args: "--locality near", want: `--locality: "near" is not possible: say off, prefix or full`},

@@ -77,3 +77,23 @@ func TestSessionTicketSecretsAreReloaded(t *testing.T) {
 		t.Error("the new secret does not")
 	}
 }
+
+// The key exchange is X25519 unless the operator pays for more.
+func TestCurves(t *testing.T) {
+	cert, key := selfSigned(t, "localhost")
+	for curves, want := range map[string]tls.CurveID{"": tls.X25519, "x25519,X25519MLKEM768": tls.X25519MLKEM768, "p256": tls.CurveP256} {
+		args := []string{"--tls-cert", cert, "--tls-key", key}
+		if curves != "" {
+			args = append(args, "--tls-curves", curves)
+		}
+		addr := startTracker(t, args...).addr(t, "wss, https, udp")
+		c, err := tls.Dial("tcp", addr, &tls.Config{ServerName: "localhost", InsecureSkipVerify: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		c.Close()
+		if got := c.ConnectionState().CurveID; got != want {
+			t.Errorf("%q: %v, want %v", curves, got, want)
+		}
+	}
+}

@@ -54,6 +54,23 @@ func (cs certificates) get(hello *tls.ClientHelloInfo) (*tls.Certificate, error)
 	return cs[0].current.Load(), nil
 }
 
+// curves reads which key exchanges are used.
+func (s *settings) curves() []tls.CurveID {
+	known := map[string]tls.CurveID{"x25519": tls.X25519, "x25519mlkem768": tls.X25519MLKEM768, "p256": tls.CurveP256, "p384": tls.CurveP384, "p521": tls.CurveP521}
+	var out []tls.CurveID
+	for _, name := range s.list("tls-curves") {
+		id, ok := known[strings.ToLower(name)]
+		if !ok {
+			s.fail("tls-curves", "%q is not possible: say x25519, x25519mlkem768, p256, p384 or p521", name)
+		}
+		out = append(out, id)
+	}
+	if len(out) == 0 {
+		s.fail("tls-curves", "there is none: say x25519")
+	}
+	return out
+}
+
 // tls reads the settings of TLS: neither is set without TLS, the manager only with ACME.
 func (s *settings) tls(log *slog.Logger, files *reloader) (*tls.Config, *autocert.Manager) {
 	certs, keys, domains := s.list("tls-cert"), s.list("tls-key"), s.list("acme-domain")
@@ -84,7 +101,7 @@ func (s *settings) tlsFromFiles(certs, keys []string, log *slog.Logger, files *r
 		all = append(all, c)
 		files.add("certificate "+c.cert, func() error { return c.load(log) }, c.cert, c.key)
 	}
-	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: all.get}
+	return &tls.Config{MinVersion: tls.VersionTLS12, GetCertificate: all.get, CurvePreferences: s.curves()}
 }
 
 func (s *settings) tlsByACME(domains []string) (*tls.Config, *autocert.Manager) {
@@ -109,7 +126,7 @@ func (s *settings) tlsByACME(domains []string) (*tls.Config, *autocert.Manager) 
 		Client:     &acme.Client{DirectoryURL: s.text("acme-url"), UserAgent: "shoal"},
 	}
 	conf := m.TLSConfig()
-	conf.MinVersion = tls.VersionTLS12
+	conf.MinVersion, conf.CurvePreferences = tls.VersionTLS12, s.curves()
 	get := conf.GetCertificate
 	conf.GetCertificate = func(hello *tls.ClientHelloInfo) (*tls.Certificate, error) {
 		if hello.ServerName == "" {

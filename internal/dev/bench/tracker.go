@@ -40,6 +40,7 @@ func (m *measured) take(r *load.Report, cost func(*load.Report) float64) {
 
 func perMessage(r *load.Report) float64 { return r.CPUPerMessage }
 func perConn(r *load.Report) float64    { return r.KiBPerConn }
+func toOpen(r *load.Report) float64     { return r.CPUPerConn }
 
 // of returns a number of the report, 0 if it failed.
 func (m measured) of(f func(*load.Report) float64) float64 {
@@ -61,7 +62,7 @@ func (m measured) text(format string, f func(*load.Report) float64) string {
 func (b *bench) tracker() {
 	rig.Binary(b)
 	cert, key := b.certificate()
-	var idle, idleTLS, idleTheirs, heavy, most, few, fewTheirs, lock, lockTheirs measured
+	var idle, idleTLS, resumed, idleTheirs, heavy, most, few, fewTheirs, mid, midTheirs, lock, lockTheirs measured
 	var udp, udpTheirs measured
 	for range b.times(2) {
 		b.round("50,000 idle WebSockets: shoal", func() {
@@ -74,6 +75,17 @@ func (b *bench) tracker() {
 			t := b.shoalTracker("--tls-cert", cert, "--tls-key", key)
 			t.secure = true
 			idleTLS.take(b.load(t, load.Options{Profile: "idle", TLSInsecure: true}), perConn)
+		})
+		b.round("50,000 idle WebSockets with TLS, resumed: shoal", func() {
+			t := b.shoalTracker("--tls-cert", cert, "--tls-key", key)
+			t.secure = true
+			resumed.take(b.load(t, load.Options{Profile: "idle", TLSInsecure: true, TLSResume: true}), toOpen)
+		})
+		b.round("moderate: shoal", func() {
+			mid.take(b.load(b.shoalTracker(), load.Options{Profile: "moderate"}), perMessage)
+		})
+		b.round("moderate: bittorrent-tracker", func() {
+			midTheirs.take(b.load(b.jsTracker(), load.Options{Profile: "moderate"}), perMessage)
 		})
 		b.round("heavy: shoal", func() {
 			heavy.take(b.load(b.shoalTracker(), load.Options{Profile: "heavy"}), perMessage)
@@ -109,6 +121,12 @@ func (b *bench) tracker() {
 		mark(in(idle.of(perConn), 6), row{what: "memory per idle WebSocket, " + conns + " in swarms of two: `shoal tracker`, bittorrent-tracker",
 			ours: idle.text(kib, perConn), rival: idleTheirs.text(kib, perConn), ratio: share(idle.of(perConn), idleTheirs.of(perConn)), target: "at most 6 KiB"}),
 		mark(in(idleTLS.of(perConn), 14), row{what: "the same with TLS", ours: idleTLS.text(kib, perConn), rival: "-", ratio: "-", target: "at most 14 KiB"}),
+		row{what: "CPU to open a WebSocket with its first announce: without TLS, with TLS, with TLS and a session ticket", ok: true,
+			ours: idle.text("%.0f µs, ", toOpen) + idleTLS.text("%.0f µs, ", toOpen) + resumed.text("%.0f µs", toOpen), rival: idleTheirs.text("%.0f µs", toOpen), ratio: "-", target: "-"},
+		mark(mid.of(perMessage) > 0 && mid.of(perMessage) <= 0.35*midTheirs.of(perMessage), row{what: "CPU per message of the moderate load: " + rates(mid, midTheirs),
+			ours: mid.text("%.2f µs", perMessage), rival: midTheirs.text("%.2f µs", perMessage), ratio: share(mid.of(perMessage), midTheirs.of(perMessage)), target: "at most 0.35 x"}),
+		row{what: "99 % of replies and offers of that come within", ok: true,
+			ours: mid.text("%.1f ms", slowest), rival: midTheirs.text("%.1f ms", slowest), ratio: "-", target: "-"},
 		b.cpuRow("CPU per message of the heavy load: "+rates(heavy, fewTheirs), heavy, fewTheirs),
 		row{what: "the same, both at 12 % of the load: " + rates(few, fewTheirs), ok: true,
 			ours: few.text("%.2f µs", perMessage), rival: fewTheirs.text("%.2f µs", perMessage), ratio: share(few.of(perMessage), fewTheirs.of(perMessage)), target: "-"},

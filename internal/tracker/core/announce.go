@@ -112,10 +112,16 @@ func (s *Session) scrape(b *wsconn.Batch) limit.Reason {
 		}
 	}
 	b.N.Scrapes[stats.WebSocket].Add(1)
+	if len(hashes) > scrapePart && req.All {
+		if s.streamScrape(hashes) {
+			return limit.None
+		}
+		s.refused(b, limit.AnnouncesPerConn)
+		m.FailureReason = limit.AnnouncesPerConn.Error()
+		return s.bad(s.reply(b, &m))
+	}
 	for _, h := range hashes {
-		n := t.Scrape(s.client, h)
-		m.Files = append(m.Files, signal.ScrapeFile{InfoHash: h,
-			Complete: n.Complete, Incomplete: n.Incomplete, Downloaded: n.Downloaded})
+		m.Files = append(m.Files, t.scrapeFile(s.client, h))
 	}
 	return s.reply(b, &m)
 }

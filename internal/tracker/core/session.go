@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+	"unicode/utf8"
 
 	"github.com/shoal-p2p/shoal/internal/signal"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
@@ -31,6 +32,8 @@ type Session struct {
 	offers limit.Bucket
 	slot   limit.Slot
 	errors uint8 // bad messages so far
+	// scraping is whether a full scrape is being sent.
+	scraping atomic.Bool
 }
 
 // work is what the handling of a message needs for its duration.
@@ -75,6 +78,10 @@ func (s *Session) Message(b *wsconn.Batch, msg []byte) limit.Reason {
 	c := &s.core.cfg
 	w := workOf(b)
 	err := w.req.Parse(msg, signal.Limits{MaxMessage: c.Message, MaxSDP: c.SDP, MaxOffers: c.Offers, MaxHashes: c.Scrape})
+	if err != nil && !utf8.Valid(msg) {
+		s.conn.NotText(b)
+		return limit.None
+	}
 	if err != nil {
 		// Every failure has an action: webtorrent.js gives up its shared socket
 		// at a message without.

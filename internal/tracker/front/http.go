@@ -3,36 +3,34 @@ package front
 import (
 	"net"
 	"net/http"
-	"path"
 	"strconv"
-	"strings"
 
 	"github.com/shoal-p2p/shoal/internal/netaddr"
 	"github.com/shoal-p2p/shoal/internal/tracker/core"
 	"github.com/shoal-p2p/shoal/internal/tracker/stats"
 )
 
-// ServeHTTP answers announces and scrapes, by HTTP or by an upgrade to WebSocket.
-// The last part of the path decides: "scrape" is a scrape, "announce" or nothing
-// is an announce, anything else is not found.
+// ServeHTTP answers announces and scrapes, by HTTP or by an upgrade to WebSocket; doorOf says
+// which.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	_, last := path.Split(r.URL.Path)
-	switch {
-	case last != "announce" && last != "scrape" && last != "":
+	switch at := doorOf(ofHTTP(r)); at {
+	case elsewhere:
 		f.fallback(w, r)
-	case isUpgrade(r):
+	case upgrading:
 		f.upgradeHTTP(w, r)
-	case r.Method != http.MethodGet && r.Method != http.MethodHead:
+	case notAllowed:
 		w.Header().Set("Allow", "GET, HEAD")
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
-	case last == "scrape":
+	case scraping:
 		send(w, f.scrape(f.clientOf(r)))
-	case r.URL.RawQuery == "" && last == "" && f.cfg.Fallback != nil:
-		f.cfg.Fallback.ServeHTTP(w, r)
-	case r.URL.RawQuery == "" && last == "":
+	case welcome:
+		if f.cfg.Fallback != nil {
+			f.cfg.Fallback.ServeHTTP(w, r)
+			return
+		}
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		w.Write([]byte("This is a BitTorrent and WebTorrent tracker. Give its address, with /announce at the end, to your client.\n"))
-	default:
+	case announcing:
 		local, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
 		send(w, f.announce(f.clientOf(r), netaddr.Of(local).Addr()))
 	}
@@ -48,10 +46,6 @@ func (f *Front) fallback(w http.ResponseWriter, r *http.Request) {
 
 func (f *Front) clientOf(r *http.Request) *core.Client {
 	return &core.Client{Door: stats.HTTP, Addr: f.clientIP(r), Query: r.URL.RawQuery}
-}
-
-func isUpgrade(r *http.Request) bool {
-	return strings.EqualFold(r.Header.Get("Upgrade"), "websocket")
 }
 
 func send(w http.ResponseWriter, body []byte) {

@@ -1,7 +1,6 @@
 package front
 
 import (
-	"bytes"
 	"crypto/tls"
 	"errors"
 	"net"
@@ -34,6 +33,7 @@ func (c *httpConn) run() {
 	f := c.f
 	if tc, ok := c.conn.(*tls.Conn); ok {
 		if err := tc.Handshake(); err != nil {
+			c.plainOnTLS(err)
 			return
 		}
 		if p := tc.ConnectionState().NegotiatedProtocol; p != "" && p != "http/1.1" {
@@ -53,22 +53,19 @@ func (c *httpConn) run() {
 			return
 		}
 		f.known(c.tcp)
-		if h.HasBody || h.Twice || !h.IsGet || !isDoor(h.Path) {
+		at := doorOf(ofHead(&h))
+		if !simple(&h) || at == elsewhere || at == welcome {
 			c.handOver()
 			return
 		}
 		client := core.Client{Door: stats.HTTP, Addr: f.behindProxies(c.ip, &h), Query: string(h.Query)}
-		if len(h.Upgrade) > 0 {
+		if at == upgrading {
 			client.Door, client.Origin = stats.WebSocket, string(h.Origin)
 			c.upgrade(&h, &client, n)
 			return
 		}
-		if len(h.Query) == 0 && h.Path[len(h.Path)-1] == '/' {
-			c.handOver() // somebody with a browser
-			return
-		}
 		keep := !h.HTTP10 && !httphead.HasWord(h.Connection, "close") && !f.stopped.Load()
-		out = f.respond(out[:0], &h, &client, netaddr.Of(c.tcp.LocalAddr()).Addr(), keep)
+		out = f.respond(out[:0], at, &client, netaddr.Of(c.tcp.LocalAddr()).Addr(), keep)
 		c.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
 		if _, err := c.conn.Write(out); err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
@@ -132,19 +129,10 @@ func (c *httpConn) head() (h httphead.Head, n int, why limit.Reason, err error) 
 	}
 }
 
-// isDoor reports whether a path is where the tracker itself answers.
-func isDoor(path []byte) bool {
-	switch string(path[bytes.LastIndexByte(path, '/')+1:]) {
-	case "announce", "scrape", "":
-		return true
-	}
-	return false
-}
-
 // respond appends a whole HTTP response to an announce or a scrape.
-func (f *Front) respond(dst []byte, h *httphead.Head, c *core.Client, local netip.Addr, keep bool) []byte {
+func (f *Front) respond(dst []byte, at door, c *core.Client, local netip.Addr, keep bool) []byte {
 	var body []byte
-	if bytes.HasSuffix(h.Path, []byte("scrape")) {
+	if at == scraping {
 		body = f.scrape(c)
 	} else {
 		body = f.announce(c, local)

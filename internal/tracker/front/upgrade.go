@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/tracker/core"
@@ -119,7 +120,7 @@ func (c *httpConn) upgrade(h *httphead.Head, client *core.Client, n int) {
 // upgradeHTTP makes a request to somebody's http.Server a WebSocket connection.
 func (f *Front) upgradeHTTP(w http.ResponseWriter, r *http.Request) {
 	c := &core.Client{Door: stats.WebSocket, Addr: f.clientIP(r), Origin: r.Header.Get("Origin"), Query: r.URL.RawQuery}
-	get := func(name string) []byte { return []byte(r.Header.Get(name)) }
+	get := func(name string) []byte { return []byte(strings.Join(r.Header.Values(name), ",")) }
 	var slot limit.Slot
 	resp, deflate, no := f.admitUpgrade(c, &httphead.Head{Upgrade: get("Upgrade"), Connection: get("Connection"),
 		Key: get("Sec-WebSocket-Key"), Version: get("Sec-WebSocket-Version"), Extensions: get("Sec-WebSocket-Extensions")}, &slot)

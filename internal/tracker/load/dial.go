@@ -51,6 +51,9 @@ func parseTarget(ctx context.Context, text string, o Options) (*target, error) {
 	switch u.Scheme {
 	case "wss", "https":
 		t.tls = &tls.Config{ServerName: u.Hostname(), InsecureSkipVerify: o.TLSInsecure, DynamicRecordSizingDisabled: true}
+		if o.TLSResume {
+			t.tls.ClientSessionCache = tls.NewLRUClientSessionCache(1)
+		}
 	case "ws", "http", "udp":
 	default:
 		return nil, fmt.Errorf("%s: the scheme is none of ws, wss, http, https, udp", text)

@@ -26,6 +26,7 @@ type generator struct {
 
 	empty, full usage // of the trackers, before and with the connections
 	window      window
+	opening     time.Duration // processor time of the trackers while the connections were opened
 
 	attack  *Attack // of a hostile profile
 	beside  *Report // of other honest peers

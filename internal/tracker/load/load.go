@@ -39,6 +39,7 @@ type Options struct {
 	AttackRate  float64 // their messages, or a storm's connections, per second
 
 	TLSInsecure    bool   // take any certificate
+	TLSResume      bool   // come back with a session ticket, as a browser does
 	BeyondLoopback bool   // allow targets on other machines
 	Seed           uint64 // of info hashes, peer ids and choices; 0 means 1
 

@@ -113,7 +113,8 @@ func TestLight(t *testing.T) {
 func TestLockstep(t *testing.T) {
 	t.Parallel()
 	addr, _ := serve(t, tracker.Config{})
-	r := run(t, Options{Profile: "lockstep", URLs: []string{"ws://" + addr + "/announce"}, Conns: 50, Duration: 2 * time.Second, Warmup: 100 * time.Millisecond})
+	// An announce brings eleven messages, and one is read for each that is sent: what waits grows as long as it lasts.
+	r := run(t, Options{Profile: "lockstep", URLs: []string{"ws://" + addr + "/announce"}, Conns: 50, Duration: 300 * time.Millisecond, Warmup: 50 * time.Millisecond})
 	if r.Failed != 0 || r.Lost != 0 || len(r.Errors) != 0 {
 		t.Errorf("%d failed, %d lost, errors %v", r.Failed, r.Lost, r.Errors)
 	}

@@ -77,6 +77,7 @@ func (g *generator) open(ctx context.Context, size int, enter func(n int) *conn)
 		}
 		return nil, fmt.Errorf("no connection to %s: %w", g.targets[0].addr, err)
 	}
+	g.opening = g.usage().cpu - g.empty.cpu
 	g.logf("%d connections opened in %.1f s", len(all), time.Since(start).Seconds())
 	return all, nil
 }

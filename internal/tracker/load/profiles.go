@@ -23,6 +23,8 @@ var profiles = []profile{
 		Options{Conns: 42_000, Offers: 5, SDPSize: 1300, SwarmSize: 2, Interval: 2 * time.Minute, Duration: 30 * time.Second, Warmup: 5 * time.Second}, runPaced},
 	{"heavy", "4,000 connections announce every second with 10 offers of 1.3 kB, each of which is answered", webSocket,
 		Options{Conns: 4000, Offers: 10, SDPSize: 1300, SwarmSize: 20, Interval: time.Second, Duration: 20 * time.Second, Warmup: 5 * time.Second}, runPaced},
+	{"moderate", "800 connections announce every second with 10 offers of 1.3 kB, each of which is answered: 25,600 messages a second", webSocket,
+		Options{Conns: 800, Offers: 10, SDPSize: 1300, SwarmSize: 20, Interval: time.Second, Duration: 20 * time.Second, Warmup: 5 * time.Second}, runPaced},
 	{"lockstep", "1,000 connections send a message for each they read; 10,000 torrents, few of them popular", webSocket,
 		Options{Conns: 1000, Offers: 10, SDPSize: 47, Duration: 15 * time.Second, Warmup: 5 * time.Second}, runLockstep},
 	{"http", "64 connections announce as fast as they get replies", []string{"http", "https"},

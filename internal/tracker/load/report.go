@@ -27,6 +27,7 @@ type Report struct {
 	// Of the trackers' processes, if they were named.
 	CPU           float64 `json:"cpu_cores,omitempty"`
 	CPUPerMessage float64 `json:"cpu_us_per_message,omitempty"`
+	CPUPerConn    float64 `json:"cpu_us_per_connection,omitempty"` // to open it, with the first announce
 	RSSBefore     float64 `json:"rss_before_mib,omitempty"`
 	RSS           float64 `json:"rss_mib,omitempty"`
 	RSSPeak       float64 `json:"rss_peak_mib,omitempty"`
@@ -73,6 +74,9 @@ func (g *generator) report() *Report {
 		if n := w.in + w.out; n >= 1000 && g.attack == nil {
 			r.CPUPerMessage = float64(w.cpu/time.Nanosecond) / 1e3 / float64(n)
 		}
+		if r.Conns >= 1000 && g.attack == nil {
+			r.CPUPerConn = float64(g.opening/time.Nanosecond) / 1e3 / float64(r.Conns)
+		}
 		r.RSSBefore, r.RSS, r.RSSPeak = float64(g.empty.rss)/mib, float64(g.full.rss)/mib, float64(g.full.peak)/mib
 		// A tracker that was busy before may have less now.
 		if n := r.Conns - r.Lost; n > 0 && g.attack == nil && g.full.rss > g.empty.rss {
@@ -93,6 +97,9 @@ func (r *Report) Print(w io.Writer) {
 	p("bytes", "%.1f MB/s in, %.1f MB/s out", r.BytesInPerSecond/1e6, r.BytesOutPerSecond/1e6)
 	if r.RSS > 0 {
 		p("CPU", "%.2f cores%s", r.CPU, some(", %.2f µs per message", r.CPUPerMessage))
+		if r.CPUPerConn > 0 {
+			p("CPU of opening", "%.0f µs per connection", r.CPUPerConn)
+		}
 		p("memory", "%.1f MiB before, %.1f MiB then (peak %.1f)%s", r.RSSBefore, r.RSS, r.RSSPeak, some(": %.2f KiB per connection", r.KiBPerConn))
 	}
 	p("announces", "%d, replies %d, skipped %d", r.Announces, r.Replies, r.Skipped)

@@ -318,6 +318,10 @@ func outgoing() (ips []netip.Addr) {
 	return ips
 }
 
+// ErrPublicAddress reports that Config.PublicIPs is empty, and that the address by which clients reach this
+// machine is not one of its own.
+var ErrPublicAddress = errors.New("relay: this machine's public address is not known")
+
 func onlyPublic(ips []netip.Addr) ([]netip.Addr, error) {
 	var public []netip.Addr
 	for _, ip := range ips {
@@ -329,9 +333,9 @@ func onlyPublic(ips []netip.Addr) ([]netip.Addr, error) {
 	case len(public) > 0:
 		return public, nil
 	case len(ips) > 0:
-		return nil, fmt.Errorf("relay: this machine's own address %v is not public; name the one by which it is reached", ips[0])
+		return nil, fmt.Errorf("%w: its own, %v, is not public", ErrPublicAddress, ips[0])
 	}
-	return nil, errors.New("relay: this machine's public address is not known; name it")
+	return nil, ErrPublicAddress
 }
 
 // Addr is where UDP and TCP are served.

@@ -129,10 +129,18 @@ func FuzzModel(f *testing.F) {
 				if distinct := set(got); len(distinct) != len(got) {
 					t.Fatalf("somebody was chosen twice: %v", got)
 				}
+				seeders := 0
 				for _, g := range got {
-					if q := m.tcp[modelKey{h, g.Addr}]; q == nil || g.Addr == k.addr || q.seeder && m.tcp[k].seeder {
+					q := m.tcp[modelKey{h, g.Addr}]
+					if q == nil || g.Addr == k.addr {
 						t.Fatalf("peer %v", g)
 					}
+					if q.seeder && m.tcp[k].seeder {
+						seeders++
+					}
+				}
+				if seeders > 0 && (ev != Started || len(got) > fewLeechers) {
+					t.Fatalf("%d seeders among %d peers for a seeder with event %v", seeders, len(got), ev)
 				}
 				if want := m.counts(h); n != want {
 					t.Fatalf("counts %v, model %v", n, want)

@@ -121,7 +121,7 @@ func TestSeedersAreNotShownSeeders(t *testing.T) {
 		t.Errorf("a leecher's offers reach %d peers, want all 21", len(to))
 	}
 	tcp(t, c, t0, h, "1.1.1.1:1", Started, 0, 0)
-	if _, p := tcp(t, c, t0, h, "1.1.1.2:1", Started, 0, 50); len(p) != 0 {
+	if _, p := tcp(t, c, t0, h, "1.1.1.2:1", None, 0, 50); len(p) != 0 {
 		t.Errorf("a seeder was given the seeder %v", p)
 	}
 	if _, p := tcp(t, c, t0, h, "1.1.1.3:1", Started, 1, 50); len(p) != 2 {
@@ -480,5 +480,31 @@ func TestManySwarms(t *testing.T) {
 	}
 	if n := len(c.blocks); n > 2 {
 		t.Errorf("%d blocks for 100 swarms", n)
+	}
+}
+
+// A client that has only a magnet link says left=0: where leechers are few it gets some seeders, when it starts.
+func TestMagnetWithoutMetadataGetsSeeders(t *testing.T) {
+	c, h := newCore(Config{}), id("hash")
+	for i := range 20 {
+		tcp(t, c, t0, h, netip.AddrPortFrom(netip.AddrFrom4([4]byte{9, 0, byte(i), 1}), 1000).String(), None, 0, 0)
+	}
+	tcp(t, c, t0, h, "9.1.0.1:1000", None, 5, 0)
+	n, peers := tcp(t, c, t0, h, "9.2.0.1:1000", Started, 0, 50)
+	if len(peers) != fewLeechers || n.Complete != 21 {
+		t.Errorf("%d peers of %+v", len(peers), n)
+	}
+	seen := make(map[netip.AddrPort]bool)
+	for _, p := range peers {
+		seen[p.Addr] = true
+	}
+	if !seen[netip.MustParseAddrPort("9.1.0.1:1000")] || seen[netip.MustParseAddrPort("9.2.0.1:1000")] || len(seen) != fewLeechers {
+		t.Errorf("got %v: want the leecher and four others", peers)
+	}
+	if _, peers := tcp(t, c, t0, h, "9.2.0.1:1000", Started, 0, 2); len(peers) != 2 {
+		t.Errorf("%d peers, 2 were wanted", len(peers))
+	}
+	if _, peers := tcp(t, c, t0, h, "9.2.0.1:1000", None, 0, 50); len(peers) != 1 {
+		t.Errorf("a seeder that goes on gets %v", peers)
 	}
 }

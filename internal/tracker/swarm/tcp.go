@@ -95,6 +95,7 @@ func (c *Core[C]) AnnounceTCP(now time.Time, a TCPAnnounce, dst []TCPPeer) (Coun
 		return Counts{}, dst, err
 	}
 
+	from := len(dst)
 	if seeder && !c.cfg.SeederToSeeder {
 		q4.lo, q6.lo = int(s.tcp.v4.seeders), int(s.tcp.v6.seeders)
 	}
@@ -110,6 +111,9 @@ func (c *Core[C]) AnnounceTCP(now time.Time, a TCPAnnounce, dst []TCPPeer) (Coun
 		q6.want = want - q4.want
 		dst = tcpPick(c, &s.tcp.v4, q4, &a, dst)
 		dst = tcpPick(c, &s.tcp.v6, q6, &a, dst)
+	}
+	if seeder && !c.cfg.SeederToSeeder {
+		dst = c.fillWithSeeders(s, &a, from, dst)
 	}
 	return s.counts(), dst, nil
 }

@@ -2,19 +2,32 @@ package wsconn
 
 import "golang.org/x/sys/unix"
 
+// home returns the loop where a connection's swarm is, or the one that has it or would have it, when
+// that has many fewer connections.
+func (s *Server) home(c *Conn, l *loop) *loop {
+	if c.home < 0 {
+		return l
+	}
+	to := s.loops[c.home]
+	if to.n.Load() > l.n.Load()+l.n.Load()/4+64 {
+		return l
+	}
+	return to
+}
+
 // settle moves a connection to the loop where its swarm is, so that a swarm and its connections
 // meet; but a crowd does not all go to one loop.
 func (l *loop) settle(c *Conn, k *fdLink) {
 	c.flags |= flagSettled
-	to := l.srv.loops[c.home]
-	if to == l || to.n.Load() > l.n.Load()+l.n.Load()/4+64 {
+	to := l.srv.home(c, l)
+	if to == l {
 		return
 	}
 	c.mu.Lock()
-	unix.EpollCtl(l.epoll, unix.EPOLL_CTL_DEL, k.fd, nil)
+	unix.EpollCtl(l.fd, unix.EPOLL_CTL_DEL, k.fd, nil)
 	k.epoll = -1
 	c.mu.Unlock()
-	l.conns[k.fd] = nil
+	l.conns.remove(k.slot)
 	l.n.Add(-1)
 	to.take(c)
 }
@@ -46,36 +59,26 @@ func (l *loop) arrive() {
 	arriving := l.arriving
 	l.arriving = nil
 	l.mu.Unlock()
-	more := l.more
-	l.more = nil
-	for _, c := range more {
-		if k := c.link.(*fdLink); l.conns[k.fd] == c {
-			l.read(c, k)
-		}
-	}
 	for _, c := range arriving {
 		k := c.link.(*fdLink)
-		for k.fd >= len(l.conns) {
-			l.conns = append(l.conns, make([]*Conn, 1024)...)
-		}
-		l.conns[k.fd] = c
+		k.slot = l.conns.add(c)
 		c.mu.Lock()
-		k.epoll = l.epoll
-		err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, k.fd, &unix.EpollEvent{Events: k.events(c.blocked), Fd: int32(k.fd)})
+		k.epoll = l.fd
+		err := k.register(unix.EPOLL_CTL_ADD, c.blocked)
 		c.mu.Unlock()
 		if err != nil {
 			l.drop(c, k)
 			continue
 		}
 		if k.tls != nil {
-			l.read(c, k) // what came behind the request is no event any more
+			l.read(c, k, false) // what came behind the request is no event any more
 		}
 	}
 }
 
 // drop ends a connection.
 func (l *loop) drop(c *Conn, k *fdLink) {
-	l.conns[k.fd] = nil
+	l.conns.remove(k.slot)
 	l.n.Add(-1)
 	k.drop(c, l.batch)
 }

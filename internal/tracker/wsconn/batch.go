@@ -46,10 +46,7 @@ func (b *Batch) flush() {
 		c.mu.Lock()
 		c.dirty = false
 		if c.state != gone && !c.blocked && len(c.out) > 0 {
-			if c.waiting == 0 {
-				c.waiting = b.Now.UnixNano()
-			}
-			c.link.flush(c)
+			c.flush(b)
 		}
 		c.mu.Unlock()
 	}

@@ -54,6 +54,9 @@ func (p *Buffers) Put(b []byte) {
 	if b == nil {
 		return
 	}
+	if cap(b)&(cap(b)-1) != 0 {
+		panic("wsconn: a slice that is not of Get") // the pool would lend it as larger than it is
+	}
 	p.used.Add(-int64(cap(b)))
 	p.pools[bits.Len(uint(cap(b)))-1].Put(unsafe.SliceData(b[:1]))
 }

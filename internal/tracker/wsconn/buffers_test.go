@@ -35,3 +35,19 @@ func TestLargeBuffersLeaveRoomForSmallOnes(t *testing.T) {
 		t.Error("grown beyond the memory")
 	}
 }
+
+// A slice that was cut would be lent as a larger one: whose bytes would the rest be?
+func TestOnlyWholeBuffersAreTakenBack(t *testing.T) {
+	p := NewBuffers(1 << 20)
+	b := p.Get(1000)
+	defer func() {
+		if recover() == nil {
+			t.Error("a part of a buffer is taken back")
+		}
+		p.Put(b)
+		if p.Used() != 0 {
+			t.Errorf("%d bytes are still lent", p.Used())
+		}
+	}()
+	p.Put(b[100:])
+}

@@ -20,6 +20,9 @@ const (
 	ProbeTimeout = 10 * time.Second
 	// maxQueued is how many bytes may wait for a slow receiver.
 	maxQueued = 512 << 10
+	// flushFrom is how many bytes are written at once, and not at the end of the batch: more save
+	// nothing, and only a receiver that does not read shall come near maxQueued.
+	flushFrom = 64 << 10
 	// deflateFrom is the size from which a message is worth deflating.
 	deflateFrom = 1024
 )
@@ -113,7 +116,18 @@ func (c *Conn) send(b *Batch, op wsframe.Op, payload []byte) limit.Reason {
 		b.N.MessagesOut.Add(1)
 	}
 	b.N.BytesOut.Add(uint64(len(payload)) + 4)
+	if len(c.out) >= flushFrom && !c.blocked {
+		c.flush(b)
+	}
 	return limit.None
+}
+
+// flush writes what is queued; mu is held.
+func (c *Conn) flush(b *Batch) {
+	if c.waiting == 0 {
+		c.waiting = b.Now.UnixNano()
+	}
+	c.link.flush(c)
 }
 
 // touch sees to it that out is flushed.

@@ -5,9 +5,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
-	"syscall"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -21,17 +19,16 @@ import (
 // A loop owns its connections: it alone reads from them and closes their descriptors. Anybody
 // may write to them, under the conn's mu.
 type loop struct {
-	srv   *Server
-	epoll int
-	file  *os.File // epoll, in the runtime's poller: a loop that waits parks as any goroutine
-	conns []*Conn  // by descriptor
+	srv *Server
+	poller
+	conns table
 	n     atomic.Int32
 	batch *Batch
 	buf   []byte
-	next  int // descriptor where the next sweep goes on
+	next  int // number where the next sweep goes on
 
-	more    []*Conn // that had their turn and may have more without a further event
-	drained int     // descriptors below are closed by drain
+	more    []*Conn // that had their turn and may have more, of which no event tells
+	drained int     // numbers below are closed by drain
 
 	mu       sync.Mutex
 	arriving []*Conn
@@ -46,29 +43,43 @@ const (
 	sweepTick   = 200 * time.Millisecond
 	// flushAfter is how long a busy loop goes on reading before it writes.
 	flushAfter = time.Millisecond
-	// maxRounds is how often one connection is read from in a row.
+	// maxRounds is how often one connection is read from in a row, unless that brings readSize bytes
+	// before: then others have their turn, and what it set off is written.
 	maxRounds = 32
-	// rest is how long a loop that had something to do waits before it looks again: then it
-	// wakes once for what would otherwise wake it many times, as network cards do with their
-	// interrupts. Making a WebRTC connection takes a hundred times as long.
-	rest = 2 * time.Millisecond
+	// A loop that had something to do rests before it looks again: then it wakes once for what
+	// would otherwise wake it many times, as network cards do with their interrupts, and what
+	// goes to one connection goes in one piece. Making a WebRTC connection takes a hundred times as
+	// long. Where one round follows another anyway, the whole of a round takes roundTime.
+	minRest   = 2 * time.Millisecond
+	roundTime = 5 * time.Millisecond
+	// fewEvents in a round are so few that a longer rest would find no more of them.
+	fewEvents = 4
+	// wakeSlot is the number of the eventfd.
+	wakeSlot = -1
 )
+
+// rest returns how long a loop rests after a round that took work.
+func rest(work time.Duration, events int) time.Duration {
+	if events < fewEvents {
+		return minRest
+	}
+	return max(roundTime-work, minRest)
+}
 
 // startLoops starts one loop for each processor.
 func (s *Server) startLoops() error {
 	for range min(runtime.GOMAXPROCS(0), 64) {
 		l := &loop{srv: s, buf: make([]byte, readSize), batch: s.makeBatch(s.cfg.Counters.New())}
-		var err error
-		if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
-			return os.NewSyscallError("epoll_create", err)
+		p, err := newPoller()
+		if err != nil {
+			return err
 		}
+		l.poller = *p
 		if l.wake, err = unix.Eventfd(0, unix.EFD_NONBLOCK|unix.EFD_CLOEXEC); err != nil {
-			unix.Close(l.epoll)
+			p.close()
 			return os.NewSyscallError("eventfd", err)
 		}
-		unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, l.wake, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: int32(l.wake)})
-		unix.SetNonblock(l.epoll, true)
-		l.file = os.NewFile(uintptr(l.epoll), "epoll")
+		unix.EpollCtl(l.fd, unix.EPOLL_CTL_ADD, l.wake, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: wakeSlot})
 		s.loops = append(s.loops, l)
 	}
 	for _, l := range s.loops {
@@ -79,45 +90,23 @@ func (s *Server) startLoops() error {
 
 func (l *loop) run() {
 	defer l.shutdown()
-	rc, err := l.file.SyscallConn()
-	if err != nil {
-		return
-	}
-	events := make([]unix.EpollEvent, 256)
-	n := 0
-	poll := func(fd uintptr) bool {
-		// Not unix.EpollWait, which makes room for another goroutine as if it blocked.
-		r, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, fd, uintptr(unsafe.Pointer(&events[0])), uintptr(len(events)), 0, 0, 0)
-		if n = int(r); errno != 0 {
-			n = 0
-		}
-		return n > 0
-	}
 	tick := time.Now().Add(sweepTick)
-	l.file.SetReadDeadline(tick)
 	for {
-		n = 0
-		err := rc.Read(poll)
-		if n > 0 && l.n.Load() > 0 {
-			l.batch.Now = l.srv.cfg.Now()
-		}
-		if n == 0 && err != nil && !os.IsTimeout(err) {
+		var events []unix.EpollEvent
+		ok := true
+		if len(l.more) > 0 {
+			events = l.poll()
+		} else if events, ok = l.wait(tick); !ok {
 			return
 		}
-		// As long as more comes in at once, it is handled before anything is written: what
-		// goes to one connection then goes in one piece.
-		handled := n > 0
-		for start := time.Now(); n > 0; {
-			for i := range events[:n] {
-				l.event(&events[i])
+		if start := time.Now(); len(events)+len(l.more) > 0 {
+			l.batch.Now = l.srv.cfg.Now()
+			l.again()
+			n := l.round(events, start)
+			l.batch.flush()
+			if len(l.more) == 0 {
+				time.Sleep(rest(time.Since(start), n))
 			}
-			if time.Since(start) > flushAfter || !poll(uintptr(l.epoll)) {
-				break
-			}
-		}
-		l.batch.flush()
-		if handled {
-			time.Sleep(rest)
 		}
 		select {
 		case <-l.srv.done:
@@ -126,7 +115,6 @@ func (l *loop) run() {
 		}
 		if now := time.Now(); !now.Before(tick) {
 			tick = now.Add(sweepTick)
-			l.file.SetReadDeadline(tick)
 			if l.n.Load() == 0 {
 				continue
 			}
@@ -140,12 +128,38 @@ func (l *loop) run() {
 	}
 }
 
+// again reads from those that had more than their turn.
+func (l *loop) again() {
+	more := l.more
+	l.more = nil
+	for _, c := range more {
+		if k := c.link.(*fdLink); l.conns.at(k.slot) == c {
+			l.read(c, k, true)
+		}
+	}
+}
+
+// round handles events, and as long as more come in at once than fit, those, before anything
+// is written: what goes to one connection then goes in one piece. It returns how many they were.
+func (l *loop) round(events []unix.EpollEvent, start time.Time) (n int) {
+	for {
+		n += len(events)
+		for i := range events {
+			l.event(&events[i])
+		}
+		if len(events) < cap(events) || time.Since(start) > flushAfter {
+			return n
+		}
+		events = l.poll()
+	}
+}
+
 func (l *loop) event(e *unix.EpollEvent) {
-	if int(e.Fd) == l.wake {
+	if e.Fd == wakeSlot {
 		l.arrive()
 		return
 	}
-	c := l.conns[e.Fd]
+	c := l.conns.at(e.Fd)
 	if c == nil {
 		return // it ended by an earlier event of this round
 	}
@@ -158,15 +172,16 @@ func (l *loop) event(e *unix.EpollEvent) {
 		c.mu.Unlock()
 	}
 	if e.Events&^unix.EPOLLOUT != 0 {
-		l.read(c, k)
+		l.read(c, k, e.Events&^(unix.EPOLLOUT|unix.EPOLLIN) != 0)
 	}
 }
 
-func (l *loop) read(c *Conn, k *fdLink) {
+// read reads what is there. ends says that the stream's end is, too: it comes with no event of its own.
+func (l *loop) read(c *Conn, k *fdLink, ends bool) {
+	total := 0
 	for rounds, again := 0, true; again; rounds++ {
-		if rounds == maxRounds {
+		if rounds == maxRounds || total >= readSize {
 			l.more = append(l.more, c)
-			l.poke()
 			return
 		}
 		room := c.room(l.buf)
@@ -180,6 +195,8 @@ func (l *loop) read(c *Conn, k *fdLink) {
 			l.drop(c, k)
 			return
 		}
+		total += n
+		again = again || ends
 	}
 	if c.home >= 0 && c.flags&flagSettled == 0 {
 		l.settle(c, k)
@@ -187,13 +204,14 @@ func (l *loop) read(c *Conn, k *fdLink) {
 }
 
 func (l *loop) sweep() {
-	n := max(int(int64(len(l.conns))*int64(sweepTick)/int64(sweepPeriod)), 256)
-	for ; n > 0 && len(l.conns) > 0; n-- {
-		if l.next >= len(l.conns) {
+	n := max(int(int64(len(l.conns.conns))*int64(sweepTick)/int64(sweepPeriod)), 256)
+	for ; n > 0; n-- {
+		if l.next >= len(l.conns.conns) {
 			l.next = 0
+			l.conns.trim()
 			return
 		}
-		if c := l.conns[l.next]; c != nil {
+		if c := l.conns.conns[l.next]; c != nil {
 			c.sweep(l.batch)
 		}
 		l.next++
@@ -206,8 +224,8 @@ func (l *loop) drain(left time.Duration) {
 	if left > sweepTick {
 		n = (n*int(sweepTick/time.Millisecond) + int(left/time.Millisecond) - 1) / int(left/time.Millisecond)
 	}
-	for ; n > 0 && l.drained < len(l.conns); l.drained++ {
-		if c := l.conns[l.drained]; c != nil {
+	for ; n > 0 && l.drained < len(l.conns.conns); l.drained++ {
+		if c := l.conns.conns[l.drained]; c != nil {
 			c.Close(l.batch, wsframe.CloseGone, limit.ShuttingDown)
 			n--
 		}
@@ -228,17 +246,17 @@ func (l *loop) shutdown() {
 	l.ended = true
 	l.mu.Unlock()
 	l.arrive()
-	for _, c := range l.conns {
+	for _, c := range l.conns.conns {
 		if c != nil {
 			c.Close(l.batch, wsframe.CloseGone, limit.ShuttingDown)
 		}
 	}
 	l.batch.flush()
-	for _, c := range l.conns {
+	for _, c := range l.conns.conns {
 		if c != nil {
 			l.drop(c, c.link.(*fdLink))
 		}
 	}
-	l.file.Close()
+	l.poller.close()
 	unix.Close(l.wake)
 }

@@ -109,6 +109,10 @@ func (c *Conn) closes() bool {
 	return c.state != open
 }
 
+// NotText ends the connection because what came is no UTF-8 (RFC 6455 section 8.1). The
+// Handler calls it.
+func (c *Conn) NotText(b *Batch) { c.breach(b, wsframe.CloseInvalid, "text is not UTF-8") }
+
 // breach ends the connection for what its peer did.
 func (c *Conn) breach(b *Batch, code int, reason string) bool {
 	b.N.Malformed.Add(1)
@@ -124,7 +128,8 @@ func (c *Conn) frame(b *Batch, h wsframe.Header, payload []byte) bool {
 	case wsframe.Pong:
 		return true
 	case wsframe.Close:
-		c.close(b, wsframe.CloseNormal, "")
+		code, why := closeAnswer(payload)
+		c.close(b, code, why)
 		return true
 	case wsframe.Continuation:
 		if c.parts == nil {

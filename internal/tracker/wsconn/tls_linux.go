@@ -159,10 +159,11 @@ func (k *tlsLink) drain() (done bool, err error) {
 
 // tlsBuffers are the offsets in a tls.Conn of the bytes.Buffers that keep their largest size
 // for the life of a connection: for incoming records, 17 kB after one announce of a browser, and
-// for the handshake.
+// for the handshake. An offset counts from the struct that has the field, so it must be
+// tls.Conn itself and not one embedded in it.
 var tlsBuffers = func() (offsets []uintptr) {
 	for _, name := range []string{"rawInput", "hand"} {
-		if f, ok := reflect.TypeFor[tls.Conn]().FieldByName(name); ok && f.Type == reflect.TypeFor[bytes.Buffer]() {
+		if f, ok := reflect.TypeFor[tls.Conn]().FieldByName(name); ok && len(f.Index) == 1 && f.Type == reflect.TypeFor[bytes.Buffer]() {
 			offsets = append(offsets, f.Offset)
 		}
 	}

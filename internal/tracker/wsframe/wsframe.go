@@ -33,7 +33,7 @@ const (
 // IsControl reports whether frames of this kind may come between the parts of a message.
 func (o Op) IsControl() bool { return o&8 != 0 }
 
-// Close codes of RFC 6455 section 7.4.1.
+// Close codes of RFC 6455 section 7.4.1, and CloseBusy of those that IANA has added.
 const (
 	CloseNormal   = 1000
 	CloseGone     = 1001
@@ -153,8 +153,11 @@ func AppendHeader(dst []byte, op Op, rsv1 bool, length int) []byte {
 	return binary.BigEndian.AppendUint64(dst, uint64(length))
 }
 
-// AppendClose appends a server's close frame.
+// AppendClose appends a server's close frame; one of code 0 has neither code nor reason.
 func AppendClose(dst []byte, code int, reason string) []byte {
+	if code == 0 {
+		return AppendHeader(dst, Close, false, 0)
+	}
 	reason = reason[:min(len(reason), MaxControl-2)]
 	dst = AppendHeader(dst, Close, false, 2+len(reason))
 	dst = append(dst, byte(code>>8), byte(code))

@@ -66,13 +66,13 @@ func Start(cfg Config) (*Server, error) {
 	if s.nats, err = server.NewServer(opts); err != nil {
 		return nil, fmt.Errorf("cluster: the embedded NATS server does not start: %w", err)
 	}
-	fatal := make(chan string, 1)
-	s.nats.SetLogger(&logger{cfg.Logger, fatal}, false, false)
+	log := newLogger(cfg.Logger, time.Now)
+	s.nats.SetLogger(log, false, false)
 	s.nats.Start()
 	deadline := time.Now().Add(startFor)
 	for !s.nats.ReadyForConnections(100 * time.Millisecond) {
 		select {
-		case why := <-fatal:
+		case why := <-log.fatal:
 			s.Close()
 			return nil, fmt.Errorf("cluster: the embedded NATS server does not start: %s", why)
 		default:
@@ -182,36 +182,4 @@ func (s *Server) Close() error {
 		s.nats.WaitForShutdown()
 	})
 	return nil
-}
-
-// A logger passes the server's words on. Its notices are for the operator of a NATS, not of
-// a tracker.
-type logger struct {
-	log   *slog.Logger
-	fatal chan string
-}
-
-func (l *logger) Noticef(format string, v ...any) {
-	l.log.Debug("NATS: " + fmt.Sprintf(format, v...))
-}
-func (l *logger) Debugf(string, ...any) {}
-func (l *logger) Tracef(string, ...any) {}
-func (l *logger) Warnf(format string, v ...any) {
-	// The clients' password was made a moment ago and never leaves the process.
-	if !strings.HasPrefix(format, "Plaintext passwords detected") {
-		l.log.Warn("NATS: " + fmt.Sprintf(format, v...))
-	}
-}
-
-// Errorf warns: what it reports, such as a route that does not answer, is tried again.
-func (l *logger) Errorf(format string, v ...any) {
-	l.log.Warn("NATS: " + fmt.Sprintf(format, v...))
-}
-func (l *logger) Fatalf(format string, v ...any) {
-	why := fmt.Sprintf(format, v...)
-	l.log.Error("NATS: " + why)
-	select {
-	case l.fatal <- why:
-	default:
-	}
 }
