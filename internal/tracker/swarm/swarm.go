@@ -232,9 +232,39 @@ func (c *Core[C]) EachSwarm(f func(h Hash) bool) {
 
 func (s *swarm[C]) counts() Counts {
 	peers, complete := s.tcp.size()
-	peers += len(s.rtc.rows)
-	complete += int(s.rtc.seeders)
+	twins, seeding := s.twins()
+	peers += len(s.rtc.rows) - twins
+	complete += int(s.rtc.seeders) - seeding
 	return Counts{Complete: complete, Incomplete: peers - complete}
+}
+
+// twins counts the TCP peers that are WebRTC peers as well, by their peer id, and the seeders
+// among them: one process is one peer. In large swarms it does not look, as nobody would
+// notice and each announce would pay for it.
+func (s *swarm[C]) twins() (peers, seeding int) {
+	if s.tcp == nil || len(s.rtc.rows) == 0 || len(s.rtc.rows) > indexFrom {
+		return 0, 0
+	}
+	p4, s4 := twinsIn(s, &s.tcp.v4)
+	p6, s6 := twinsIn(s, &s.tcp.v6)
+	return p4 + p6, s4 + s6
+}
+
+func twinsIn[C, K comparable](s *swarm[C], t *table[K, PeerID]) (peers, seeding int) {
+	if len(t.rows) > indexFrom {
+		return 0, 0
+	}
+	for i := range t.rows {
+		k := s.rtc.find(t.rows[i].val)
+		if k < 0 {
+			continue
+		}
+		peers++
+		if t.isSeeder(i) {
+			seeding++
+		}
+	}
+	return peers, seeding
 }
 
 func (s *swarm[C]) size() int {

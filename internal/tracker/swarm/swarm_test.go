@@ -508,3 +508,28 @@ func TestMagnetWithoutMetadataGetsSeeders(t *testing.T) {
 		t.Errorf("a seeder that goes on gets %v", peers)
 	}
 }
+
+// A process that is reached both ways, as every share, is one peer.
+func TestOnePeerOnBothSidesIsCountedOnce(t *testing.T) {
+	c, h := newCore(Config{}), id("hash")
+	addr := func(n byte) netip.AddrPort { return netip.AddrPortFrom(netip.AddrFrom4([4]byte{9, 9, 9, n}), 1) }
+	v6 := netip.MustParseAddrPort("[2001:db8::1]:1")
+	join(t, c, h, 1, num(1), Started, 0, 0)
+	for _, a := range []TCPAnnounce{
+		{Peer: num(1), Addr: addr(1)}, {Peer: num(1), Addr: v6}, {Peer: num(2), Addr: addr(2)}, {Peer: num(3), Addr: addr(3), Left: 9},
+	} {
+		a.Hash = h
+		if _, _, err := c.AnnounceTCP(t0, a, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	join(t, c, h, 3, num(3), Started, 9, 0)
+	join(t, c, h, 4, num(4), Started, 9, 0)
+	if got := c.Scrape(h); got.Complete != 2 || got.Incomplete != 2 {
+		t.Errorf("%+v, want 2 seeds and 2 leechers", got)
+	}
+	c.Part(t0, h, 1, num(1))
+	if got := c.Scrape(h); got.Complete != 3 {
+		t.Errorf("without its WebSocket: %+v", got)
+	}
+}
