@@ -49,11 +49,11 @@ func New(cfg Config) (*Tracker, error) {
 		return nil, err
 	}
 	l := &cfg.Limits
-	t := &Tracker{counters: stats.NewSet(cfg.OnLimit), buffers: wsconn.NewBuffers(l.Buffers), done: make(chan struct{})}
 	clients := limit.NewClients(limit.ClientsConfig{
 		Conns: l.Conns, ConnsPerAddr: l.ConnsPerAddr, ConnsPerPrefix: l.ConnsPerPrefix, ConnectsPerAddr: l.ConnectsPerAddr,
 		AnnouncesPerAddr: l.AnnouncesPerAddr, AnnouncesPerPrefix: l.AnnouncesPerPrefix, Exempt: l.Exempt,
 	})
+	t := &Tracker{counters: stats.NewSet(cfg.OnLimit), buffers: wsconn.NewBuffers(l.Buffers, clients.Exempt), done: make(chan struct{})}
 	t.core, err = core.New(core.Config{
 		Interval: cfg.Interval, MinInterval: cfg.MinInterval, WSInterval: cfg.WSInterval, PingInterval: cfg.PingInterval,
 		Offers: l.Offers, NumWant: l.NumWant, Scrape: l.Scrape, Message: l.Message, SDP: l.SDP, Swarms: l.Swarms, Peers: l.Peers,

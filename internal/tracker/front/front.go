@@ -108,6 +108,7 @@ func (f *Front) Serve(ln net.Listener, conf *tls.Config) (started bool, err erro
 		delete(f.listeners, ln)
 		f.mu.Unlock()
 	}()
+	wsconn.Tune(ln)
 	for {
 		nc, err := ln.Accept()
 		switch {

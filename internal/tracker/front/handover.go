@@ -28,6 +28,14 @@ type replayTLS struct {
 // ConnectionState is what net/http asks for.
 func (r replayTLS) ConnectionState() tls.ConnectionState { return r.tls.ConnectionState() }
 
+// plainConn is the connection below TLS, or nc itself.
+func plainConn(nc net.Conn) net.Conn {
+	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		return t.NetConn()
+	}
+	return nc
+}
+
 // A replay is a connection of which the beginning was read before.
 type replay struct {
 	net.Conn

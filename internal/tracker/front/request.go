@@ -40,11 +40,11 @@ func (c *httpConn) run() {
 			return // acme-tls/1 wanted the handshake alone
 		}
 	}
-	if c.buf = f.cfg.Buffers.Get(2048); c.buf == nil {
+	if c.buf = f.cfg.Buffers.In.Get(2048); c.buf == nil {
 		f.shared.Limit(limit.Buffers, c.ip)
 		return
 	}
-	defer func() { f.cfg.Buffers.Put(c.buf) }()
+	defer func() { f.cfg.Buffers.In.Put(c.buf) }()
 	var out []byte
 	for {
 		h, n, why, err := c.head()
@@ -111,7 +111,7 @@ func (c *httpConn) head() (h httphead.Head, n int, why limit.Reason, err error) 
 			return h, 0, limit.RequestSize, nil
 		}
 		var ok bool
-		if c.buf, ok = c.f.cfg.Buffers.Grow(c.buf, 512); !ok {
+		if c.buf, ok = c.f.cfg.Buffers.In.Grow(c.buf, 512); !ok {
 			return h, 0, limit.Buffers, nil
 		}
 		first := len(c.buf) == 0

@@ -13,6 +13,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/tracker/httphead"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/stats"
+	"github.com/shoal-p2p/shoal/internal/tracker/wsconn"
 )
 
 // handshake answers an upgrade, RFC 6455 section 4.2.2: with the whole response, and whether
@@ -136,6 +137,7 @@ func (f *Front) upgradeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "this server cannot upgrade a connection", http.StatusInternalServerError)
 		return
 	}
+	wsconn.Tune(plainConn(nc))
 	nc.SetDeadline(time.Now().Add(writeTimeout))
 	if _, err := nc.Write(resp); err != nil {
 		f.cfg.Clients.Release(&slot)

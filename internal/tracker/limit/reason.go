@@ -22,12 +22,15 @@ const (
 	RequestSize    // the head of a request is too large
 	RequestTime    // the head of a request takes too long
 	SlowReader     // its replies are not read for too long
-	Buffers        // the memory for messages and replies is used up
+	Buffers        // the memory for messages and replies is used up: who held some longest goes
+	BuffersPerAddr // its address holds its share of that memory
+	RequestBody    // a request has a body, or one that is too large
 
 	// Messages.
 	MessageSize // too large, as sent or inflated
 	MessageTime // takes too long from its first byte to its last
 	BadMessages // one too many that could not be answered
+	Candidates  // offers or answers with too many ICE candidates; they count without the rest
 
 	// Announces.
 	AnnouncesPerConn   // too many of a connection
@@ -83,9 +86,12 @@ var reasons = [NumReasons]struct {
 	RequestTime:        {"request_time", "request takes too long", Limited},
 	SlowReader:         {"slow_reader", "nothing is read", Limited},
 	Buffers:            {"buffers", "tracker is out of memory", Limited},
+	BuffersPerAddr:     {"buffers_address", "too much has begun or waits for this address", Limited},
+	RequestBody:        {"request_body", "requests have no body here", Limited},
 	MessageSize:        {"message_size", "message is too large", Limited},
 	MessageTime:        {"message_time", "message takes too long", Limited},
 	BadMessages:        {"bad_messages", "too many bad messages", Limited},
+	Candidates:         {"candidates", "", Limited},
 	AnnouncesPerConn:   {"announces_connection", slowDown, Limited},
 	AnnouncesPerAddr:   {"announces_address", slowDown, Limited},
 	AnnouncesPerPrefix: {"announces_prefix", slowDown, Limited},

@@ -20,7 +20,7 @@ func newServer(t testing.TB, edit func(c *core.Config)) *Server {
 		Interval: 15 * time.Minute, MinInterval: time.Minute, WSInterval: 2 * time.Minute, PingInterval: 50 * time.Second,
 		Offers: 10, NumWant: 200, Scrape: 70, Message: 64 << 10, SDP: 16 << 10, Swarms: 1 << 20, Peers: 4 << 20, PeersPerConn: 1000,
 		Seed: 1, Now: time.Now,
-		Buffers: wsconn.NewBuffers(1 << 20), Clients: limit.NewClients(limit.ClientsConfig{}), Counters: stats.NewSet(nil),
+		Buffers: wsconn.NewBuffers(1<<20, nil), Clients: limit.NewClients(limit.ClientsConfig{}), Counters: stats.NewSet(nil),
 	}
 	if edit != nil {
 		edit(&c)

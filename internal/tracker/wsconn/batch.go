@@ -15,6 +15,7 @@ type Batch struct {
 	Work any // of Config.Work: what a Handler needs for the duration of a message
 
 	dirty   []*Conn
+	evicted []*Conn // that have to go, to make room for others
 	inflate inflater
 }
 
@@ -41,11 +42,16 @@ func (s *Server) End(b *Batch) {
 
 // flush writes what the batch has queued.
 func (b *Batch) flush() {
+	for i, c := range b.evicted {
+		b.evicted[i] = nil
+		c.evict(b)
+	}
+	b.evicted = b.evicted[:0]
 	for i, c := range b.dirty {
 		b.dirty[i] = nil
 		c.mu.Lock()
 		c.dirty = false
-		if c.state != gone && !c.blocked && len(c.out) > 0 {
+		if c.state < cut && !c.blocked && len(c.out) > 0 {
 			c.flush(b)
 		}
 		c.mu.Unlock()

@@ -10,7 +10,8 @@ import (
 )
 
 const (
-	// writeTimeout is how long a socket may take nothing while something waits for it.
+	// writeTimeout is how long a socket may take nothing while something waits for it. Whoever
+	// reads, however slowly, is not ended by it.
 	writeTimeout = 10 * time.Second
 	// frameTimeout is how long a message may take from its first byte to its last.
 	frameTimeout = 20 * time.Second
@@ -41,16 +42,19 @@ type Conn struct {
 
 	// The owner's:
 
-	in    []byte // a frame that has begun and not ended, lent by Buffers
-	parts []byte // a message in parts that has not ended, lent by Buffers
-	home  int8   // the loop where it is to be, -1 = not known
+	in    []byte   // a frame that has begun and not ended, lent by Buffers.In
+	parts []byte   // a message in parts that has not ended, likewise
+	held  *holding // of in and parts, from one read to the next
+	home  int8     // the loop where it is to be, -1 = not known
 	flags connFlags
 
 	mu      sync.Mutex
-	out     []byte // frames to be written, lent by Buffers
+	out     []byte   // frames to be written, lent by Buffers.Out
+	waits   *holding // of out, while the socket does not take it
 	state   connState
 	dirty   bool  // in a batch that will flush it
 	blocked bool  // the link flushes it when the socket takes bytes again
+	moved   bool  // the socket took some since the last sweep
 	waiting int64 // since when out waits, or when the close frame went; Unix nanoseconds
 }
 
@@ -67,6 +71,7 @@ type connState uint8
 const (
 	open    connState = iota
 	closing           // a close frame is the last thing in out, or is sent
+	cut               // nothing is sent or read any more, and the owner will see that
 	gone
 )
 
@@ -75,7 +80,8 @@ const (
 type link interface {
 	// flush writes out, as much as the socket takes, and sees to the rest.
 	flush(c *Conn)
-	// hangup makes the owner see the end of the stream.
+	// hangup makes the owner see the end of the stream. What the kernel has not sent is
+	// thrown away.
 	hangup(c *Conn)
 }
 
@@ -105,8 +111,7 @@ func (c *Conn) send(b *Batch, op wsframe.Op, payload []byte) limit.Reason {
 	if c.deflates && len(payload) >= deflateFrom {
 		payload, deflated = b.inflate.deflate(payload), true
 	}
-	var ok bool
-	if c.out, ok = c.srv.buffers.Grow(c.out, wsframe.MaxHeader+len(payload)); !ok {
+	if !c.growOut(b, wsframe.MaxHeader+len(payload)) {
 		return limit.ReceiverBuffer
 	}
 	c.out = wsframe.AppendHeader(c.out, op, deflated, len(payload))
@@ -128,6 +133,23 @@ func (c *Conn) flush(b *Batch) {
 		c.waiting = b.Now.UnixNano()
 	}
 	c.link.flush(c)
+}
+
+// growOut makes room for n more bytes in out. With mu held.
+func (c *Conn) growOut(b *Batch, n int) (ok bool) {
+	if c.out, ok = c.srv.buffers.Out.grow(b, c, c.out, n); !ok || c.waits == nil {
+		return ok
+	}
+	return c.holdOut(0) == limit.None
+}
+
+// holdOut says that out has to wait, and more bytes that the link keeps. With mu held.
+func (c *Conn) holdOut(more int) limit.Reason {
+	h, why := c.srv.buffers.Out.hold(c, c.waits, cap(c.out)+more)
+	if why == limit.None {
+		c.waits = h
+	}
+	return why
 }
 
 // touch sees to it that out is flushed.
@@ -158,8 +180,8 @@ func (c *Conn) close(b *Batch, code int, text string) bool {
 	}
 	c.state = closing
 	var ok bool
-	if c.out, ok = c.srv.buffers.Grow(c.out, wsframe.MaxHeader+wsframe.MaxControl); !ok {
-		c.link.hangup(c)
+	if c.out, ok = c.srv.buffers.Out.Grow(c.out, wsframe.MaxHeader+wsframe.MaxControl); !ok {
+		c.hangup()
 		return true
 	}
 	c.out = wsframe.AppendClose(c.out, code, text)
@@ -174,19 +196,42 @@ func (c *Conn) close(b *Batch, code int, text string) bool {
 func (c *Conn) kill() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.state != gone {
-		c.state = closing
+	c.hangup()
+}
+
+// evict ends the connection to make room for others, after one try to tell it why.
+func (c *Conn) evict(b *Batch) {
+	c.Limit(b, wsframe.CloseBusy, limit.Buffers)
+	c.mu.Lock()
+	if c.state < cut && !c.blocked && len(c.out) > 0 {
+		c.link.flush(c)
+	}
+	c.mu.Unlock()
+	c.kill()
+}
+
+// hangup ends the connection, with mu held.
+func (c *Conn) hangup() {
+	if c.state < cut {
+		c.state = cut
 		c.link.hangup(c)
 	}
 }
 
 // flushed is called by the link, with mu held, when out is written.
 func (c *Conn) flushed() {
-	c.srv.buffers.Put(c.out)
-	c.out = nil
+	c.dropOut()
 	if c.state == open {
 		c.waiting = 0
 	}
+}
+
+// dropOut gives the memory of out back. With mu held.
+func (c *Conn) dropOut() {
+	o := &c.srv.buffers.Out
+	o.release(c.waits)
+	o.Put(c.out)
+	c.waits, c.out = nil, nil
 }
 
 func (c *Conn) alive(b *Batch) {
@@ -210,6 +255,10 @@ func (c *Conn) sweep(b *Batch) {
 	ping := int64(c.srv.cfg.PingInterval)
 	silent, probe, since := now-c.heard.Load(), c.probed.Load(), c.since.Load()
 	c.mu.Lock()
+	if c.moved && c.state == open && c.waiting != 0 {
+		c.waiting = now
+	}
+	c.moved = false
 	slow := c.state == open && c.waiting != 0 && now-c.waiting > int64(writeTimeout)
 	late := c.waiting != 0 && now-c.waiting > int64(writeTimeout) ||
 		c.state == closing && now-c.waiting > int64(closeTimeout)
@@ -232,12 +281,9 @@ func (c *Conn) end(b *Batch) {
 	s := c.srv
 	c.mu.Lock()
 	c.state = gone
-	s.buffers.Put(c.out)
-	c.out = nil
+	c.dropOut()
 	c.mu.Unlock()
-	s.buffers.Put(c.in)
-	s.buffers.Put(c.parts)
-	c.in, c.parts = nil, nil
+	c.forget()
 	c.handler.Ended(b)
 	s.open.Add(-1)
 }

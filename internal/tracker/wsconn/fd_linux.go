@@ -7,6 +7,8 @@ import (
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 )
 
 // An fdLink is a socket that a loop reads from. Conn.mu guards epoll.
@@ -21,7 +23,7 @@ type fdLink struct {
 func (k *fdLink) drop(c *Conn, b *Batch) {
 	c.end(b) // from here on nobody else touches the descriptor
 	if k.tls != nil {
-		k.tls.buffers.Put(k.tls.out)
+		k.tls.memory.Put(k.tls.out)
 	}
 	unix.Close(k.fd)
 }
@@ -49,15 +51,20 @@ func (k *fdLink) read(c *Conn, b []byte) (n int, again bool, err error) {
 }
 
 func (k *fdLink) flush(c *Conn) {
-	done, err := false, error(nil)
+	n, more, err := 0, 0, error(nil)
 	if k.tls != nil {
-		done, err = k.tls.write(c)
+		n, err = k.tls.write(c)
+		more = len(k.tls.out)
 	} else {
-		done, err = k.write(&c.out)
+		n, err = writeTo(k.fd, &c.out)
 	}
+	c.moved = c.moved || n > 0
+	done := len(c.out)+more == 0
 	switch {
 	case err != nil:
-		k.hangup(c)
+		c.hangup()
+	case !done && c.waits == nil && !k.hold(c):
+		c.hangup()
 	case !done && !c.blocked, done && c.blocked:
 		c.blocked = !done
 		if k.epoll >= 0 {
@@ -72,21 +79,36 @@ func (k *fdLink) flush(c *Conn) {
 	}
 }
 
-// write writes what the socket takes and removes it from *b.
-func (k *fdLink) write(b *[]byte) (done bool, err error) {
-	for len(*b) > 0 {
-		n, err := rawWrite(k.fd, *b)
-		switch {
-		case err == unix.EINTR:
-		case err == unix.EAGAIN:
-			return false, nil
-		case err != nil:
-			return false, err
-		default:
-			*b = (*b)[:copy(*b, (*b)[n:])]
+// hold accounts for what waits, and reports false if the address has too much of that.
+func (k *fdLink) hold(c *Conn) bool {
+	more := 0
+	if k.tls != nil {
+		more = cap(k.tls.out)
+	}
+	why := c.holdOut(more)
+	if why != limit.None {
+		c.srv.shared.Limit(why, c.handler.Addr())
+	}
+	return why == limit.None
+}
+
+// writeTo writes what the socket takes, n bytes, and removes them from *b.
+func writeTo(fd int, b *[]byte) (n int, err error) {
+	for err == nil && n < len(*b) {
+		var m int
+		m, err = rawWrite(fd, (*b)[n:])
+		n += max(m, 0)
+		if err == unix.EINTR {
+			err = nil
 		}
 	}
-	return true, nil
+	if n > 0 {
+		*b = (*b)[:copy(*b, (*b)[n:])]
+	}
+	if err == unix.EAGAIN {
+		err = nil
+	}
+	return n, err
 }
 
 // rawRead and rawWrite read from and write to sockets that do not block. unix.Read and unix.Write
@@ -109,7 +131,12 @@ func rawIO(call uintptr, fd int, b []byte, flags uintptr) (int, error) {
 	return int(n), nil
 }
 
-func (k *fdLink) hangup(c *Conn) { unix.Shutdown(k.fd, unix.SHUT_RDWR) }
+func (k *fdLink) hangup(c *Conn) {
+	// The close that follows resets the connection: otherwise the kernel would keep for
+	// minutes what somebody does not read, and send it.
+	unix.SetsockoptLinger(k.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1})
+	unix.Shutdown(k.fd, unix.SHUT_RD)
+}
 
 // adopt takes the socket of nc over, which is of no use afterwards. It reports false, and has
 // changed nothing, if nc has no descriptor of its own.

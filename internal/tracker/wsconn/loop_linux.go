@@ -166,7 +166,7 @@ func (l *loop) event(e *unix.EpollEvent) {
 	k := c.link.(*fdLink)
 	if e.Events&unix.EPOLLOUT != 0 {
 		c.mu.Lock()
-		if c.state != gone {
+		if c.state < cut {
 			k.flush(c)
 		}
 		c.mu.Unlock()

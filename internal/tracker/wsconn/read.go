@@ -7,43 +7,59 @@ import (
 	"github.com/shoal-p2p/shoal/internal/tracker/wsframe"
 )
 
-// room returns where the next bytes of the socket go: behind the frame that has begun, or to
-// shared if none has. Only the owner calls it.
+// room returns where the next bytes of the socket go: to shared, behind a copy of the frame that
+// has begun, if any. So a frame needs few reads, and no more memory of its own than has come. A
+// frame of which much has come is not copied for every byte: what follows goes behind it.
+// Only the owner calls it.
 func (c *Conn) room(shared []byte) []byte {
-	if c.in == nil {
-		return shared
+	if c.inPlace(shared) {
+		return c.in[len(c.in):cap(c.in)]
 	}
-	return c.in[len(c.in):cap(c.in)]
+	return shared[copy(shared, c.in):]
 }
+
+func (c *Conn) inPlace(shared []byte) bool { return len(c.in) > len(shared)/4 }
 
 // received handles n bytes that were read into what room returned. It reports false when the
 // connection is to end without more ado.
 func (c *Conn) received(b *Batch, shared []byte, n int) bool {
 	c.alive(b)
 	b.N.BytesIn.Add(uint64(n))
-	data := c.in
-	if data == nil {
-		data = shared[:n]
-	} else { // which may have more room than shared
-		data = data[:len(data)+n]
-		c.in = data
+	data := shared
+	if c.inPlace(shared) {
+		data = c.in[:cap(c.in)]
 	}
+	data = data[:len(c.in)+n]
 	rest, ok := c.frames(b, data)
 	if !ok {
 		return false
 	}
-	if !c.keep(b, rest, len(rest) != len(data)) {
-		c.Limit(b, wsframe.CloseBusy, limit.Buffers)
+	if len(rest) == 0 && c.in == nil && c.parts == nil && c.held == nil {
+		return true
+	}
+	why := limit.Buffers
+	if c.keep(b, rest, len(rest) != len(data), c.inPlace(shared)) {
+		why = c.hold()
+	}
+	if why != limit.None {
+		c.Limit(b, wsframe.CloseBusy, why)
+		c.forget()
 	}
 	return true
 }
 
-// keep stores the beginning of a frame that has not ended, with room for all of it. It reports
-// false when there is no memory for that.
-func (c *Conn) keep(b *Batch, rest []byte, moved bool) bool {
+// keep stores the beginning of a frame that has not ended, and no more than a part again of free room.
+// moved says that rest is not what in begins with, inPlace that it stands in in. keep reports false
+// when there is no memory.
+func (c *Conn) keep(b *Batch, rest []byte, moved, inPlace bool) (ok bool) {
+	s := &c.srv.buffers.In
 	if len(rest) == 0 {
-		c.srv.buffers.Put(c.in)
+		s.Put(c.in)
 		c.in = nil
+		if c.parts != nil && c.now() != open {
+			s.Put(c.parts)
+			c.parts = nil
+		}
 		if c.parts == nil {
 			c.since.Store(0)
 		}
@@ -52,29 +68,62 @@ func (c *Conn) keep(b *Batch, rest []byte, moved bool) bool {
 	if moved && c.parts == nil || c.since.Load() == 0 {
 		c.since.Store(b.Now.UnixNano())
 	}
-	need := wsframe.MaxHeader
-	if h, n, _ := wsframe.ParseHeader(rest); n > 0 {
-		need = n + h.Len
+	switch {
+	case moved:
+		old := c.in
+		if c.in, ok = s.grow(b, c, nil, len(rest)); !ok {
+			c.in = old
+			return false
+		}
+		c.in = append(c.in, rest...)
+		s.Put(old)
+	case inPlace:
+		c.in = rest
+	default:
+		more := rest[len(c.in):]
+		if c.in, ok = s.grow(b, c, c.in, len(more)); !ok {
+			return false
+		}
+		c.in = append(c.in, more...)
 	}
-	if c.in != nil && cap(c.in) >= need {
-		c.in = c.in[:copy(c.in[:cap(c.in)], rest)]
-		return true
+	if len(c.in) == cap(c.in) {
+		c.in, ok = s.grow(b, c, c.in, 1)
+		return ok
 	}
-	in := c.srv.buffers.Get(need)
-	if in == nil {
-		return false
-	}
-	in = append(in, rest...)
-	c.srv.buffers.Put(c.in)
-	c.in = in
 	return true
+}
+
+// hold accounts for what has begun and not ended.
+func (c *Conn) hold() limit.Reason {
+	s := &c.srv.buffers.In
+	n := cap(c.in) + cap(c.parts)
+	if n == 0 {
+		s.release(c.held)
+		c.held = nil
+		return limit.None
+	}
+	h, why := s.hold(c, c.held, n)
+	if why == limit.None {
+		c.held = h
+	}
+	return why
+}
+
+// forget gives the memory of what has begun back.
+func (c *Conn) forget() {
+	s := &c.srv.buffers.In
+	s.release(c.held)
+	s.Put(c.in)
+	s.Put(c.parts)
+	c.held, c.in, c.parts = nil, nil, nil
+	c.since.Store(0)
 }
 
 // frames handles the frames in data, which it changes, and returns what is left of it.
 func (c *Conn) frames(b *Batch, data []byte) (rest []byte, ok bool) {
 	for len(data) > 0 {
-		if c.closes() {
-			return nil, true // nothing that comes after our close frame matters
+		if s := c.now(); s != open {
+			return nil, s == closing // nothing that comes after our close frame matters
 		}
 		h, n, err := wsframe.ParseHeader(data)
 		switch {
@@ -102,11 +151,11 @@ func (c *Conn) frames(b *Batch, data []byte) (rest []byte, ok bool) {
 	return nil, true
 }
 
-// closes reports whether a close frame of ours is on its way.
-func (c *Conn) closes() bool {
+// now returns the state of this moment.
+func (c *Conn) now() connState {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.state != open
+	return c.state
 }
 
 // NotText ends the connection because what came is no UTF-8 (RFC 6455 section 8.1). The
@@ -147,17 +196,13 @@ func (c *Conn) frame(b *Batch, h wsframe.Header, payload []byte) bool {
 			c.flags |= flagPartsDeflate
 		}
 		c.since.Store(b.Now.UnixNano())
-		if c.parts = c.srv.buffers.Get(2 * len(payload)); c.parts == nil {
-			c.Limit(b, wsframe.CloseBusy, limit.Buffers)
-			return true
-		}
 	}
 	if len(c.parts)+len(payload) > c.srv.cfg.MaxMessage {
 		c.Limit(b, wsframe.CloseTooBig, limit.MessageSize)
 		return true
 	}
 	var ok bool
-	if c.parts, ok = c.srv.buffers.Grow(c.parts, len(payload)); !ok {
+	if c.parts, ok = c.srv.buffers.In.grow(b, c, c.parts, max(len(payload), 1)); !ok {
 		c.Limit(b, wsframe.CloseBusy, limit.Buffers)
 		return true
 	}
@@ -169,7 +214,7 @@ func (c *Conn) frame(b *Batch, h wsframe.Header, payload []byte) bool {
 	c.parts = nil
 	c.since.Store(0)
 	ok = c.message(b, whole, c.flags&flagPartsDeflate != 0)
-	c.srv.buffers.Put(whole)
+	c.srv.buffers.In.Put(whole)
 	return ok
 }
 

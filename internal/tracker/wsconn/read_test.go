@@ -11,10 +11,14 @@ import (
 	"github.com/shoal-p2p/shoal/internal/tracker/wsframe"
 )
 
-func newServer(t testing.TB, maxMessage int) *Server {
-	s, err := New(Config{
-		MaxMessage: maxMessage, PingInterval: time.Minute, Buffers: NewBuffers(1 << 20), Counters: stats.NewSet(nil), Now: time.Now,
-	})
+func newServer(t testing.TB, maxMessage int, more ...func(*Config)) *Server {
+	cfg := Config{
+		MaxMessage: maxMessage, PingInterval: time.Minute, Buffers: NewBuffers(1<<20, nil), Counters: stats.NewSet(nil), Now: time.Now,
+	}
+	for _, set := range more {
+		set(&cfg)
+	}
+	s, err := New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -26,6 +30,8 @@ func newServer(t testing.TB, maxMessage int) *Server {
 type echo struct {
 	Conn
 	ended int
+	addr  netip.Addr
+	sent  []byte
 }
 
 func (e *echo) Message(b *Batch, msg []byte) limit.Reason {
@@ -35,8 +41,8 @@ func (e *echo) Message(b *Batch, msg []byte) limit.Reason {
 	return e.Send(b, msg)
 }
 
-func (e *echo) Ended(*Batch)   { e.ended++ }
-func (*echo) Addr() netip.Addr { return netip.AddrFrom4([4]byte{192, 0, 2, 1}) }
+func (e *echo) Ended(*Batch)     { e.ended++ }
+func (e *echo) Addr() netip.Addr { return e.addr }
 
 // frame is a masked frame with a payload of less than 64 KiB.
 func frame(first byte, payload string) []byte {

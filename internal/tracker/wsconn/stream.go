@@ -3,6 +3,8 @@ package wsconn
 import (
 	"net"
 	"time"
+
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 )
 
 // A streamLink is a connection with a goroutine that reads, and while something waits to be
@@ -23,16 +25,13 @@ func (k *streamLink) flush(c *Conn) {
 func (k *streamLink) write(c *Conn) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for len(c.out) > 0 && c.state != gone {
+	for len(c.out) > 0 && c.state < cut {
 		out := c.out
 		c.out = nil
-		c.mu.Unlock()
-		k.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
-		_, err := k.nc.Write(out)
-		c.srv.buffers.Put(out)
-		c.mu.Lock()
+		err := k.writeAll(c, out)
+		c.srv.buffers.Out.Put(out)
 		if err != nil {
-			k.nc.Close()
+			c.hangup()
 			break
 		}
 	}
@@ -46,7 +45,40 @@ func (k *streamLink) write(c *Conn) {
 	}
 }
 
-func (k *streamLink) hangup(*Conn) { k.nc.Close() }
+// pieceSize is how much of what waits has to go within writeTimeout.
+const pieceSize = 16 << 10
+
+// writeAll writes b, which waits no longer than the socket takes it. It lets go of mu meanwhile.
+func (k *streamLink) writeAll(c *Conn, b []byte) error {
+	h, why := c.srv.buffers.Out.hold(c, nil, cap(b))
+	if why != limit.None {
+		c.srv.shared.Limit(why, c.handler.Addr())
+		return why
+	}
+	var err error
+	for err == nil && len(b) > 0 {
+		piece := b[:min(len(b), pieceSize)]
+		c.mu.Unlock()
+		k.nc.SetWriteDeadline(time.Now().Add(writeTimeout))
+		_, err = k.nc.Write(piece)
+		c.mu.Lock()
+		b = b[len(piece):]
+		c.moved = c.moved || err == nil
+	}
+	c.srv.buffers.Out.release(h)
+	return err
+}
+
+func (k *streamLink) hangup(*Conn) {
+	nc := k.nc
+	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
+		nc = t.NetConn() // TLS would wait to say goodbye
+	}
+	if t, ok := nc.(*net.TCPConn); ok {
+		t.SetLinger(0)
+	}
+	nc.Close()
+}
 
 // serveStream reads from a connection that no loop has taken, until it ends.
 func (s *Server) serveStream(c *Conn, nc net.Conn, buffered []byte) {

@@ -28,7 +28,7 @@ type socket struct {
 	tcp      *net.TCPConn
 	fd       int
 	out      []byte // ciphertext that waits, guarded by Conn.mu
-	buffers  *Buffers
+	memory   *Side
 }
 
 func (s *socket) Read(b []byte) (int, error) {
@@ -67,7 +67,7 @@ func (s *socket) Write(b []byte) (int, error) {
 	}
 	if len(b) > 0 {
 		var ok bool
-		if s.out, ok = s.buffers.Grow(s.out, len(b)); !ok {
+		if s.out, ok = s.memory.Grow(s.out, len(b)); !ok {
 			return 0, limit.Buffers
 		}
 		s.out = append(s.out, b...)
@@ -94,7 +94,7 @@ func (notYet) Temporary() bool { return true }
 // TLS begins TLS on an accepted connection. Serve can take it over from there.
 func (s *Server) TLS(nc net.Conn, conf *tls.Config) *tls.Conn {
 	if tcp, ok := nc.(*net.TCPConn); ok {
-		nc = &socket{Conn: nc, tcp: tcp, buffers: s.buffers}
+		nc = &socket{Conn: nc, tcp: tcp, memory: &s.buffers.Out}
 	}
 	return tls.Server(nc, conf)
 }
@@ -130,31 +130,28 @@ func (k *tlsLink) read(c *Conn, b []byte) (n int, again bool, err error) {
 	return 0, false, err
 }
 
-func (k *tlsLink) write(c *Conn) (done bool, err error) {
-	if done, err := k.drain(); !done || err != nil {
-		return done, err
+// write encrypts and writes what the socket takes, n bytes at least.
+func (k *tlsLink) write(c *Conn) (n int, err error) {
+	if n, err = k.drain(); len(k.out) > 0 || err != nil {
+		return n, err
 	}
 	if len(c.out) > 0 {
-		_, err := k.conn.Write(c.out)
+		_, err = k.conn.Write(c.out)
 		c.out = c.out[:0]
-		if err != nil {
-			return false, err
-		}
 	}
-	return len(k.out) == 0, nil
+	return n, err
 }
 
-// drain writes ciphertext that waits.
-func (k *tlsLink) drain() (done bool, err error) {
+// drain writes ciphertext that waits, and says how much.
+func (k *tlsLink) drain() (n int, err error) {
 	if k.out == nil {
-		return true, nil
+		return 0, nil
 	}
-	raw := fdLink{fd: k.fd}
-	if done, err = raw.write(&k.out); done {
-		k.buffers.Put(k.out)
+	if n, err = writeTo(k.fd, &k.out); len(k.out) == 0 {
+		k.memory.Put(k.out)
 		k.out = nil
 	}
-	return done, err
+	return n, err
 }
 
 // tlsBuffers are the offsets in a tls.Conn of the bytes.Buffers that keep their largest size

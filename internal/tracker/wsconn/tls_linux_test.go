@@ -257,8 +257,9 @@ func TestKeyUpdate(t *testing.T) {
 			t.Fatalf("update %d: %q, %v", i, got, err)
 		}
 		p.conn.mu.Lock()
-		p.conn.out = append(p.conn.srv.buffers.Get(100), "reply"...)
-		done, err := p.link.write(p.conn)
+		p.conn.out = append(p.conn.srv.buffers.Out.Get(100), "reply"...)
+		_, err := p.link.write(p.conn)
+		done := len(p.link.out) == 0
 		p.conn.flushed()
 		p.conn.mu.Unlock()
 		if !done || err != nil {
