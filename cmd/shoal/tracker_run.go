@@ -362,7 +362,7 @@ func (p *trackerPlan) serveAdmin(t *tracker.Tracker, turn *relay.Server, nodes *
 		return nil, err
 	}
 	srv := &http.Server{
-		Handler: h, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute,
+		Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: log.New(io.Discard, "", 0), // it would name addresses
 	}
 	go func() { ended <- srv.Serve(ln) }()

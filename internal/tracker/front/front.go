@@ -28,8 +28,15 @@ const (
 	headTimeout = 10 * time.Second
 	// idleTimeout is how long an HTTP connection is kept without a request.
 	idleTimeout = time.Minute
-	// writeTimeout is how long a response may wait for its socket.
+	// writeTimeout is how long pieceSize bytes of a response may wait for their socket.
 	writeTimeout = 10 * time.Second
+	pieceSize    = 16 << 10
+	// bodyTimeout is how long a request with its body may take where the Fallback serves it, and
+	// maxBody how large the body may be. Announces, scrapes and GET have none.
+	bodyTimeout = 10 * time.Second
+	maxBody     = 64 << 10
+	// answerTimeout is how long the Fallback and its client may take over a response.
+	answerTimeout = time.Minute
 	// maxHead bounds a request's head, in bytes.
 	maxHead = 8 << 10
 	// maxPending bounds the connections that have not yet said what they want. Beyond it, some
@@ -81,7 +88,7 @@ func New(cfg Config) *Front {
 		listeners: make(map[net.Listener]struct{}), conns: make(map[net.Conn]time.Time),
 		handOver: &handOver{ch: make(chan net.Conn), done: make(chan struct{})},
 	}
-	f.other = &http.Server{Handler: f, ReadHeaderTimeout: headTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHead,
+	f.other = &http.Server{Handler: f, ReadHeaderTimeout: headTimeout, ReadTimeout: bodyTimeout, WriteTimeout: answerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHead,
 		// It would tell addresses.
 		ErrorLog: log.New(io.Discard, "", 0)}
 	f.wg.Go(func() { f.other.Serve(f.handOver) })

@@ -7,12 +7,19 @@ import (
 
 	"github.com/shoal-p2p/shoal/internal/netaddr"
 	"github.com/shoal-p2p/shoal/internal/tracker/core"
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/stats"
 )
 
 // ServeHTTP answers announces and scrapes, by HTTP or by an upgrade to WebSocket; doorOf says
 // which.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+		f.shared.Limit(limit.RequestBody, f.clientIP(r))
+		w.Header().Set("Connection", "close")
+		http.Error(w, limit.RequestBody.Error(), http.StatusRequestEntityTooLarge)
+		return
+	}
 	switch at := doorOf(ofHTTP(r)); at {
 	case elsewhere:
 		f.fallback(w, r)
@@ -41,6 +48,7 @@ func (f *Front) fallback(w http.ResponseWriter, r *http.Request) {
 		http.NotFound(w, r)
 		return
 	}
+	r.Body = http.MaxBytesReader(w, r.Body, maxBody)
 	f.cfg.Fallback.ServeHTTP(w, r)
 }
 

@@ -53,6 +53,10 @@ func (c *httpConn) run() {
 			return
 		}
 		f.known(c.tcp)
+		if h.IsGet && h.HasBody {
+			c.refuseHead(limit.RequestBody, nil)
+			return
+		}
 		at := doorOf(ofHead(&h))
 		if !simple(&h) || at == elsewhere || at == welcome {
 			c.handOver()
@@ -66,8 +70,7 @@ func (c *httpConn) run() {
 		}
 		keep := !h.HTTP10 && !httphead.HasWord(h.Connection, "close") && !f.stopped.Load()
 		out = f.respond(out[:0], at, &client, netaddr.Of(c.tcp.LocalAddr()).Addr(), keep)
-		c.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
-		if _, err := c.conn.Write(out); err != nil {
+		if err := c.write(out); err != nil {
 			if errors.Is(err, os.ErrDeadlineExceeded) {
 				f.shared.Limit(limit.SlowReader, client.Addr)
 			}
@@ -89,13 +92,33 @@ func (c *httpConn) refuseHead(why limit.Reason, err error) {
 		f.shared.Malformed.Add(1)
 	case why != limit.None:
 		f.shared.Limit(why, c.ip)
-		if why != limit.RequestSize {
-			return
-		}
 	default:
 		return // it hung up, or said nothing for too long
 	}
-	c.conn.Write([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
+	switch why {
+	case limit.None, limit.RequestSize:
+		c.write([]byte("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
+	case limit.RequestBody:
+		c.write([]byte("HTTP/1.1 413 Content Too Large\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"))
+	}
+}
+
+// write writes b to a client that reads on, however slowly. To one that does not, nothing more
+// is sent.
+func (c *httpConn) write(b []byte) error {
+	for len(b) > 0 {
+		c.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+		n, err := c.conn.Write(b[:min(len(b), pieceSize)])
+		if err != nil {
+			if t, ok := c.tcp.(*net.TCPConn); ok {
+				t.SetLinger(0)
+				t.Close() // TLS would wait to say goodbye
+			}
+			return err
+		}
+		b = b[n:]
+	}
+	return nil
 }
 
 // head reads until a request's head is in buf.

@@ -106,12 +106,12 @@ func (f *Front) admitUpgrade(c *core.Client, h *httphead.Head, slot *limit.Slot)
 func (c *httpConn) upgrade(h *httphead.Head, client *core.Client, n int) {
 	resp, deflate, no := c.f.admitUpgrade(client, h, &c.slot)
 	if no.status != 0 {
-		c.conn.Write([]byte("HTTP/1.1 " + strconv.Itoa(no.status) + " " + http.StatusText(no.status) +
+		c.write([]byte("HTTP/1.1 " + strconv.Itoa(no.status) + " " + http.StatusText(no.status) +
 			"\r\nConnection: close\r\nSec-WebSocket-Version: 13\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: " +
 			strconv.Itoa(len(no.text)+1) + "\r\n\r\n" + no.text + "\n"))
 		return
 	}
-	if _, err := c.conn.Write(resp); err != nil {
+	if c.write(resp) != nil {
 		return
 	}
 	c.kept = true
