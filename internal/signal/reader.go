@@ -10,6 +10,7 @@ type reader struct {
 	lim   Limits
 	field string // the first field that is not valid, "" for none
 	why   string
+	cut   int    // candidates that were left out
 	seen  uint32 // known keys of the message, one bit each
 	got   uint8  // the ids that are there and valid
 	fbuf  [24]byte
@@ -219,7 +220,7 @@ func (r *reader) description(want string) (sdp SDP) {
 				continue
 			}
 			if len(raw) > 0 {
-				sdp = raw
+				sdp = r.fewCandidates(want, raw, fl)
 			}
 		default:
 			r.skip()

@@ -23,6 +23,7 @@ func (m *Request) Parse(b []byte, lim Limits) error {
 		m.Announce = Announce{Offers: offers}
 		return nil
 	}
+	m.Announce.CandidatesCut = r.cut
 	return m.check(&r)
 }
 

@@ -45,6 +45,7 @@ type Announce struct {
 	Uploaded, Downloaded int64 // bytes in this session, at least 0
 	Left                 int64 // bytes, LeftUnknown if not known
 	Offers               []Offer
+	CandidatesCut        int // ICE candidates that Parse left out, beyond Limits.MaxCandidates
 	OffersDropped        int // offers that Parse left out: no sdp, or beyond Limits.MaxOffers
 
 	HasAnswer         bool
@@ -112,6 +113,10 @@ type Limits struct {
 	MaxSDP     int // bytes of a session description in its JSON form, 0 means 32 KiB; libtorrent takes 64 KiB
 	MaxOffers  int // offers kept of one announce, 0 means 20
 	MaxHashes  int // info hashes kept of a scrape or its reply, 0 means 100
+	// MaxCandidates bounds the ICE candidates of a session description: further ones are cut
+	// out of the parsed bytes. Each makes its receiver send packets to an address that the sender
+	// chose. 0 means no bound.
+	MaxCandidates int
 }
 
 func (l Limits) withDefaults() Limits {

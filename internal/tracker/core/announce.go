@@ -18,7 +18,7 @@ func (s *Session) announce(b *wsconn.Batch, a *signal.Announce) limit.Reason {
 		return s.reply(b, &signal.Reply{Action: signal.ActionAnnounce, InfoHash: a.InfoHash, FailureReason: text})
 	}
 	if r := s.withinRates(b, a); r != limit.None {
-		return s.bad(fail(r, r.Error()))
+		return s.bad(b, fail(r, r.Error()))
 	}
 	s.client.PeerID = a.PeerID
 	if err := t.admit(s.client, a.InfoHash); err != nil {
@@ -101,7 +101,7 @@ func (s *Session) scrape(b *wsconn.Batch) limit.Reason {
 	if r := t.cfg.Clients.Announce(b.Now, s.client.Addr); r != limit.None {
 		s.refused(b, r)
 		m.FailureReason = r.Error()
-		return s.bad(s.reply(b, &m))
+		return s.bad(b, s.reply(b, &m))
 	}
 	if req.All {
 		var ok bool

@@ -14,8 +14,17 @@ import (
 	"github.com/shoal-p2p/shoal/internal/tracker/wsconn"
 )
 
-// MaxErrors is how many bad messages a connection may send in its life.
-const MaxErrors = 50
+const (
+	// MaxErrors is how many bad messages a connection may send; one is forgiven every ten seconds.
+	MaxErrors = 50
+	// maxCandidates is how many ICE candidates of one offer or answer are passed on. Browsers
+	// have two for each address of their machine, one for each STUN and TURN server, and
+	// rarely more than twelve. A stranger's browser sends packets to each.
+	maxCandidates = 32
+)
+
+// strikes are the bad messages that do not end a connection.
+var strikes = limit.Rate{PerSecond: 0.1, Burst: MaxErrors - 1}.Pace()
 
 // A Session is what a WebSocket connection is to the swarms. Its fields are the owner's of the
 // connection, unless they are atomic.
@@ -31,7 +40,7 @@ type Session struct {
 	rate   limit.Bucket // of announces
 	offers limit.Bucket
 	slot   limit.Slot
-	errors uint8 // bad messages so far
+	errors limit.Bucket // of bad messages
 	// scraping is whether a full scrape is being sent.
 	scraping atomic.Bool
 }
@@ -77,7 +86,7 @@ func (s *Session) Ended(b *wsconn.Batch) {
 func (s *Session) Message(b *wsconn.Batch, msg []byte) limit.Reason {
 	c := &s.core.cfg
 	w := workOf(b)
-	err := w.req.Parse(msg, signal.Limits{MaxMessage: c.Message, MaxSDP: c.SDP, MaxOffers: c.Offers, MaxHashes: c.Scrape})
+	err := w.req.Parse(msg, signal.Limits{MaxMessage: c.Message, MaxSDP: c.SDP, MaxOffers: c.Offers, MaxHashes: c.Scrape, MaxCandidates: maxCandidates})
 	if err != nil && !utf8.Valid(msg) {
 		s.conn.NotText(b)
 		return limit.None
@@ -88,7 +97,13 @@ func (s *Session) Message(b *wsconn.Batch, msg []byte) limit.Reason {
 		s.refused(b, limit.Malformed)
 		b.N.Malformed.Add(1)
 		w.out = signal.AppendError(w.out[:0], &w.req, err)
-		return s.bad(s.send(b))
+		return s.bad(b, s.send(b))
+	}
+	if w.req.Announce.CandidatesCut > 0 {
+		b.N.Limit(limit.Candidates, s.client.Addr)
+		if r := s.bad(b, limit.None); r != limit.None {
+			return r
+		}
 	}
 	switch a := &w.req.Announce; {
 	case w.req.Action == signal.ActionScrape:
@@ -107,9 +122,8 @@ func (s *Session) refused(b *wsconn.Batch, r limit.Reason) {
 }
 
 // bad counts a bad message, and ends the connection at one too many.
-func (s *Session) bad(sent limit.Reason) limit.Reason {
-	s.errors++
-	if sent == limit.None && s.errors >= MaxErrors {
+func (s *Session) bad(b *wsconn.Batch, sent limit.Reason) limit.Reason {
+	if !s.errors.Allow(strikes, b.Now.UnixNano(), 1) && sent == limit.None {
 		return limit.BadMessages
 	}
 	return sent

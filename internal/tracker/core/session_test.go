@@ -81,7 +81,7 @@ func FuzzMessage(f *testing.F) {
 	one, two := connect(f, tr), connect(f, tr)
 	f.Fuzz(func(t *testing.T, first, second string) {
 		for _, c := range []*Session{one, two} {
-			c.errors = 0
+			c.errors = limit.Bucket{}
 			if len(c.peers) > 100 {
 				t.Fatalf("%d peers on one connection", len(c.peers))
 			}
