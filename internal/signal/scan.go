@@ -108,6 +108,7 @@ func (s *scanner) key(buf *[24]byte) ([]byte, bool) {
 const (
 	hasEscape = 1 << iota
 	hasLone   // half a surrogate pair: no Unicode text
+	hasCode   // an escape by a character's number
 )
 
 const (
@@ -163,6 +164,7 @@ func (s *scanner) str() (raw []byte, fl uint8, ok bool) {
 				s.i = i
 				return nil, 0, s.fail("invalid escape")
 			}
+			fl |= hasCode
 			if r == loneSurrogate {
 				fl |= hasLone
 			}
