@@ -2,6 +2,7 @@ package tracker
 
 import (
 	"errors"
+	"log/slog"
 	"math/rand/v2"
 	"net/http"
 	"net/netip"
@@ -70,6 +71,11 @@ type Config struct {
 	// asks for it. nil or an empty answer leaves them out.
 	ICEServers func(c *Client) []byte
 
+	// Logger, when set, gets a line about what is limited or refused, once a minute for each address
+	// and Reason: "limited", with the attributes client, reason and count. A client that may be
+	// forged is left out, and with LogAddresses unset every client.
+	Logger       *slog.Logger
+	LogAddresses bool
 	// OnLimit, when set, is told of everything that is limited, dropped or refused, by Reason
 	// and by the address that it is from: for logs. It is called by many goroutines, in
 	// the middle of their work, and must not block.

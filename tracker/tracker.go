@@ -12,6 +12,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/tracker/core"
 	"github.com/shoal-p2p/shoal/internal/tracker/front"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
+	"github.com/shoal-p2p/shoal/internal/tracker/limit/limitlog"
 	"github.com/shoal-p2p/shoal/internal/tracker/stats"
 	"github.com/shoal-p2p/shoal/internal/tracker/udp"
 	"github.com/shoal-p2p/shoal/internal/tracker/wsconn"
@@ -32,6 +34,7 @@ type Tracker struct {
 	udp      *udp.Server
 	counters *stats.Set
 	buffers  *wsconn.Buffers
+	limits   *limitlog.Log // nil: nothing is logged
 	draining atomic.Bool
 
 	once sync.Once
@@ -53,7 +56,16 @@ func New(cfg Config) (*Tracker, error) {
 		Conns: l.Conns, ConnsPerAddr: l.ConnsPerAddr, ConnsPerPrefix: l.ConnsPerPrefix, ConnectsPerAddr: l.ConnectsPerAddr,
 		AnnouncesPerAddr: l.AnnouncesPerAddr, AnnouncesPerPrefix: l.AnnouncesPerPrefix, Exempt: l.Exempt,
 	})
-	t := &Tracker{counters: stats.NewSet(cfg.OnLimit), buffers: wsconn.NewBuffers(l.Buffers, clients.Exempt), done: make(chan struct{})}
+	var log *limitlog.Log
+	onLimit := cfg.OnLimit
+	if cfg.Logger != nil {
+		log = limitlog.New(cfg.Logger, cfg.LogAddresses)
+		onLimit = log.Limit
+		if tell := cfg.OnLimit; tell != nil {
+			onLimit = func(r Reason, addr netip.Addr) { log.Limit(r, addr); tell(r, addr) }
+		}
+	}
+	t := &Tracker{counters: stats.NewSet(onLimit), limits: log, buffers: wsconn.NewBuffers(l.Buffers, clients.Exempt), done: make(chan struct{})}
 	t.core, err = core.New(core.Config{
 		Interval: cfg.Interval, MinInterval: cfg.MinInterval, WSInterval: cfg.WSInterval, PingInterval: cfg.PingInterval,
 		Offers: l.Offers, NumWant: l.NumWant, Scrape: l.Scrape, Message: l.Message, SDP: l.SDP, Swarms: l.Swarms, Peers: l.Peers,
@@ -64,11 +76,13 @@ func New(cfg Config) (*Tracker, error) {
 		Buffers: t.buffers, Clients: clients, Counters: t.counters,
 	})
 	if err != nil {
+		t.endLog()
 		return nil, err
 	}
 	t.udp, err = udp.New(udp.Config{Core: t.core, Counters: t.counters, Scrape: l.Scrape, Queries: cfg.AllowAnnounce != nil, Now: cfg.Now})
 	if err != nil {
 		t.core.Close()
+		t.endLog()
 		return nil, err
 	}
 	t.front = front.New(front.Config{
@@ -149,6 +163,17 @@ func (t *Tracker) Close() (err error) {
 		t.udp.Close()
 		err = t.core.Close()
 		t.front.Wait()
+		t.endLog()
 	})
 	return err
 }
+
+func (t *Tracker) endLog() {
+	if t.limits != nil {
+		t.limits.Close()
+	}
+}
+
+// Limit counts what somebody else beside this Tracker has refused to a client, such as a TURN relay,
+// and logs it: it is counted in Stats.Reasons.
+func (t *Tracker) Limit(r Reason, client netip.Addr) { t.counters.Shared().Limit(r, client) }

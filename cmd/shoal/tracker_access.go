@@ -50,6 +50,7 @@ func (s *settings) access(p *trackerPlan) {
 		log: p.log, logAddresses: s.truth("log-addresses"),
 	}
 	p.gate = g
+	p.conf.Logger, p.conf.LogAddresses = p.log, g.logAddresses
 	p.conf.AllowClient = g.client
 	lists := len(addresses.Allow)+len(addresses.Deny) > 0 || clients != (access.Clients{}) || hashes != (access.Hashes{})
 	if keys != nil || lists {

@@ -92,7 +92,7 @@ func (s *settings) clusterTLS() *tls.Config {
 }
 
 // join starts what is needed; leave ends what the tracker does not end itself.
-func (c *clusterPlan) join() (nodes *cluster.Cluster, leave func(), err error) {
+func (c *clusterPlan) join(late *lateTracker) (nodes *cluster.Cluster, leave func(), err error) {
 	leave = func() {}
 	if c.embedded != nil {
 		nats, err := embedded.Start(*c.embedded)
@@ -104,6 +104,7 @@ func (c *clusterPlan) join() (nodes *cluster.Cluster, leave func(), err error) {
 		c.conf.User, c.conf.Password = nats.Credentials()
 		c.conf.TLS = nil // it is for the routes
 	}
+	c.conf.OnLimit = late.limit
 	if nodes, err = cluster.Join(c.conf); err != nil {
 		leave()
 		return nil, nil, usagef("%s: %w", c.from, err)

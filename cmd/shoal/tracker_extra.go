@@ -150,7 +150,8 @@ func (s *settings) ports(name string) (r [2]uint16) {
 }
 
 // startRelay starts the TURN server, and lets the tracker hand out its credentials.
-func (p *trackerPlan) startRelay() (*relay.Server, error) {
+func (p *trackerPlan) startRelay(late *lateTracker) (*relay.Server, error) {
+	p.turn.OnLimit = late.limit
 	r, err := relay.New(*p.turn)
 	if err != nil {
 		return nil, turnError(p.from["turn"].from, err)

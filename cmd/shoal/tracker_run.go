@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"os/signal"
 	"slices"
 	"strings"
@@ -249,6 +250,12 @@ type lateTracker struct {
 	atomic.Pointer[tracker.Tracker]
 }
 
+func (l *lateTracker) limit(r tracker.Reason, client netip.Addr) {
+	if t := l.Load(); t != nil {
+		t.Limit(r, client)
+	}
+}
+
 func (l *lateTracker) Stats() tracker.Stats {
 	if t := l.Load(); t != nil {
 		return t.Stats()
@@ -271,20 +278,20 @@ func (p *trackerPlan) run(ctx context.Context) error {
 			d.close()
 		}
 	}
+	var late lateTracker
 	var turn *relay.Server
 	if p.turn != nil {
-		if turn, err = p.startRelay(); err != nil {
+		if turn, err = p.startRelay(&late); err != nil {
 			closeDoors()
 			return err
 		}
 		defer turn.Close()
 	}
-	var late lateTracker
 	p.conf.Fallback = p.pages(&late, doors, turn)
 	var nodes *cluster.Cluster
 	if p.cluster != nil {
 		var leave func()
-		if nodes, leave, err = p.cluster.join(); err != nil {
+		if nodes, leave, err = p.cluster.join(&late); err != nil {
 			closeDoors()
 			return err
 		}

@@ -22,6 +22,7 @@ import (
 	"io"
 	"log/slog"
 	mrand "math/rand/v2"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -32,6 +33,7 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/shoal-p2p/shoal/internal/tracker/cluster/mesh"
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 	"github.com/shoal-p2p/shoal/tracker"
 )
@@ -59,6 +61,9 @@ type Config struct {
 	Name string
 	// Swarms bounds the swarms of this node that others are told of. 0 means 2 million.
 	Swarms int
+	// OnLimit, when set, is told of everything that is thrown away; it has no client's address. It
+	// is called by many goroutines and must not block.
+	OnLimit func(r limit.Reason, none netip.Addr)
 	// Logger gets what an operator should know: connected, disconnected, nodes of
 	// another version. nil means nothing is logged.
 	Logger *slog.Logger
@@ -379,12 +384,21 @@ func (c *Cluster) receive() {
 		c.unlock()
 		if err != nil {
 			c.malformed.Add(1)
+			c.tell(limit.ClusterMalformed, 1)
 			c.complain("a message on the cluster's subjects was ignored", err)
 		}
 		for i := range todo {
 			offers = c.deliver(&todo[i], offers[:0])
 		}
 		clear(todo)
+	}
+}
+
+func (c *Cluster) tell(r limit.Reason, n int) {
+	for range n {
+		if c.cfg.OnLimit != nil {
+			c.cfg.OnLimit(r, netip.Addr{})
+		}
 	}
 }
 
@@ -395,13 +409,16 @@ func (c *Cluster) deliver(d *mesh.Delivery, sdps []tracker.RemoteSDP) []tracker.
 	switch d.Kind {
 	case mesh.DeliverOffers:
 		n := c.local.DeliverOffers(d.Hash, d.From, d.Seeder, sdps)
-		c.undelivered.Add(uint64(len(sdps) - min(n, len(sdps))))
+		gone := len(sdps) - min(n, len(sdps))
+		c.undelivered.Add(uint64(gone))
+		c.tell(limit.ClusterGone, gone)
 		c.mu.Lock()
 		c.mesh.Delivered(d.Hash, n)
 		c.unlock()
 	case mesh.DeliverAnswer:
 		if !c.local.DeliverAnswer(d.Hash, d.From, d.To, sdps[0]) {
 			c.undelivered.Add(1)
+			c.tell(limit.ClusterGone, 1)
 		}
 	case mesh.CollectPeers:
 		var peers []mesh.TCPPeer

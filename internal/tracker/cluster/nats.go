@@ -10,6 +10,8 @@ import (
 	"github.com/nats-io/nats.go"
 
 	"github.com/shoal-p2p/shoal/internal/tracker/cluster/mesh"
+
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 )
 
 // dialer ends with its Cluster, so that Close need not wait for a server that does not answer.
@@ -107,6 +109,7 @@ func (c *Cluster) offline(_ *nats.Conn, err error) {
 func (c *Cluster) failed(_ *nats.Conn, _ *nats.Subscription, err error) {
 	if errors.Is(err, nats.ErrSlowConsumer) {
 		c.dropped.Add(1)
+		c.tell(limit.ClusterOverload, 1)
 	}
 	c.complain("the cluster's NATS reports an error", err)
 }
@@ -133,6 +136,7 @@ func (c *Cluster) publish(frames []mesh.Frame) {
 		}
 		if conn == nil || conn.Publish(subject, frames[i].Bytes) != nil {
 			c.dropped.Add(1)
+			c.tell(limit.ClusterOverload, 1)
 			continue
 		}
 		c.messagesOut.Add(1)

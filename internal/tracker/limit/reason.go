@@ -58,7 +58,19 @@ const (
 	AddressUnknown // nobody knows where the client is
 	ConnectionID   // not one that the tracker gave (BEP 15)
 	ShuttingDown   // the tracker drains
-	NumReasons     = int(ShuttingDown) + 1
+
+	// The TURN relay.
+	RelaySessions // so many sessions or connections are open, in all or of its address
+	RelayUnproven // packets of an address that has no session
+	RelayAuth     // wrong or old credentials
+	RelayPeer     // a peer that nothing is relayed to
+	RelayRate     // bytes of a session, its address or all of them: thrown away
+
+	// Between the nodes of a cluster.
+	ClusterGone      // an offer or answer of another node whose peer has left
+	ClusterOverload  // a message, with NATS or the node too slow
+	ClusterMalformed // a message that could not be read
+	NumReasons       = int(ClusterMalformed) + 1
 )
 
 // A Kind says what became of what a Reason hit.
@@ -112,6 +124,14 @@ var reasons = [NumReasons]struct {
 	FullScrape:         {"full_scrape", "name the info hashes to scrape", Refused},
 	AddressUnknown:     {"address_unknown", "the address of the client is unknown", Refused},
 	ConnectionID:       {"connection_id", "connection id is not valid", Refused},
+	RelaySessions:      {"relay_sessions", "", Limited},
+	RelayUnproven:      {"relay_unproven", "", Limited},
+	RelayAuth:          {"relay_auth", "credentials are wrong or have ended", Refused},
+	RelayPeer:          {"relay_peer", "nothing is relayed to this address", Refused},
+	RelayRate:          {"relay_rate", "", Dropped},
+	ClusterGone:        {"cluster_gone", "", Dropped},
+	ClusterOverload:    {"cluster_overload", "", Dropped},
+	ClusterMalformed:   {"cluster_malformed", "", Dropped},
 	ShuttingDown:       {"shutting_down", "tracker is shutting down", Refused},
 }
 
@@ -131,6 +151,10 @@ func (r Reason) Error() string { return reasons[r].text }
 
 // Kind returns what became of what the Reason hit.
 func (r Reason) Kind() Kind { return reasons[r].kind }
+
+// Proven reports whether the address is the client's own for certain: it has answered from there. Others
+// may have been forged.
+func (r Reason) Proven() bool { return r != ConnectionID && r != UDPErrors && r != RelayUnproven && r != RelayAuth }
 
 // Counts counts by Reason. It may be used by many goroutines.
 type Counts [NumReasons]atomic.Uint64

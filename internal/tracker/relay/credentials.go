@@ -16,6 +16,8 @@ import (
 
 	"github.com/pion/stun/v4"
 	"github.com/pion/turn/v5"
+
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 )
 
 // sessionGrace is how long after the end of its credentials an open session may be kept.
@@ -50,11 +52,13 @@ func (s *Server) authenticate(ra *turn.RequestAttributes) (userID string, key []
 	}
 	if !known || err != nil || ra.Realm != s.cfg.Realm || !s.cfg.Now().Before(until) {
 		s.unauthorized.Add(1)
+		s.tell(limit.RelayAuth, client)
 		return "", nil, false
 	}
 	if ra.Method == stun.MethodChannelBind {
 		if ses := s.session(client); ses == nil || !ses.mayBind() {
 			s.denied.Add(1)
+			s.tell(limit.RelayPeer, client)
 			return "", nil, false
 		}
 	}

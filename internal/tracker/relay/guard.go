@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/netaddr"
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 )
 
 // What pion sees of the network goes through here: it ends a socket's service at the first
@@ -32,6 +33,7 @@ func (s *Server) admit(client clientKey) bool {
 		return true
 	}
 	s.limited.Add(1)
+	s.tell(limit.RelayUnproven, client)
 	return false
 }
 
@@ -81,6 +83,7 @@ func (l *guardedListener) Accept() (net.Conn, error) {
 			return g, nil
 		}
 		l.s.limited.Add(1)
+		l.s.tell(limit.RelaySessions, client)
 		c.Close()
 	}
 }
@@ -124,11 +127,11 @@ var (
 
 // Read implements net.Conn.
 func (c *guardedConn) Read(b []byte) (int, error) {
-	limit := greetTimeout
+	most := greetTimeout
 	if c.s.session(c.client) != nil {
-		limit = sessionTimeout
+		most = sessionTimeout
 	}
-	_ = c.Conn.SetReadDeadline(time.Now().Add(limit))
+	_ = c.Conn.SetReadDeadline(time.Now().Add(most))
 	head, err := c.r.Peek(4)
 	if err != nil {
 		return 0, err

@@ -86,8 +86,17 @@ type Config struct {
 	// Server are always allowed.
 	DenyPeers, AllowPeers []netip.Prefix
 
+	// OnLimit, when set, is told of everything that is limited, dropped or refused, and whose it
+	// was. It is called by many goroutines and must not block.
+	OnLimit func(r limit.Reason, client netip.Addr)
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
+}
+
+func (s *Server) tell(r limit.Reason, client clientKey) {
+	if s.cfg.OnLimit != nil {
+		s.cfg.OnLimit(r, client.addr.Addr())
+	}
 }
 
 // Stats counts what a Server has done.

@@ -157,6 +157,7 @@ func (s *Server) open(client clientKey, network string) (*session, error) {
 	if s.closed || s.sessions[client] != nil || len(s.sessions) >= s.cfg.MaxSessions || s.perAddr[addr] >= s.cfg.MaxSessionsPerAddr {
 		s.mu.Unlock()
 		s.refused.Add(1)
+		s.tell(limit.RelaySessions, client)
 		return nil, errTooMany
 	}
 	ses := &session{s: s, client: client, bytes: bucket{pace: s.sessionPace}, peers: make(map[netip.Addr]struct{})}
@@ -235,6 +236,7 @@ func (ses *session) spend(n int) bool {
 		return true
 	}
 	s.dropped.Add(1)
+	s.tell(limit.RelayRate, ses.client)
 	return false
 }
 
@@ -262,6 +264,7 @@ func (ses *session) WriteTo(b []byte, addr net.Addr) (int, error) {
 			to = netip.AddrPortFrom(s.inside(to.Addr()), to.Port())
 		case !s.allowed(to.Addr()):
 			s.denied.Add(1)
+			s.tell(limit.RelayPeer, ses.client)
 			return len(b), nil
 		}
 	}
@@ -306,6 +309,7 @@ func (ses *session) ReadFrom(b []byte) (int, net.Addr, error) {
 				from = netip.AddrPortFrom(s.public[fam], from.Port())
 			} else if !s.allowed(ip) {
 				s.denied.Add(1)
+				s.tell(limit.RelayPeer, clientKey{}) // it is a peer, not a client
 				continue
 			}
 		}
@@ -345,6 +349,7 @@ func (s *Server) permit(client net.Addr, peer net.IP) bool {
 	s.own.refresh(s.cfg.Now())
 	if !ok || ses == nil || ip != s.public[family(ip)] && !s.allowed(ip) || !ses.mayHear(ip) {
 		s.denied.Add(1)
+		s.tell(limit.RelayPeer, key)
 		return false
 	}
 	return true
@@ -373,9 +378,11 @@ func (s *Server) events() turn.EventHandler {
 		}
 	}
 	return turn.EventHandler{
-		OnAuth: func(_, _ net.Addr, _, _, _, _ string, verdict bool) {
+		OnAuth: func(client, _ net.Addr, _, _, _, _ string, verdict bool) {
 			if !verdict {
 				s.unauthorized.Add(1)
+				key, _ := keyOf(client)
+				s.tell(limit.RelayAuth, key)
 			}
 		},
 		OnPermissionCreated: func(client, _ net.Addr, _, _, _ string, _ net.Addr, ip net.IP) {
