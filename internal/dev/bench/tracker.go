@@ -10,8 +10,10 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -148,16 +150,67 @@ func (b *bench) tracker() {
 
 // hostile measures honest peers beside each kind of attacker.
 func (b *bench) hostile() {
-	for _, attack := range []string{"slowloris", "bigframes", "hashes", "badjson", "udpspoof", "storm"} {
+	for _, attack := range attacks {
 		var m measured
-		b.round(attack, func() {
-			m.take(b.load(b.shoalTracker("--limits-exempt", "none"), load.Options{Profile: attack}), slowest)
+		counted := 0
+		b.round(attack.profile, func() {
+			admin := "127.0.0.1:" + strconv.Itoa(rig.FreePort(b))
+			t := b.shoalTracker(append([]string{"--limits-exempt", "none", "--admin", admin}, attack.args...)...)
+			m.take(b.load(t, load.Options{Profile: attack.profile}), slowest)
+			counted = b.counted(admin, attack.reason)
 		})
-		b.rows = append(b.rows, mark(in(m.of(slowest), 200) && m.of(undelivered) == 0, row{
-			what:  "99 % of honest peers' replies and offers beside `" + attack + "` come within",
-			ours:  m.text("%.1f ms", slowest) + m.text(", %.0f MiB resident at most", func(r *load.Report) float64 { return r.RSSPeak }),
-			rival: "-", ratio: "-", target: "at most 200 ms"}))
+		peak := func(r *load.Report) float64 { return r.RSSPeak }
+		b.rows = append(b.rows, mark(in(m.of(slowest), 200) && m.of(undelivered) == 0 && in(m.of(peak), memoryBound) && counted > 0, row{
+			what: "99 % of honest peers' replies and offers beside `" + attack.profile + "` come within",
+			ours: m.text("%.1f ms", slowest) + m.text(", %.0f MiB resident at most", peak) +
+				fmt.Sprintf(", %d times `%s`", counted, attack.reason),
+			rival: "-", ratio: "-", target: fmt.Sprintf("at most 200 ms, %d MiB, counted by its reason", memoryBound)}))
 	}
+}
+
+// memoryBound is what a tracker may take beside any attack, in MiB: its default --max-buffers, and as much
+// again for all else.
+const memoryBound = 512
+
+// attacks are the hostile profiles, with the Reason that counts each, and what is set lower so that the
+// attack reaches it.
+var attacks = []struct {
+	profile, reason string
+	args            []string
+}{
+	{"slowloris", "request_time", nil},
+	{"bigframes", "bad_messages", nil},
+	{"hashes", "announces_connection", nil},
+	{"badjson", "bad_messages", nil},
+	{"udpspoof", "connection_id", nil},
+	{"storm", "connections_address", []string{"--max-conns-per-addr", "1500"}},
+	{"halfframes", "buffers_address", []string{"--max-buffers", "16MiB"}},
+	{"bodies", "request_body", nil},
+	{"slowreaders", "slow_reader", nil},
+	{"peerids", "peer_ids", nil},
+	{"flood", "announces_connection", nil},
+	{"answers", "no_route", nil},
+	{"full", "full", []string{"--max-peers", "20000", "--max-swarms", "20000"}},
+	{"candidates", "candidates", nil},
+}
+
+// counted is how often the tracker with these operator's pages has counted a Reason.
+func (b *bench) counted(admin, reason string) int {
+	res, err := http.Get("http://" + admin + "/metrics")
+	if err != nil {
+		b.Fatalf("metrics: %v", err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		b.Fatalf("metrics: %v", err)
+	}
+	m := regexp.MustCompile(`_total\{reason="` + reason + `"\} ([0-9.e+]+)`).FindSubmatch(text)
+	if m == nil {
+		return 0
+	}
+	n, _ := strconv.ParseFloat(string(m[1]), 64)
+	return int(n)
 }
 
 // cpuRow compares what a message costs.

@@ -154,7 +154,9 @@ func (r Reason) Kind() Kind { return reasons[r].kind }
 
 // Proven reports whether the address is the client's own for certain: it has answered from there. Others
 // may have been forged.
-func (r Reason) Proven() bool { return r != ConnectionID && r != UDPErrors && r != RelayUnproven && r != RelayAuth }
+func (r Reason) Proven() bool {
+	return r != ConnectionID && r != UDPErrors && r != RelayUnproven && r != RelayAuth
+}
 
 // Counts counts by Reason. It may be used by many goroutines.
 type Counts [NumReasons]atomic.Uint64

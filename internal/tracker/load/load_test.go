@@ -228,6 +228,14 @@ func TestHostile(t *testing.T) {
 		{"bigframes", 4, 50, func(a *Attack) bool { return a.Sent > 20 && a.BytesIn > a.Sent*64<<10 }},
 		{"hashes", 4, 1000, func(a *Attack) bool { return a.Sent > 200 && a.Accepted+a.Refused > 0 }},
 		{"badjson", 4, 500, func(a *Attack) bool { return a.Sent > 100 && a.Accepted == 0 && a.Refused > 0 }},
+		{"halfframes", 40, 0, func(a *Attack) bool { return a.Sent >= 40 && a.BytesIn >= 20*6<<10 }},
+		{"slowreaders", 4, 200, func(a *Attack) bool { return a.Sent > 40 && a.BytesOut == 0 }},
+		{"peerids", 4, 500, func(a *Attack) bool { return a.Accepted > 0 && a.Refused > 0 }},
+		{"flood", 6, 500, func(a *Attack) bool { return a.Sent > 100 && a.Accepted > 100 }},
+		{"answers", 6, 500, func(a *Attack) bool { return a.Sent > 100 && a.Accepted < 20 }},
+		{"full", 4, 500, func(a *Attack) bool { return a.Sent > 100 }},
+		{"candidates", 6, 500, func(a *Attack) bool { return a.Accepted > 50 && a.Closed > 0 }},
+		{"bodies", 10, 0, func(a *Attack) bool { return a.Closed > 0 }},
 		{"storm", 50, 500, func(a *Attack) bool { return a.Accepted >= 50 && a.StormSeconds > 0 }},
 	} {
 		t.Run(tc.profile, func(t *testing.T) {

@@ -39,6 +39,14 @@ var profiles = []profile{
 	hostileProfile("badjson", "10,000 malformed messages a second", 50, 10_000, badJSON),
 	hostileProfile("udpspoof", "50,000 spoofed packets a second, to the UDP port of the same number", 50, 50_000, udpSpoof),
 	hostileProfile("storm", "10,000 connections within two seconds, again and again", 10_000, 5000, storm),
+	hostileProfile("halfframes", "8,200 connections that begin a frame of 32 KiB and do not end it", 8200, 0, halfFrames),
+	hostileProfile("bodies", "1,000 requests for a page with a body that never comes", 1000, 0, bodies),
+	hostileProfile("slowreaders", "200 connections that ask for much and read nothing", 200, 2000, slowReaders),
+	hostileProfile("peerids", "5,000 announces a second of ever new peer ids in one swarm", 20, 5000, peerIDs),
+	hostileProfile("flood", "3,000 announces a second with ten offers each to three victims", 20, 3000, offerFlood),
+	hostileProfile("answers", "20,000 answers a second that nobody asked for", 20, 20_000, answers),
+	hostileProfile("full", "20,000 announces a second of ever new info hashes from 100 addresses", 100, 20_000, full),
+	hostileProfile("candidates", "500 offers a second with 250 ICE candidates each", 20, 500, candidates),
 }
 
 // hostileProfile has 500 honest peers beside the attackers.
