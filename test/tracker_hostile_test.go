@@ -49,7 +49,7 @@ func TestTrackerUnderAttack(t *testing.T) {
 		{"bodies", "200", "0", "request_body", nil},
 		{"slowreaders", "40", "4000", "slow_reader", nil},
 		{"peerids", "20", "1000", "peer_ids", nil},
-		{"flood", "20", "3000", "announces_connection", nil},
+		{"flood", "20", "3000", "announces_connection", []string{"--announce-rate-per-conn", "50/s:200"}},
 		{"answers", "20", "2000", "no_route", nil},
 		{"full", "20", "3000", "full", []string{"--max-swarms", "1000", "--max-peers", "4000"}},
 		{"candidates", "20", "500", "candidates", nil},

@@ -188,7 +188,7 @@ var attacks = []struct {
 	{"bodies", "request_body", nil},
 	{"slowreaders", "slow_reader", nil},
 	{"peerids", "peer_ids", nil},
-	{"flood", "announces_connection", nil},
+	{"flood", "announces_connection", []string{"--announce-rate-per-conn", "50/s:500"}},
 	{"answers", "no_route", nil},
 	{"full", "full", []string{"--max-peers", "20000", "--max-swarms", "20000"}},
 	{"candidates", "candidates", nil},

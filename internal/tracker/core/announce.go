@@ -118,7 +118,7 @@ func (s *Session) scrape(b *wsconn.Batch) limit.Reason {
 		}
 		s.refused(b, limit.AnnouncesPerConn)
 		m.FailureReason = limit.AnnouncesPerConn.Error()
-		return s.bad(s.reply(b, &m))
+		return s.bad(b, s.reply(b, &m))
 	}
 	for _, h := range hashes {
 		m.Files = append(m.Files, t.scrapeFile(s.client, h))

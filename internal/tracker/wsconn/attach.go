@@ -18,3 +18,5 @@ func (k sinkLink) flush(c *Conn) {
 }
 
 func (sinkLink) hangup(*Conn) {}
+
+func (sinkLink) waiting() int { return 0 }

@@ -83,6 +83,8 @@ type link interface {
 	// hangup makes the owner see the end of the stream. What the kernel has not sent is
 	// thrown away.
 	hangup(c *Conn)
+	// waiting is how many bytes of memory the link keeps itself for what is to be sent.
+	waiting() int
 }
 
 // MeetAt says, once, with whom the connection has to do: those of the same number meet on one
@@ -111,8 +113,8 @@ func (c *Conn) send(b *Batch, op wsframe.Op, payload []byte) limit.Reason {
 	if c.deflates && len(payload) >= deflateFrom {
 		payload, deflated = b.inflate.deflate(payload), true
 	}
-	if !c.growOut(b, wsframe.MaxHeader+len(payload)) {
-		return limit.ReceiverBuffer
+	if why := c.growOut(b, wsframe.MaxHeader+len(payload)); why != limit.None {
+		return why
 	}
 	c.out = wsframe.AppendHeader(c.out, op, deflated, len(payload))
 	c.out = append(c.out, payload...)
@@ -135,17 +137,21 @@ func (c *Conn) flush(b *Batch) {
 	c.link.flush(c)
 }
 
-// growOut makes room for n more bytes in out. With mu held.
-func (c *Conn) growOut(b *Batch, n int) (ok bool) {
-	if c.out, ok = c.srv.buffers.Out.grow(b, c, c.out, n); !ok || c.waits == nil {
-		return ok
+// growOut makes room for n more bytes in out, or says why not. With mu held.
+func (c *Conn) growOut(b *Batch, n int) limit.Reason {
+	var ok bool
+	if c.out, ok = c.srv.buffers.Out.grow(b, c, c.out, n); !ok {
+		return limit.ReceiverBuffer
 	}
-	return c.holdOut(0) == limit.None
+	if c.waits != nil && c.holdOut() != limit.None {
+		return limit.ReceiverSlow // enough waits for its address
+	}
+	return limit.None
 }
 
-// holdOut says that out has to wait, and more bytes that the link keeps. With mu held.
-func (c *Conn) holdOut(more int) limit.Reason {
-	h, why := c.srv.buffers.Out.hold(c, c.waits, cap(c.out)+more)
+// holdOut says that out has to wait. With mu held.
+func (c *Conn) holdOut() limit.Reason {
+	h, why := c.srv.buffers.Out.hold(c, c.waits, cap(c.out)+c.link.waiting())
 	if why == limit.None {
 		c.waits = h
 	}

@@ -81,15 +81,18 @@ func (k *fdLink) flush(c *Conn) {
 
 // hold accounts for what waits, and reports false if the address has too much of that.
 func (k *fdLink) hold(c *Conn) bool {
-	more := 0
-	if k.tls != nil {
-		more = cap(k.tls.out)
-	}
-	why := c.holdOut(more)
+	why := c.holdOut()
 	if why != limit.None {
 		c.srv.shared.Limit(why, c.handler.Addr())
 	}
 	return why == limit.None
+}
+
+func (k *fdLink) waiting() int {
+	if k.tls == nil {
+		return 0
+	}
+	return cap(k.tls.out)
 }
 
 // writeTo writes what the socket takes, n bytes, and removes them from *b.

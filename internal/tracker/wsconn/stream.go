@@ -69,6 +69,9 @@ func (k *streamLink) writeAll(c *Conn, b []byte) error {
 	return err
 }
 
+// waiting is none: writeAll accounts for what it has taken.
+func (*streamLink) waiting() int { return 0 }
+
 func (k *streamLink) hangup(*Conn) {
 	nc := k.nc
 	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
