@@ -11,8 +11,8 @@ import (
 
 // These attacks hold what a tracker has little of, rather than send much.
 
-// hold opens connection n, sends begin, and then neither says nor reads anything until the tracker
-// ends it.
+// hold opens connection n, sends begin, and then says nothing until the tracker ends it, and for a
+// while after.
 func (a *attackers) hold(ctx context.Context, n int, upgrade bool, begin []byte) {
 	nc, _, err := a.dial(ctx, n, upgrade)
 	if err != nil {
@@ -26,6 +26,7 @@ func (a *attackers) hold(ctx context.Context, n int, upgrade bool, begin []byte)
 	}
 	if ctx.Err() == nil {
 		a.closed.Add(1)
+		sleep(ctx, stormPause)
 	}
 }
 
