@@ -5,6 +5,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/netip"
 	"runtime"
 	"strings"
 	"testing"
@@ -161,4 +162,16 @@ type impatient struct {
 func (i *impatient) SetWriteDeadline(at time.Time) error {
 	i.renewed++
 	return i.Conn.SetWriteDeadline(at)
+}
+
+// What a client does before a proxy has said whose it is must not be blamed on the proxy: its address
+// would end in a list of those to ban.
+func TestProxiesAreNotToBlame(t *testing.T) {
+	f := &Front{cfg: Config{TrustedProxies: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8")}}}
+	if a := f.blame(netip.MustParseAddr("10.1.2.3")); a.IsValid() {
+		t.Errorf("%v is to blame", a)
+	}
+	if a := f.blame(netip.MustParseAddr("192.0.2.1")); !a.IsValid() {
+		t.Error("nobody is to blame")
+	}
 }

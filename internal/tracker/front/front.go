@@ -203,7 +203,7 @@ func (f *Front) enter(nc net.Conn) bool {
 			if !since.IsZero() && now.Sub(since) > pendingGrace {
 				f.conns[other] = time.Time{}
 				f.pending--
-				f.shared.Limit(limit.Pending, netaddr.Of(other.RemoteAddr()).Addr())
+				f.shared.Limit(limit.Pending, f.blame(netaddr.Of(other.RemoteAddr()).Addr()))
 				other.Close()
 				break
 			}

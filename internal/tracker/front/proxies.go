@@ -59,6 +59,15 @@ func (f *Front) behindProxies(conn netip.Addr, h *httphead.Head) netip.Addr {
 
 // trusted reports whether what a connection says of its client is believed. A Unix socket has no
 // address: whoever may open it is trusted.
+// blame is whose address is counted and logged for a connection that has not said whose it is. A proxy
+// is not to blame.
+func (f *Front) blame(conn netip.Addr) netip.Addr {
+	if f.trusted(conn) {
+		return netip.Addr{}
+	}
+	return conn
+}
+
 func (f *Front) trusted(ip netip.Addr) bool {
 	return !ip.IsValid() || slices.ContainsFunc(f.cfg.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(ip) })
 }

@@ -41,7 +41,7 @@ func (c *httpConn) run() {
 		}
 	}
 	if c.buf = f.cfg.Buffers.In.Get(2048); c.buf == nil {
-		f.shared.Limit(limit.Buffers, c.ip)
+		f.shared.Limit(limit.Buffers, f.blame(c.ip))
 		return
 	}
 	defer func() { f.cfg.Buffers.In.Put(c.buf) }()
@@ -49,12 +49,12 @@ func (c *httpConn) run() {
 	for {
 		h, n, why, err := c.head()
 		if err != nil || why != limit.None {
-			c.refuseHead(why, err)
+			c.refuseHead(why, err, f.blame(c.ip))
 			return
 		}
 		f.known(c.tcp)
 		if h.IsGet && h.HasBody {
-			c.refuseHead(limit.RequestBody, nil)
+			c.refuseHead(limit.RequestBody, nil, f.behindProxies(c.ip, &h))
 			return
 		}
 		at := doorOf(ofHead(&h))
@@ -85,13 +85,13 @@ func (c *httpConn) run() {
 }
 
 // refuseHead ends a connection whose request's head was limited, or did not come.
-func (c *httpConn) refuseHead(why limit.Reason, err error) {
+func (c *httpConn) refuseHead(why limit.Reason, err error, client netip.Addr) {
 	f := c.f
 	switch {
 	case errors.Is(err, httphead.ErrMalformed):
 		f.shared.Malformed.Add(1)
 	case why != limit.None:
-		f.shared.Limit(why, c.ip)
+		f.shared.Limit(why, client)
 	default:
 		return // it hung up, or said nothing for too long
 	}
