@@ -180,3 +180,21 @@ func TestOnlyWhoKnowsTheTorrentGetsIn(t *testing.T) {
 		t.Fatalf("got %v", err)
 	}
 }
+
+// rtorrent takes a secret that begins with zeros for a shorter one: whoever is called
+// chooses another.
+func TestTheSecretOfAResponderFillsItsBytes(t *testing.T) {
+	_, m1, err := Initiate(from(1), skey, RC4, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for seed := range uint64(2000) {
+		b := Respond(chance(seed), RC4, RC4, one(skey))
+		if _, _, err := b.Step(nil, m1); err != nil {
+			t.Fatal(err)
+		}
+		if b.s[0] == 0 {
+			t.Fatalf("seed %d: a secret of %x...", seed, b.s[:4])
+		}
+	}
+}

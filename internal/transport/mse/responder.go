@@ -7,8 +7,8 @@ import (
 	"io"
 )
 
-// responder is the side that was connected to. A stranger makes it calculate twice:
-// our key when its own is there, S when it has sent more.
+// responder is the side that was connected to. A stranger makes it calculate twice when
+// its key is there: our key, and S.
 type responder struct {
 	take  Method
 	likes Method // is selected where there is a choice
@@ -23,12 +23,24 @@ func Respond(random io.Reader, take, preferred Method, find func(keyHash [20]byt
 	return &Handshake{role: &responder{take: take, likes: preferred, find: find}, random: random}
 }
 
-func (r *responder) gotKey(h *Handshake, dst []byte) ([]byte, error) { return h.greet(dst) }
+// gotKey draws keys until S begins with no zero, which the second does nearly always.
+// rtorrent leaves zeros at the front of S out, so that one of 256 handshakes with it fails.
+func (r *responder) gotKey(h *Handshake, dst []byte) (out []byte, err error) {
+	for range 4 {
+		if out, err = h.greet(dst); err != nil {
+			return dst, err
+		}
+		if err = h.agree(); err != nil {
+			return dst, err
+		}
+		if h.s[0] != 0 {
+			break
+		}
+	}
+	return out, nil
+}
 
 func (r *responder) seek(h *Handshake) error {
-	if err := h.agree(); err != nil {
-		return err
-	}
 	proof := hash([]byte("req1"), h.s[:])
 	h.mark = proof[:]
 	return nil
