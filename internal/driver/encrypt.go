@@ -105,7 +105,7 @@ func (s *Session) ways(hint swarm.Hint) []bool {
 	case level == transport.EncryptionOff:
 		return []bool{false}
 	case level == transport.EncryptionRequired:
-		return []bool{true}
+		return []bool{true, true} // rtorrent fails one of 256, and has no other way
 	case level == transport.EncryptionPreferred, hint.Encrypted:
 		return []bool{true, false}
 	}
