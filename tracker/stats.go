@@ -32,7 +32,7 @@ type Stats struct {
 	BytesIn, BytesOut       uint64 // of WebSocket connections, as on the wire without TLS
 
 	Countries map[string]int // open WebSocket connections by ISO 3166-1 code, where known
-	Draining  bool           // Shutdown was called
+	Draining  bool           // Drain or Shutdown was called
 }
 
 // Stats returns the counts of now.

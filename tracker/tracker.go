@@ -129,6 +129,10 @@ func (t *Tracker) ServeUDP(conns ...net.PacketConn) error {
 	return err
 }
 
+// Drain says that a Shutdown follows: Stats reports Draining, for load balancers that ask. Everything is
+// served as before.
+func (t *Tracker) Drain() { t.draining.Store(true) }
+
 // Shutdown ends all connections little by little until ctx is done, so that not all
 // clients come back elsewhere at once, then it closes the Tracker. Meanwhile nothing
 // new is accepted and Stats reports Draining. Without a deadline it takes 10 s.
@@ -137,7 +141,7 @@ func (t *Tracker) Shutdown(ctx context.Context) error {
 	if !ok {
 		end = time.Now().Add(10 * time.Second)
 	}
-	t.draining.Store(true)
+	t.Drain()
 	t.core.Conns().Drain(end)
 	t.front.Stop()
 	tick := time.NewTicker(50 * time.Millisecond)

@@ -116,7 +116,8 @@ type trackerServeCmd struct {
 	TurnDenyPeer           []string `group:"STUN and TURN:" placeholder:"NET" help:"Relay nothing to these addresses, besides private ones and this machine's networks (repeatable)."`
 	TurnAllowPeer          []string `group:"STUN and TURN:" placeholder:"NET" help:"Relay to these addresses all the same (repeatable)."`
 
-	Drain        string `group:"Running:" default:"10s" placeholder:"TIME" help:"How long clients are sent away little by little after SIGTERM (${default})."`
+	DrainDelay   string `group:"Running:" default:"0s" placeholder:"TIME" help:"How long after SIGTERM /health says 503 while clients are served as before, so that a load balancer sends no more (${default})."`
+	Drain        string `group:"Running:" default:"10s" placeholder:"TIME" help:"How long clients are sent away little by little after that (${default})."`
 	LogLevel     string `group:"Running:" default:"info" placeholder:"LEVEL" help:"debug, info, warn or error (${default})."`
 	LogFormat    string `group:"Running:" default:"text" placeholder:"FORMAT" help:"text or json (${default})."`
 	LogAddresses bool   `group:"Running:" help:"Write addresses of clients to the log."`

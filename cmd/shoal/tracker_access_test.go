@@ -4,6 +4,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestAddressLists(t *testing.T) {
@@ -38,7 +39,7 @@ func TestAddressLists(t *testing.T) {
 	}
 	defer ws.CloseNow()
 	os.WriteFile(deny, []byte("127.0.0.1\n"), 0o600)
-	r.plan.files.check(true)
+	r.plan.files.check(time.Now(), true)
 	everyDoor(why)
 	if got := announceWS(t, ws, film); got != why {
 		t.Errorf("who is here already gets %q", got)
@@ -71,6 +72,6 @@ func TestClientLists(t *testing.T) {
 		all.WriteString("%" + string("0123456789abcdef"[b>>4]) + string("0123456789abcdef"[b&15]) + "\n")
 	}
 	os.WriteFile(list, []byte(all.String()), 0o600)
-	r.plan.files.check(true)
+	r.plan.files.check(time.Now(), true)
 	everyDoor("this tracker does not serve your client")
 }

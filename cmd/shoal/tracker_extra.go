@@ -61,30 +61,45 @@ func (s *settings) admin(p *trackerPlan) {
 		}
 		return
 	}
-	line, err := secret.First(path)
-	if err != nil {
+	var err error
+	if p.adminLogins, err = loadLogins(path); err != nil {
 		s.fail("admin-auth-file", "%w", err)
 		return
 	}
-	user, password, _ := strings.Cut(line, ":")
-	if user == "" || password == "" {
-		s.fail("admin-auth-file", "there is no USER:PASSWORD in %s", path)
-	}
-	p.adminLogin = [2]string{user, password}
+	p.files.add("logins "+path, func() error {
+		logins, err := loadLogins(path)
+		if err == nil {
+			err = p.adminPages.SetLogins(logins)
+		}
+		return err
+	}, path)
 }
 
-// secret returns the first secret in a file, nothing if the setting is not set.
-func (s *settings) secret(name string) string {
+// loadLogins reads USER:PASSWORD, one a line.
+func loadLogins(path string) ([]string, error) {
+	logins, err := secret.Lines(path)
+	if err != nil {
+		return nil, err
+	}
+	for _, l := range logins {
+		if user, password, _ := strings.Cut(l, ":"); user == "" || password == "" {
+			return nil, fmt.Errorf("there is no USER:PASSWORD in %s", path)
+		}
+	}
+	return logins, nil
+}
+
+// secrets returns the secrets in a file, none if the setting is not set.
+func (s *settings) secrets(name string) []string {
 	path := s.text(name)
 	if path == "" {
-		return ""
+		return nil
 	}
 	list, err := secret.List(path)
 	if err != nil {
 		s.fail(name, "%w", err)
-		return ""
 	}
-	return list[0]
+	return list
 }
 
 // useless complains of settings that were given and need another one.
@@ -116,8 +131,11 @@ func (s *settings) turn(p *trackerPlan) {
 		Realm: s.text("turn-realm"), TTL: s.duration("turn-ttl", time.Minute),
 		MaxSessions: s.count("turn-max-sessions", 1, 1<<20), MaxSessionsPerAddr: s.count("turn-max-sessions-per-addr", 1, 1<<20),
 		SessionRate: bytesPerSecond("turn-session-rate"), TotalRate: bytesPerSecond("turn-total-rate"), AddrRate: bytesPerSecond("turn-addr-rate"),
-		Secret:    []byte(s.secret("turn-secret-file")),
 		DenyPeers: s.networks("turn-deny-peer"), AllowPeers: s.networks("turn-allow-peer"),
+	}
+	if list := s.secrets("turn-secret-file"); len(list) > 0 {
+		p.turnSecrets = list
+		c.Secret = []byte(list[0])
 	}
 	for _, text := range s.list("turn-public-ip") {
 		ip, err := netip.ParseAddr(text)
@@ -135,6 +153,15 @@ func (s *settings) turn(p *trackerPlan) {
 	if on {
 		s.addr("turn", c.Listen)
 		p.turn = c
+		if path := s.text("turn-secret-file"); path != "" {
+			p.files.add("TURN secrets "+path, func() error {
+				list, err := secret.List(path)
+				if err == nil {
+					setSecrets(p.turnServer, list)
+				}
+				return err
+			}, path)
+		}
 	}
 }
 
@@ -156,6 +183,10 @@ func (p *trackerPlan) startRelay(late *lateTracker) (*relay.Server, error) {
 	if err != nil {
 		return nil, turnError(p.from["turn"].from, err)
 	}
+	if len(p.turnSecrets) > 0 {
+		setSecrets(r, p.turnSecrets)
+	}
+	p.turnServer = r
 	p.conf.ICEServers = func(c *tracker.Client) []byte { return r.ICEServers(c.Addr) }
 	return r, nil
 }
@@ -167,6 +198,14 @@ func turnError(from string, err error) error {
 		return usagef("%s: %w; name the one by which clients reach it with --turn-public-ip, such as 203.0.113.5, or give --turn one address to listen on", from, err)
 	}
 	return fmt.Errorf("%s: %w", from, err)
+}
+
+func setSecrets(r *relay.Server, list []string) {
+	keys := make([][]byte, len(list))
+	for i, text := range list {
+		keys[i] = []byte(text)
+	}
+	r.SetSecrets(keys...)
 }
 
 // icePage hands out credentials to those who may use the tracker.
@@ -191,7 +230,7 @@ func (p *trackerPlan) icePage(r *relay.Server) http.Handler {
 
 // adminHandler shows what the tracker does.
 func (p *trackerPlan) adminHandler(t *tracker.Tracker, r *relay.Server, nodes *cluster.Cluster, past *history.Store) (*admin.Handler, error) {
-	c := admin.Config{Tracker: t, Version: shoal.Version, Past: past, User: p.adminLogin[0], Password: p.adminLogin[1]}
+	c := admin.Config{Tracker: t, Version: shoal.Version, Past: past, Logins: p.adminLogins}
 	if r != nil {
 		c.Relay = func() admin.Relay {
 			s := r.Stats()

@@ -172,11 +172,44 @@ func TestTerminateDrains(t *testing.T) {
 	}
 }
 
+// While a load balancer finds out, nobody is refused.
+func TestDrainDelay(t *testing.T) {
+	p := startProcess(t, "--drain-delay", "2s", "--drain", "0s")
+	if status, _ := get(t, http.DefaultClient, "http://"+p.addr+"/health"); status != http.StatusOK {
+		t.Fatalf("/health says %d", status)
+	}
+	p.cmd.Process.Signal(syscall.SIGTERM)
+	poll(t, "/health to say 503", func() bool {
+		status, _ := get(t, http.DefaultClient, "http://"+p.addr+"/health")
+		return status == http.StatusServiceUnavailable
+	})
+	if reason := announceHTTP(t, p.addr, film, ""); reason != "" {
+		t.Errorf("HTTP: %s", reason)
+	}
+	ws, _, text := dialWS(t, p.addr, "", "")
+	if ws == nil {
+		t.Fatalf("a WebSocket is refused: %s", text)
+	}
+	if reason := announceWS(t, ws, film); reason != "" {
+		t.Errorf("WebSocket: %s", reason)
+	}
+	if err := p.wait(t); err != nil {
+		t.Error(err)
+	}
+	if c, err := net.Dial("tcp", p.addr); err == nil {
+		c.Close()
+		t.Error("the port is still open")
+	}
+}
+
 func TestSecondSignalEndsAtOnce(t *testing.T) {
 	p := startProcess(t, "--drain", "1h")
 	ws, _, text := dialWS(t, p.addr, "", "")
 	if ws == nil {
 		t.Fatal(text)
+	}
+	if reason := announceWS(t, ws, film); reason != "" { // it is counted as open now
+		t.Fatal(reason)
 	}
 	defer ws.CloseNow() // the collector would close it otherwise, and the drain be over
 	p.cmd.Process.Signal(syscall.SIGTERM)

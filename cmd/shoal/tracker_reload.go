@@ -21,13 +21,24 @@ type reloader struct {
 type reloadable struct {
 	what  string
 	paths []string
-	load  func() error // on error, what was loaded before must stay
-	stamp string       // of the files that load has seen
+	load  func() error  // on error, what was loaded before must stay
+	stamp string        // of the files that load has seen
+	wait  time.Duration // before load is tried once more, since it has failed; 0: it has not
+	again time.Time
 }
+
+// What has failed is tried again, soon at first: often a file was being written, or its
+// certificate was there and its key was not yet.
+const (
+	firstRetry = time.Second
+	lastRetry  = 5 * time.Minute
+	// lookEvery is how often the files are looked at.
+	lookEvery = time.Minute
+)
 
 // add watches files that have been loaded just now.
 func (r *reloader) add(what string, load func() error, paths ...string) {
-	r.items = append(r.items, &reloadable{what, paths, load, stamp(paths)})
+	r.items = append(r.items, &reloadable{what: what, paths: paths, load: load, stamp: stamp(paths)})
 }
 
 // stamp changes when one of the files does.
@@ -43,20 +54,37 @@ func stamp(paths []string) string {
 	return b.String()
 }
 
-// check loads what has changed, or everything.
-func (r *reloader) check(all bool) {
+// check loads what has changed, what has failed and is to be tried again, or everything. It
+// returns when it wants to be called next.
+func (r *reloader) check(now time.Time, all bool) (next time.Time) {
+	next = now.Add(lookEvery)
 	for _, it := range r.items {
-		now := stamp(it.paths)
-		if !all && now == it.stamp {
-			continue
+		seen := stamp(it.paths)
+		due := it.wait > 0 && !now.Before(it.again)
+		if all || due || seen != it.stamp {
+			r.load(it, now, all || seen != it.stamp)
+			it.stamp = seen
 		}
-		it.stamp = now
-		if err := it.load(); err != nil {
-			r.log.Error("reload failed, the old one stays in use", "what", it.what, "error", oneLine(err))
-		} else {
-			r.log.Info("reloaded", "what", it.what)
+		if it.wait > 0 && it.again.Before(next) {
+			next = it.again
 		}
 	}
+	return next
+}
+
+// load loads one; fresh says that it is no mere retry.
+func (r *reloader) load(it *reloadable, now time.Time, fresh bool) {
+	err := it.load()
+	if err == nil {
+		it.wait = 0
+		r.log.Info("reloaded", "what", it.what)
+		return
+	}
+	if it.wait = min(2*it.wait, lastRetry); fresh || it.wait == 0 {
+		it.wait = firstRetry
+	}
+	it.again = now.Add(it.wait)
+	r.log.Error("reload failed, the old one stays in use", "what", it.what, "error", oneLine(err), "tried_again_in", it.wait.String())
 }
 
 // hangUps returns SIGHUPs, from now on; none ends the process any more.
@@ -68,9 +96,10 @@ func hangUps() chan os.Signal {
 
 // run checks each minute, and everything on a signal, until ctx is done.
 func (r *reloader) run(ctx context.Context, hup <-chan os.Signal) {
-	tick := time.NewTicker(time.Minute)
-	defer tick.Stop()
+	timer := time.NewTimer(lookEvery)
+	defer timer.Stop()
 	for {
+		var next time.Time
 		select {
 		case <-ctx.Done():
 			return
@@ -78,12 +107,13 @@ func (r *reloader) run(ctx context.Context, hup <-chan os.Signal) {
 			if r.begin != nil {
 				r.begin()
 			}
-			r.check(true)
+			next = r.check(time.Now(), true)
 			if r.end != nil {
 				r.end()
 			}
-		case <-tick.C:
-			r.check(false)
+		case <-timer.C:
+			next = r.check(time.Now(), false)
 		}
+		timer.Reset(time.Until(next))
 	}
 }

@@ -37,10 +37,14 @@ type trackerPlan struct {
 	tickets       *ticketKeys       // nil: each listener makes up its own
 	history       string            // file; "" keeps none
 	admin         string            // "off" or an address
-	adminLogin    [2]string         // user and password; empty asks nobody
+	adminLogins   []string          // USER:PASSWORD; none asks nobody
+	adminPages    *admin.Handler    // when they are served
+	turnSecrets   []string          // the first makes credentials; none: one is made up
+	turnServer    *relay.Server     // when it runs
 	turn          *relay.Config     // nil: none
 	cluster       *clusterPlan      // nil: alone
 	gate          *gate
+	drainDelay    time.Duration // from "draining" to the end of the listeners
 	drain         time.Duration
 	stdout        io.Writer
 	log           *slog.Logger
@@ -52,7 +56,7 @@ type trackerPlan struct {
 func (s *settings) plan(stdout, stderr io.Writer) (*trackerPlan, error) {
 	p := &trackerPlan{
 		listen: s.addrs("listen"), plain: s.addrs("plain-listen"), udp: s.text("udp"),
-		drain: s.duration("drain", 0), stdout: stdout, log: s.logger(stderr), from: s.all,
+		drainDelay: s.duration("drain-delay", 0), drain: s.duration("drain", 0), stdout: stdout, log: s.logger(stderr), from: s.all,
 	}
 	if len(p.listen) == 0 {
 		s.fail("listen", "there is no address: write it like :8000")
@@ -351,7 +355,15 @@ func (p *trackerPlan) run(ctx context.Context) error {
 		return err
 	}
 	p.tell(systemd.Stopping())
-	p.log.Info("draining", "time", p.drain.String(), "connections", t.Stats().Conns)
+	p.log.Info("draining", "delay", p.drainDelay.String(), "time", p.drain.String(), "connections", t.Stats().Conns)
+	if p.drainDelay > 0 {
+		t.Drain()
+		select {
+		case <-time.After(p.drainDelay):
+		case err := <-ended:
+			return err
+		}
+	}
 	until, cancel := context.WithTimeout(context.Background(), p.drain)
 	defer cancel()
 	return t.Shutdown(until)
@@ -368,6 +380,7 @@ func (p *trackerPlan) serveAdmin(t *tracker.Tracker, turn *relay.Server, nodes *
 		ln.Close()
 		return nil, err
 	}
+	p.adminPages = h
 	srv := &http.Server{
 		Handler: h, ReadTimeout: 10 * time.Second, WriteTimeout: time.Minute, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
 		ErrorLog: log.New(io.Discard, "", 0), // it would name addresses

@@ -336,11 +336,11 @@ func TestHashListsOnARunningTracker(t *testing.T) {
 		check(a, b)
 
 		set(other)
-		r.plan.files.check(true) // as SIGHUP does
+		r.plan.files.check(time.Now(), true) // as SIGHUP does
 		check(b, a)
 
 		os.WriteFile(path, []byte("rubbish\n"), 0o600)
-		r.plan.files.check(true)
+		r.plan.files.check(time.Now(), true)
 		check(b, a)
 		if !strings.Contains(r.log.String(), "reload failed") || !strings.Contains(r.log.String(), path+":1: ") {
 			t.Errorf("the log does not name the bad line:\n%s", r.log)
@@ -348,10 +348,10 @@ func TestHashListsOnARunningTracker(t *testing.T) {
 
 		set(film)
 		touch(t, path, time.Hour)
-		r.plan.files.check(false) // as each minute does
+		r.plan.files.check(time.Now(), false) // as each minute does
 		check(a, b)
 		before := r.log.String()
-		r.plan.files.check(false)
+		r.plan.files.check(time.Now(), false)
 		if r.log.String() != before {
 			t.Error("an unchanged file was read again")
 		}
@@ -433,7 +433,7 @@ func TestTokens(t *testing.T) {
 	// A change of the secret: who is in stays, the old token brings nobody in.
 	ws, _, _ := dialWS(t, addr, "", "token="+good)
 	os.WriteFile(path, []byte("another secret for this test\n"), 0o600)
-	r.plan.files.check(true)
+	r.plan.files.check(time.Now(), true)
 	if reason := announceHTTP(t, addr, film, "token="+good); reason != token.ErrInvalid.Error() {
 		t.Errorf("with the old secret's token: %q", reason)
 	}
@@ -492,13 +492,13 @@ func TestCertificates(t *testing.T) {
 
 	writeSelfSigned(t, certA, keyA, "a.example.org")
 	touch(t, certA, time.Hour)
-	r.plan.files.check(false)
+	r.plan.files.check(time.Now(), false)
 	again := serial(t, addr, "a.example.org")
 	if again == a {
 		t.Error("the new certificate is not in use")
 	}
 	os.WriteFile(certA, []byte("rubbish"), 0o600)
-	r.plan.files.check(true)
+	r.plan.files.check(time.Now(), true)
 	if got := serial(t, addr, "a.example.org"); got != again {
 		t.Error("a certificate that cannot be read has replaced a good one")
 	}

@@ -69,7 +69,7 @@ func TestSessionTicketSecretsAreReloaded(t *testing.T) {
 		t.Error("it does not read its own tickets")
 	}
 	os.WriteFile(secrets, []byte("the second secret of this test\n"), 0o600)
-	r.plan.files.check(true)
+	r.plan.files.check(time.Now(), true)
 	if comeBack(t, addr, conf) {
 		t.Error("a secret that was taken away still reads")
 	}

@@ -46,11 +46,11 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/tracker/history"
@@ -66,9 +66,9 @@ type Config struct {
 	Tracker Source
 	// Version is the program's, as it shall be shown. It may be empty.
 	Version string
-	// User and Password are asked of everybody except at /health, by HTTP basic
-	// authentication. Both empty means that nobody is asked.
-	User, Password string
+	// Logins are asked of everybody except at /health, by HTTP basic authentication: each is
+	// USER:PASSWORD, and any will do. None means that nobody is asked.
+	Logins []string
 	// Cluster returns the counts of this node's part in a cluster. nil means there is none.
 	Cluster func() Cluster
 	// Relay returns the counts of the TURN server. nil means there is none.
@@ -112,7 +112,7 @@ const (
 type Handler struct {
 	cfg     Config
 	mux     *http.ServeMux
-	login   [sha256.Size]byte
+	logins  atomic.Pointer[[][sha256.Size]byte] // never empty; nil asks nobody
 	started time.Time
 
 	mu      sync.Mutex
@@ -129,15 +129,14 @@ func New(cfg Config) (*Handler, error) {
 	if cfg.Tracker == nil {
 		return nil, errors.New("admin: Config.Tracker is missing")
 	}
-	if (cfg.User == "") != (cfg.Password == "") {
-		return nil, errors.New("admin: a user needs a password and a password a user: set both or none")
-	}
-	if strings.Contains(cfg.User, ":") {
-		return nil, fmt.Errorf("admin: the user %q has a colon, which HTTP basic authentication cannot send: choose another", cfg.User)
-	}
 	h := &Handler{
-		cfg: cfg, mux: http.NewServeMux(), login: loginOf(cfg.User, cfg.Password), started: time.Now(),
+		cfg: cfg, mux: http.NewServeMux(), started: time.Now(),
 		history: newSamples(sampleCount), done: make(chan struct{}),
+	}
+	if len(cfg.Logins) > 0 {
+		if err := h.SetLogins(cfg.Logins); err != nil {
+			return nil, err
+		}
 	}
 	metrics, err := h.metrics()
 	if err != nil {
@@ -217,13 +216,9 @@ func Health(t Source) http.HandlerFunc {
 
 // private asks for the password, if there is one.
 func (h *Handler) private(next http.Handler) http.Handler {
-	if h.cfg.User == "" {
-		return next
-	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		user, password, _ := r.BasicAuth()
-		got := loginOf(user, password)
-		if subtle.ConstantTimeCompare(got[:], h.login[:]) != 1 {
+		if !h.knows(user + ":" + password) {
 			w.Header().Set("WWW-Authenticate", `Basic realm="tracker", charset="UTF-8"`)
 			http.Error(w, "user and password, please", http.StatusUnauthorized)
 			return
@@ -232,8 +227,33 @@ func (h *Handler) private(next http.Handler) http.Handler {
 	})
 }
 
-// loginOf has one length for all, so that comparing tells nothing of the length either.
-// A user's name holds no colon (RFC 7617, section 2), so no two logins look the same.
-func loginOf(user, password string) [sha256.Size]byte {
-	return sha256.Sum256([]byte(user + ":" + password))
+// SetLogins changes Config.Logins of a Handler that has some. On error they stay as they were.
+func (h *Handler) SetLogins(logins []string) error {
+	if len(logins) == 0 {
+		return errors.New("admin: there is no login")
+	}
+	sums := make([][sha256.Size]byte, len(logins))
+	for i, l := range logins {
+		// A user's name holds no colon (RFC 7617, section 2), so no two logins look the same.
+		if user, password, _ := strings.Cut(l, ":"); user == "" || password == "" {
+			return errors.New("admin: a login is not USER:PASSWORD")
+		}
+		// Sums have one length for all, so that comparing tells nothing of the length either.
+		sums[i] = sha256.Sum256([]byte(l))
+	}
+	h.logins.Store(&sums)
+	return nil
+}
+
+// knows reports whether a login is one of those that are asked for.
+func (h *Handler) knows(login string) bool {
+	all := h.logins.Load()
+	if all == nil {
+		return true
+	}
+	got, found := sha256.Sum256([]byte(login)), 0
+	for i := range *all {
+		found |= subtle.ConstantTimeCompare(got[:], (*all)[i][:])
+	}
+	return found == 1
 }

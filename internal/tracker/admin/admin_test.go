@@ -108,9 +108,9 @@ func decode[T any](t *testing.T, r *http.Response) (v T) {
 func TestConfigThatMakesNoSense(t *testing.T) {
 	for want, cfg := range map[string]Config{
 		"Config.Tracker is missing": {},
-		"a user needs a password":   {Tracker: busy(), User: "me"},
-		"a password a user":         {Tracker: busy(), Password: "secret"},
-		"has a colon":               {Tracker: busy(), User: "me:too", Password: "secret"},
+		"not USER:PASSWORD":         {Tracker: busy(), Logins: []string{"me:secret", "me"}},
+		"login is not":              {Tracker: busy(), Logins: []string{":secret"}},
+		"a login is not":            {Tracker: busy(), Logins: []string{"me:"}},
 	} {
 		if _, err := New(cfg); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%v, want %q", err, want)
@@ -120,7 +120,7 @@ func TestConfigThatMakesNoSense(t *testing.T) {
 
 func TestHealth(t *testing.T) {
 	f := busy()
-	h := open(t, Config{Tracker: f, User: "me", Password: "secret"})
+	h := open(t, Config{Tracker: f, Logins: []string{"me:secret"}})
 	if r := ask(h, "GET", "/health"); r.StatusCode != 200 || text(t, r) != "ok\n" {
 		t.Errorf("healthy: %s", r.Status)
 	}
@@ -131,7 +131,7 @@ func TestHealth(t *testing.T) {
 }
 
 func TestPassword(t *testing.T) {
-	h := open(t, Config{Tracker: busy(), User: "me", Password: "se:cret"})
+	h := open(t, Config{Tracker: busy(), Logins: []string{"me:se:cret"}})
 	login := func(user, password string) func(r *http.Request) {
 		return func(r *http.Request) { r.SetBasicAuth(user, password) }
 	}
@@ -146,6 +146,28 @@ func TestPassword(t *testing.T) {
 		}
 		if r := ask(h, "GET", path, login("me", "se:cret")); r.StatusCode != 200 {
 			t.Errorf("%s with the password: %s", path, r.Status)
+		}
+	}
+}
+
+// A password is changed without a moment in which nobody gets in.
+func TestLoginsRotate(t *testing.T) {
+	h := open(t, Config{Tracker: busy(), Logins: []string{"me:old"}})
+	lets := func(password string) bool {
+		return ask(h, "GET", "/", func(r *http.Request) { r.SetBasicAuth("me", password) }).StatusCode == 200
+	}
+	for _, step := range []struct {
+		logins   []string
+		old, new bool
+	}{
+		{[]string{"me:new", "me:old"}, true, true},
+		{[]string{"me:new"}, false, true},
+		{[]string{"nonsense"}, false, true}, // refused: it stays as it was
+		{nil, false, true},
+	} {
+		h.SetLogins(step.logins)
+		if lets("old") != step.old || lets("new") != step.new {
+			t.Errorf("%q: old %v, new %v", step.logins, lets("old"), lets("new"))
 		}
 	}
 }

@@ -17,6 +17,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"crypto/x509"
 	"encoding/binary"
 	"fmt"
 	"io"
@@ -55,6 +56,8 @@ type Config struct {
 	// TLS, if set, is used with every URL; without it, tls:// and wss:// URLs trust the system's
 	// certificate authorities. A connection within the process has none.
 	TLS *tls.Config
+	// RootCAs, if set, is asked at each connection for the authorities, in place of TLS.RootCAs.
+	RootCAs func() (*x509.CertPool, error)
 
 	// Name separates clusters that share a NATS: letters, digits, "_", "-" and
 	// ".". "" means "shoal-tracker".
@@ -217,6 +220,9 @@ func (c *Cluster) prepare(id mesh.NodeID) error {
 			tc = &tls.Config{MinVersion: tls.VersionTLS12}
 		}
 		c.options = append(c.options, nats.Secure(tc))
+		if cfg.RootCAs != nil {
+			c.options = append(c.options, nats.ClientTLSConfig(nil, cfg.RootCAs))
+		}
 	}
 	return nil
 }

@@ -270,7 +270,7 @@ func TestEmbeddedServersFormACluster(t *testing.T) {
 	var servers []*embedded.Server
 	var nodes []*fakeTracker
 	start := func(routes ...string) {
-		s, err := embedded.Start(embedded.Config{ClusterListen: "127.0.0.1:0", Routes: routes, Secret: "p@ss/word"})
+		s, err := embedded.Start(embedded.Config{ClusterListen: "127.0.0.1:0", Routes: routes, Secrets: []string{"p@ss/word"}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -302,7 +302,7 @@ func TestEmbeddedServersFormACluster(t *testing.T) {
 	servers[0].Close()
 	waitNodes(t, 2, nodes[1:]...)
 
-	stranger, err := embedded.Start(embedded.Config{Routes: []string{servers[1].ClusterAddr().String()}, Secret: "guessed"})
+	stranger, err := embedded.Start(embedded.Config{Routes: []string{servers[1].ClusterAddr().String()}, Secrets: []string{"guessed"}})
 	if err != nil {
 		t.Fatal(err)
 	}

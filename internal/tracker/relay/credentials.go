@@ -4,6 +4,7 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha1"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -24,13 +25,44 @@ import (
 const sessionGrace = 24 * time.Hour
 
 // Credentials returns a user name and a password that open sessions for Config.TTL: the time
-// of their end in Unix seconds, a colon, some random text; and the HMAC-SHA1 of that with the
-// secret in base64.
+// of their end in Unix seconds, a colon, some random text, a dot and which secret it is; and the
+// HMAC-SHA1 of that with the secret in base64.
 func (s *Server) Credentials() (username, password string) {
 	var id [6]byte
 	_, _ = rand.Read(id[:])
-	username = strconv.FormatInt(s.cfg.Now().Add(s.cfg.TTL).Unix(), 10) + ":" + hex.EncodeToString(id[:])
-	return username, passwordOf(s.cfg.Secret, username)
+	secret := (*s.secrets.Load())[0]
+	username = strconv.FormatInt(s.cfg.Now().Add(s.cfg.TTL).Unix(), 10) + ":" + hex.EncodeToString(id[:]) + secret.suffix
+	return username, passwordOf(secret.key, username)
+}
+
+// A turnSecret makes credentials whose user names end in suffix. TURN asks for a password by the
+// user name alone, so the name must tell which secret made it.
+type turnSecret struct {
+	key    []byte
+	suffix string
+}
+
+// SetSecrets changes the secrets: the first makes credentials, all of them are taken; user names that
+// do not tell theirs belong to the first. Any goroutine may call it, with one secret or more.
+func (s *Server) SetSecrets(secrets ...[]byte) {
+	list := make([]turnSecret, len(secrets))
+	for i, key := range secrets {
+		mac := hmac.New(sha256.New, key)
+		mac.Write([]byte("which secret of several"))
+		list[i] = turnSecret{key, "." + hex.EncodeToString(mac.Sum(nil)[:4])}
+	}
+	s.secrets.Store(&list)
+}
+
+// secretOf returns the secret that a user name belongs to.
+func (s *Server) secretOf(username string) []byte {
+	list := *s.secrets.Load()
+	for _, secret := range list {
+		if strings.HasSuffix(username, secret.suffix) {
+			return secret.key
+		}
+	}
+	return list[0].key
 }
 
 // passwordOf is the password that belongs to a user name.
@@ -62,7 +94,7 @@ func (s *Server) authenticate(ra *turn.RequestAttributes) (userID string, key []
 			return "", nil, false
 		}
 	}
-	return client.String() + " " + ra.Username, turn.GenerateAuthKey(ra.Username, ra.Realm, passwordOf(s.cfg.Secret, ra.Username)), true
+	return client.String() + " " + ra.Username, turn.GenerateAuthKey(ra.Username, ra.Realm, passwordOf(s.secretOf(ra.Username), ra.Username)), true
 }
 
 // An iceServer is an RTCIceServer object.

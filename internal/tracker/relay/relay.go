@@ -117,6 +117,7 @@ type Stats struct {
 // A Server runs until Close. Its methods may be called by any goroutine.
 type Server struct {
 	cfg      Config
+	secrets  atomic.Pointer[[]turnSecret]
 	public   [2]netip.Addr // IPv4, IPv6; may be invalid
 	bind     netip.Addr    // of relayed addresses; unspecified for any
 	addr     netip.AddrPort
@@ -156,6 +157,7 @@ func New(cfg Config) (*Server, error) {
 		byAddr:      limit.New(byteRate(cfg.AddrRate), cfg.MaxSessions),
 		total:       bucket{pace: byteRate(cfg.TotalRate).Pace()},
 	}
+	s.SetSecrets(cfg.Secret)
 	pc, lns, err := s.listen()
 	if err != nil {
 		return nil, err

@@ -292,6 +292,38 @@ func TestCredentials(t *testing.T) {
 	}
 }
 
+// A secret is changed without a moment in which credentials are refused.
+func TestSecretsRotate(t *testing.T) {
+	s := start(t, Config{Secret: []byte("old")})
+	allocate := func(user, pass string) error {
+		relayed, err := connect(t, s, byUDP("127.0.0.1"), user, pass).Allocate()
+		if err == nil {
+			relayed.Close()
+		}
+		return err
+	}
+	oldUser, oldPass := s.Credentials()
+	s.SetSecrets([]byte("new"), []byte("old"))
+	newUser, newPass := s.Credentials()
+	foreign := strings.Split(newUser, ":")[0] + ":made-elsewhere"
+	for what, err := range map[string]error{
+		"old":                             allocate(oldUser, oldPass),
+		"new":                             allocate(newUser, newPass),
+		"of a server of the first secret": allocate(foreign, passwordOf([]byte("new"), foreign)),
+	} {
+		if err != nil {
+			t.Errorf("%s, while both are valid: %v", what, err)
+		}
+	}
+	s.SetSecrets([]byte("new"))
+	if err := allocate(newUser, newPass); err != nil {
+		t.Errorf("new, alone: %v", err)
+	}
+	if err := allocate(oldUser, oldPass); code(err) != "401" {
+		t.Errorf("old, after it was removed: %v", err)
+	}
+}
+
 func TestASessionOutlivesItsCredentials(t *testing.T) {
 	clk := newClock()
 	s := start(t, Config{Now: clk.now, AllowPeers: []netip.Prefix{loopback}})
@@ -678,6 +710,7 @@ func TestServersForClients(t *testing.T) {
 	}
 	// Where there are two addresses, the client's own kind decides.
 	both := &Server{cfg: Config{TTL: time.Hour, Now: time.Now}, public: [2]netip.Addr{v4, v6}, addr: netip.MustParseAddrPort("[::]:3478")}
+	both.SetSecrets([]byte("secret"))
 	for client, want := range map[string]string{"192.0.2.1": "stun:203.0.113.7:3478", "2001:db8::1": "stun:[2001:db8::7]:3478", "::ffff:192.0.2.1": "stun:203.0.113.7:3478"} {
 		if got := signal.ParseICEServers(both.ICEServers(netip.MustParseAddr(client))); got[0] != want {
 			t.Errorf("for %s: %s", client, got[0])

@@ -48,13 +48,17 @@ func read(path string) (list []line, err error) {
 	return list, nil
 }
 
-// First returns the first line of a file, of any length: for a USER:PASSWORD.
-func First(path string) (string, error) {
+// Lines returns the secrets of a file, one or more, of any length: for USER:PASSWORD.
+func Lines(path string) ([]string, error) {
 	list, err := read(path)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	return list[0].text, nil
+	out := make([]string, len(list))
+	for i, l := range list {
+		out[i] = l.text
+	}
+	return out, nil
 }
 
 // List returns the secrets of a file, one or more, each of Min bytes or more.

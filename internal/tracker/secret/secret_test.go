@@ -24,11 +24,11 @@ func TestSecretsOfAFile(t *testing.T) {
 	if want := []string{"the newest of them all", "the one before # it"}; err != nil || !slices.Equal(got, want) {
 		t.Errorf("%q, %v", got, err)
 	}
-	if first, err := First(path); err != nil || first != "the newest of them all" {
-		t.Errorf("%q, %v", first, err)
+	if all, err := Lines(path); err != nil || all[0] != "the newest of them all" {
+		t.Errorf("%q, %v", all, err)
 	}
-	if first, err := First(file(t, "me:hunter2")); err != nil || first != "me:hunter2" {
-		t.Errorf("%q, %v", first, err)
+	if all, err := Lines(file(t, "me:hunter2\nyou:x\n")); err != nil || !slices.Equal(all, []string{"me:hunter2", "you:x"}) {
+		t.Errorf("%q, %v", all, err)
 	}
 }
 
@@ -44,7 +44,7 @@ func TestFilesThatWillNotDo(t *testing.T) {
 			t.Errorf("%q: %v, want %q", text, err, want)
 		}
 	}
-	if _, err := First(file(t, "#\n")); !errors.Is(err, ErrEmpty) {
+	if _, err := Lines(file(t, "#\n")); !errors.Is(err, ErrEmpty) {
 		t.Errorf("nothing in it: %v", err)
 	}
 	missing := filepath.Join(t.TempDir(), "missing")

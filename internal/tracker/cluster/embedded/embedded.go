@@ -7,6 +7,7 @@ package embedded
 
 import (
 	"crypto/rand"
+	"crypto/subtle"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -16,6 +17,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
@@ -29,9 +31,9 @@ type Config struct {
 	// Routes are the ClusterListen addresses of some other nodes: host:port or nats-route://host:port. One
 	// that answers is enough; an own address among them does no harm.
 	Routes []string
-	// Secret must be the same on all nodes. It keeps strangers out who can reach
-	// ClusterListen; "" lets them in. It travels in the clear without TLS.
-	Secret string
+	// Secrets keep strangers out who can reach ClusterListen: this node says the first, and lets
+	// in who says any of them. None lets everybody in. They travel in the clear without TLS.
+	Secrets []string
 	// TLS secures the routes. It must have certificates that hold for the addresses in Routes, and
 	// is for both ends of a route: set RootCAs and ClientCAs. nil means none.
 	TLS *tls.Config
@@ -39,11 +41,15 @@ type Config struct {
 	Name string
 	// Logger gets what the server has to say of importance. nil means nothing is logged.
 	Logger *slog.Logger
+
+	name string // of the server
 }
 
 // A Server is a NATS server in this process. It is a nats.InProcessConnProvider.
 type Server struct {
+	cfg      Config
 	nats     *server.Server
+	secrets  atomic.Pointer[[]string]
 	user     string
 	password string
 	close    sync.Once
@@ -57,12 +63,16 @@ const routeUser = "shoal"
 
 // Start returns a server that listens. Routes that do not answer are tried again for as long as it runs.
 func Start(cfg Config) (*Server, error) {
-	s := &Server{user: rand.Text(), password: rand.Text()}
-	opts, err := cfg.options()
+	if cfg.Name == "" {
+		cfg.Name = "shoal-tracker"
+	}
+	cfg.name = cfg.Name + "-" + rand.Text()[:8]
+	s := &Server{cfg: cfg, user: rand.Text(), password: rand.Text()}
+	opts, err := s.options(&cfg)
 	if err != nil {
 		return nil, err
 	}
-	opts.Username, opts.Password = s.user, s.password
+	s.secrets.Store(&cfg.Secrets)
 	if s.nats, err = server.NewServer(opts); err != nil {
 		return nil, fmt.Errorf("cluster: the embedded NATS server does not start: %w", err)
 	}
@@ -85,10 +95,39 @@ func Start(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-func (cfg *Config) options() (*server.Options, error) {
-	if cfg.Name == "" {
-		cfg.Name = "shoal-tracker"
+// Reload changes Config.Secrets and Config.TLS. Routes that are open stay, unless this node said
+// another secret for them: those are opened anew. A server that was started without
+// secrets, or without TLS, stays so.
+func (s *Server) Reload(secrets []string, conf *tls.Config) error {
+	cfg := s.cfg
+	if len(cfg.Secrets) > 0 && len(secrets) > 0 {
+		cfg.Secrets = secrets
 	}
+	if cfg.TLS != nil && conf != nil {
+		cfg.TLS = conf
+	}
+	opts, err := s.options(&cfg)
+	if err != nil {
+		return err
+	}
+	s.secrets.Store(&cfg.Secrets)
+	if err := s.nats.ReloadOptions(opts); err != nil {
+		return fmt.Errorf("cluster: the embedded NATS server does not take its new settings: %w", err)
+	}
+	return nil
+}
+
+// Check implements server.Authentication for routes.
+func (s *Server) Check(c server.ClientAuthentication) bool {
+	said := c.GetOpts()
+	ok := 0
+	for _, secret := range *s.secrets.Load() {
+		ok |= subtle.ConstantTimeCompare([]byte(said.Password), []byte(secret))
+	}
+	return ok == 1 && said.Username == routeUser
+}
+
+func (s *Server) options(cfg *Config) (*server.Options, error) {
 	if cfg.ClusterListen == "" {
 		cfg.ClusterListen = "127.0.0.1:0"
 	}
@@ -106,10 +145,11 @@ func (cfg *Config) options() (*server.Options, error) {
 		port = server.RANDOM_PORT
 	}
 	opts := &server.Options{
-		ServerName: cfg.Name + "-" + rand.Text()[:8],
+		ServerName: cfg.name,
 		// Clients come from this process. DontListen would be the word for it, but it
 		// switches clustering off, so there is a port, with a password.
 		Host: "127.0.0.1", Port: server.RANDOM_PORT,
+		Username: s.user, Password: s.password,
 		NoSigs: true, MaxPayload: 1 << 20,
 		Cluster: server.ClusterOpts{
 			Name: cfg.Name, Host: host, Port: port,
@@ -119,8 +159,9 @@ func (cfg *Config) options() (*server.Options, error) {
 			ConnectBackoff: true,
 		},
 	}
-	if cfg.Secret != "" {
-		opts.Cluster.Username, opts.Cluster.Password = routeUser, cfg.Secret
+	if len(cfg.Secrets) > 0 {
+		opts.Cluster.Username, opts.Cluster.Password = routeUser, cfg.Secrets[0]
+		opts.CustomRouterAuthentication = s
 	}
 	for _, r := range cfg.Routes {
 		addr := strings.TrimPrefix(r, "nats-route://")
@@ -132,8 +173,8 @@ func (cfg *Config) options() (*server.Options, error) {
 			return nil, fmt.Errorf("cluster: route %q: %w", r, err)
 		}
 		u := &url.URL{Scheme: "nats-route", Host: net.JoinHostPort(host, strconv.Itoa(port))}
-		if cfg.Secret != "" {
-			u.User = url.UserPassword(routeUser, cfg.Secret)
+		if len(cfg.Secrets) > 0 {
+			u.User = url.UserPassword(routeUser, cfg.Secrets[0])
 		}
 		opts.Routes = append(opts.Routes, u)
 	}

@@ -88,6 +88,62 @@ func TestRoutesOverTLS(t *testing.T) {
 	}
 }
 
+// Secrets and certificates change while the servers run: with both valid for a while, no node is
+// ever shut out.
+func TestReload(t *testing.T) {
+	oldCert, oldRoots := selfSigned(t)
+	newCert, newRoots := selfSigned(t)
+	conf := func(cert tls.Certificate, roots ...*x509.CertPool) *tls.Config {
+		pool := roots[0].Clone()
+		for _, r := range roots[1:] {
+			if r == newRoots {
+				leaf, _ := x509.ParseCertificate(newCert.Certificate[0])
+				pool.AddCert(leaf)
+			}
+		}
+		return &tls.Config{Certificates: []tls.Certificate{cert}, RootCAs: pool, ClientCAs: pool, ClientAuth: tls.RequireAndVerifyClientCert}
+	}
+	start := func(cfg Config) *Server {
+		s, err := Start(cfg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { s.Close() })
+		return s
+	}
+	reload := func(s *Server, conf *tls.Config, secrets ...string) {
+		if err := s.Reload(secrets, conf); err != nil {
+			t.Fatal(err)
+		}
+	}
+	routes := func(what string, want int, s *Server) {
+		for end := time.Now().Add(20 * time.Second); s.Routes() != want; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("%s: %d routes, want %d", what, s.Routes(), want)
+			}
+		}
+	}
+	old := conf(oldCert, oldRoots)
+	one := start(Config{TLS: old, Secrets: []string{"old"}})
+	addr := one.ClusterAddr().String()
+	two := start(Config{TLS: old, Secrets: []string{"old"}, Routes: []string{addr}})
+	routes("two with the old", 1, two)
+	reload(one, conf(oldCert, oldRoots, newRoots), "new", "old")
+	reload(two, conf(newCert, oldRoots, newRoots), "new", "old")
+	routes("both know both", 1, two)
+	three := start(Config{TLS: conf(newCert, oldRoots, newRoots), Secrets: []string{"new"}, Routes: []string{addr}})
+	routes("a third with the new", 2, three)
+	reload(one, conf(newCert, newRoots), "new")
+	four := start(Config{TLS: conf(newCert, newRoots), Secrets: []string{"new"}, Routes: []string{addr}})
+	routes("a fourth with the new alone", 3, four)
+	wrong := start(Config{TLS: conf(newCert, newRoots), Secrets: []string{"old"}, Routes: []string{addr}})
+	stale := start(Config{TLS: old, Secrets: []string{"new"}, Routes: []string{addr}})
+	time.Sleep(500 * time.Millisecond)
+	if wrong.Routes() != 0 || stale.Routes() != 0 {
+		t.Errorf("with what is valid no more: %d routes by the secret, %d by the certificate", wrong.Routes(), stale.Routes())
+	}
+}
+
 func selfSigned(t *testing.T) (tls.Certificate, *x509.CertPool) {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
