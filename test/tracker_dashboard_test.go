@@ -35,7 +35,7 @@ func TestTrackerDashboard(t *testing.T) {
 	t.Cleanup(func() { tr.Close() })
 	public := httptest.NewServer(tr)
 	t.Cleanup(public.Close)
-	panel, err := admin.New(admin.Config{Tracker: tr, Version: "1.2.3", User: "me", Password: "secret"})
+	panel, err := admin.New(admin.Config{Tracker: tr, Version: "1.2.3", Logins: []string{"me:secret"}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,7 +132,7 @@ func TestTrackerDashboard(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, err := admin.New(admin.Config{Tracker: draining{tr}, User: "me", Password: "secret"})
+	again, err := admin.New(admin.Config{Tracker: draining{tr}, Logins: []string{"me:secret"}})
 	if err != nil {
 		t.Fatal(err)
 	}
