@@ -21,6 +21,8 @@ type wire struct {
 	mail  []letter
 	sent  int
 	lost  int
+	// Of the first end: packets with more than an acknowledgement, and times at which there were any.
+	data, runs int
 }
 
 type end struct {
@@ -50,7 +52,7 @@ func newWire(t testing.TB, seed uint64) *wire {
 // flush puts what both ends have to say on the line.
 func (w *wire) flush() {
 	for i, e := range w.ends {
-		for {
+		for first := true; ; {
 			b := e.a.Next(w.now, nil)
 			if len(b) == 0 {
 				break
@@ -59,6 +61,13 @@ func (w *wire) flush() {
 				w.t.Fatalf("packet of %d bytes", len(b))
 			}
 			w.sent++
+			if i == 0 && len(b) > 100 {
+				w.data++
+				if first {
+					w.runs++
+				}
+				first = false
+			}
 			at := w.now
 			if w.rate > 0 {
 				if w.busy[i].Before(at) {
@@ -227,6 +236,17 @@ func TestFillsALine(t *testing.T) {
 		if w.loss == 0 && float64(w.lost) > 0.02*float64(w.sent) {
 			t.Errorf("%d of %d packets overflowed the line", w.lost, w.sent)
 		}
+	}
+}
+
+// On a full line, acknowledgements come for every second packet, and are not answered one by one.
+func TestSendsInRuns(t *testing.T) {
+	w := newWire(t, 3)
+	w.rate, w.delay = 1_250_000, 25*time.Millisecond
+	x, y := w.open(0)
+	w.transfer(x, y, payload(1, 4<<20))
+	if w.data < 8*w.runs {
+		t.Errorf("%d packets went out in %d runs", w.data, w.runs)
 	}
 }
 

@@ -17,6 +17,12 @@ const (
 	// Chunks that are not acknowledged; ordinary ones fill the window before.
 	maxChunks = 16384
 
+	// Once the congestion window is full, this part of it, or so many packets, must be free
+	// again before more is sent: acknowledgements come one by one, and to answer each with a
+	// packet or two costs both ends more than the bytes do. Enough are under way that
+	// the next acknowledgement does not wait.
+	heldShare, heldPackets = 4, 16
+
 	// A fragment that fills the rest of a packet is worth its header from here on.
 	minFragment = 256
 )
@@ -50,6 +56,7 @@ type outbound struct {
 	recover  uint32 // a loss before this TSN is the same event
 	inLoss   bool
 	limited  bool // the congestion window held us back
+	held     bool // it was full, and too little of it is free again
 
 	window int // the peer's, as told last
 
@@ -113,6 +120,9 @@ func (o *outbound) mayGoOn() bool {
 	if len(o.ready) == 0 || o.lost > 0 {
 		return false
 	}
+	if o.held && o.cwnd-o.flight < min(o.cwnd/heldShare, heldPackets*o.cfg.MTU) {
+		return false
+	}
 	// A closed window is probed with one chunk.
 	return o.count == 0 || o.count < maxChunks && o.flight < o.cwnd && o.unacked < min(o.window, o.cfg.MaxUnacked)
 }
@@ -127,6 +137,7 @@ func (a *Assoc) appendData(t time.Duration, b []byte, limit int) []byte {
 		b = o.appendLost(t, b, limit)
 	}
 	for limit-len(b) > dataHeaderLen && o.mayGoOn() {
+		o.held = false
 		s := o.ready[0]
 		m := s.queue[0]
 		n := min(len(m.data)-m.sent, limit-len(b)-dataHeaderLen)
@@ -144,7 +155,9 @@ func (a *Assoc) appendData(t time.Duration, b []byte, limit int) []byte {
 			o.finish(a, s, m)
 		}
 	}
-	o.limited = o.limited || len(o.ready) > 0 && o.flight >= o.cwnd
+	if len(o.ready) > 0 && o.flight >= o.cwnd {
+		o.limited, o.held = true, true
+	}
 	if len(b) > before && o.timer == 0 {
 		o.arm(t)
 	}

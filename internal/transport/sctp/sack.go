@@ -148,7 +148,7 @@ func (o *outbound) markLost(c *chunk) {
 // runs of packets at once, so bytes are counted and not acknowledgements (RFC 3465).
 func (o *outbound) grow(acked, flight int) {
 	mtu := o.cfg.MTU
-	limited := o.limited || flight+mtu > o.cwnd
+	limited := o.limited || o.held || flight+mtu > o.cwnd
 	o.limited = false
 	if o.inLoss || !limited {
 		return
