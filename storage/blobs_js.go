@@ -38,7 +38,9 @@ func (b Blob) ReadAt(p []byte, off int64) (int, error) {
 	if err != nil {
 		return 0, explainJS("read", b.name(), err)
 	}
-	if n := js.CopyBytesToGo(p, newBytes(buf)); n < len(p) {
+	n := js.CopyBytesToGo(p, newBytes(buf))
+	spent(buf)
+	if n < len(p) {
 		return n, &Error{Kind: ErrChanged, Op: "read", Path: b.name(), Detail: "it ends after " + strconv.FormatInt(off+int64(n), 10) + " bytes"}
 	}
 	return len(p), nil

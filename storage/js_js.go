@@ -114,6 +114,14 @@ func explainJS(op, path string, err error) error {
 // newBytes returns a new Uint8Array.
 func newBytes(args ...any) js.Value { return js.Global().Get("Uint8Array").New(args...) }
 
+// spent gives the memory of an ArrayBuffer back that was copied, where the worker
+// offers that: browsers would let hundreds of megabytes of them pile up.
+func spent(buffer js.Value) {
+	if f := js.Global().Get("shoalSpent"); f.Type() == js.TypeFunction {
+		f.Invoke(buffer)
+	}
+}
+
 // options returns {name: true}.
 func options(name string) js.Value {
 	o := js.Global().Get("Object").New()

@@ -3,6 +3,8 @@
 // The page (rtc.ts) owns the peer connections, because browsers allow them
 // nowhere else; Go (transport/webrtc) decides which there are.
 
+import { giveBack } from "./spent";
+
 /** Worker to page, under the key `rtc`. */
 export type ToPage =
   | { op: "open"; id: number; servers: string[]; gather: number; offer: string | null }
@@ -102,6 +104,8 @@ export class Channels {
   readonly #later: (f: () => void) => void;
   #listener: Listener = () => {};
   #readable: number[] = [];
+  /** What Go took last as a whole, and copies before it asks for more. */
+  #spent: ArrayBufferLike | null = null;
 
   /** `later` runs a function after the messages that have already arrived were handled. */
   constructor(post: Post, later: (f: () => void) => void) {
@@ -148,8 +152,10 @@ export class Channels {
     this.#post({ rtc: { op: "accept", id, sdp } });
   }
 
-  /** The next bytes of the stream, `max` at most; null when none are here. */
+  /** The next bytes of the stream, `max` at most, good until the next call; null when none are here. */
   take(id: number, max: number): Uint8Array | null {
+    if (this.#spent) giveBack(this.#spent);
+    this.#spent = null;
     const c = this.#channels.get(id);
     const first = c?.queue[0];
     if (!c || !first) return null;
@@ -160,6 +166,7 @@ export class Channels {
     if (end === first.byteLength) {
       c.queue.shift();
       c.taken = 0;
+      this.#spent = first.buffer;
       if (c.gone && c.queue.length === 0) this.#channels.delete(id);
     }
     return part;

@@ -3,6 +3,7 @@
 // over to the worker, so that no payload passes through the page.
 
 import type { ToPage, ToWorker } from "./channels";
+import { giveBack } from "./spent";
 
 /** Peer connections at a time, whatever the worker asks for. */
 const maxConnections = 100;
@@ -215,6 +216,7 @@ class Relay {
       this.#channel.close();
     }
     this.#unsent += data.byteLength;
+    giveBack(data);
     this.#sent();
   }
 

@@ -3,6 +3,8 @@
 // behind each other. What the native engine does in Go (internal/engine/webseed)
 // is done here, because there it would weigh ten times as much in a tab.
 
+import { giveBack } from "./spent";
+
 /** What the seed says. Nothing of it is said from within a call of the seed. */
 export interface WebSeedSink {
   put(index: number, begin: number, bytes: Uint8Array): void;
@@ -227,8 +229,9 @@ export class WebSeed {
         timer = setTimeout(stopNow, stallTime);
         const chunk = value.subarray(Math.min(skip, value.length));
         skip -= value.length - chunk.length;
-        take(chunk.subarray(0, left));
+        take(chunk.subarray(0, left)); // copies it
         left -= Math.min(left, chunk.length);
+        giveBack(value.buffer);
       }
     } finally {
       clearTimeout(timer);

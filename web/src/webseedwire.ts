@@ -1,5 +1,6 @@
 // A web seed as Go sees it: a stream of the peer wire protocol (BEP 3, 6).
 
+import { giveBack } from "./spent";
 import { WebSeed, type WebSeedLayout } from "./webseed";
 
 const handshakeLength = 68;
@@ -20,6 +21,8 @@ export class WebSeedStream {
   /** A bit a piece, the first the highest of its byte. */
   readonly #has: Uint8Array;
   #out: Uint8Array[] = [];
+  /** What was taken last as a whole, and is copied before more is asked for. */
+  #spent: ArrayBufferLike | null = null;
   #over = false;
 
   /** `wake` is called when there is something to take. */
@@ -68,12 +71,16 @@ export class WebSeedStream {
     }
   }
 
-  /** Returns at most so many bytes, undefined if there are none yet, null if none will come. */
+  /** Returns at most so many bytes, good until the next call, undefined if there are none yet, null if none will come. */
   take(most: number): Uint8Array | null | undefined {
+    if (this.#spent) giveBack(this.#spent);
+    this.#spent = null;
     const head = this.#out[0];
     if (!head) return this.#over ? null : undefined;
-    if (head.length <= most) this.#out.shift();
-    else this.#out[0] = head.subarray(most);
+    if (head.length <= most) {
+      this.#out.shift();
+      this.#spent = head.buffer;
+    } else this.#out[0] = head.subarray(most);
     return head.subarray(0, most);
   }
 

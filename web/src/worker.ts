@@ -3,7 +3,9 @@
 
 import "go:wasm_exec";
 import { installChannels } from "./channels";
+import { digestPiece } from "./digest";
 import type { CallMessage, EngineEvent, EventMessage, FatalMessage, ReplyMessage } from "./protocol";
+import { giveBack } from "./spent";
 import { WebSeedStream } from "./webseedwire";
 
 type Reply = (error: unknown, result: unknown) => void;
@@ -17,11 +19,13 @@ declare const self: DedicatedWorkerGlobalScope & {
   Go: new () => GoRuntime;
   /** Set by Go once it takes calls. */
   shoalCall?: (method: string, args: unknown, reply: Reply) => void;
-  /** Hashes a piece for Go; missing where the browser withholds WebCrypto. */
-  shoalDigest?: (piece: Uint8Array<ArrayBuffer>, v1: boolean, tree: number, block: number) => Promise<Uint8Array>;
+  /** Hashes a piece for Go, which has no use for its buffer from then on; missing where the browser withholds WebCrypto. */
+  shoalDigest?: typeof digestPiece;
   /** Starts a web seed for Go. */
   shoalWebSeed?: (...args: ConstructorParameters<typeof WebSeedStream>) => WebSeedStream;
   shoalEvent?: (event: EngineEvent) => void;
+  /** Go gives buffers back that it has copied. */
+  shoalSpent?: (buffer: ArrayBuffer) => void;
 };
 
 /** Calls that arrived before Go was ready; null from then on. */
@@ -36,24 +40,9 @@ self.addEventListener("message", (message: MessageEvent<Partial<CallMessage> | n
   else run(data as CallMessage);
 });
 
-// The SHA-1 of the piece if v1 is set, then the SHA-256 of each block of its
-// first `tree` bytes, one after the other.
-if (self.crypto?.subtle) {
-  self.shoalDigest = async (piece, v1, tree, block) => {
-    const sums: Promise<ArrayBuffer>[] = v1 ? [crypto.subtle.digest("SHA-1", piece)] : [];
-    for (let at = 0; at < tree; at += block) {
-      sums.push(crypto.subtle.digest("SHA-256", piece.subarray(at, Math.min(at + block, tree))));
-    }
-    const parts = await Promise.all(sums);
-    const out = new Uint8Array(parts.reduce((length, part) => length + part.byteLength, 0));
-    let at = 0;
-    for (const part of parts) {
-      out.set(new Uint8Array(part), at);
-      at += part.byteLength;
-    }
-    return out;
-  };
-}
+if (self.crypto?.subtle) self.shoalDigest = digestPiece;
+
+self.shoalSpent = giveBack;
 
 self.shoalWebSeed = (...args) => new WebSeedStream(...args);
 

@@ -214,3 +214,21 @@ test("a further channel that stays in the page", () => {
   assert.deepEqual(events[0], [Kind.More, 1, "-1 x"]);
   assert.deepEqual([...channels.take(-1, 10)!], [7]);
 });
+
+// A worker with a small heap is collected seldom, and what lies behind buffers piles up.
+test("the buffer of what was taken as a whole is given back at the next call", () => {
+  const { channels, attach, turn } = setUp();
+  const fake = attach();
+  fake.open();
+  const [first, second] = [new ArrayBuffer(8), new ArrayBuffer(4)];
+  fake.onmessage({ data: first });
+  fake.onmessage({ data: second });
+  turn();
+  channels.take(1, 5);
+  channels.take(1, 100); // the rest
+  assert.equal(first.byteLength, 8, "Go has still to copy this");
+  assert.equal(channels.take(1, 100)?.byteLength, 4);
+  assert.deepEqual([first.byteLength, second.byteLength], [0, 4]);
+  assert.equal(channels.take(1, 100), null);
+  assert.equal(second.byteLength, 0);
+});

@@ -225,8 +225,12 @@ test("Retry-After says seconds, a date, or nothing", () => {
 test("the stream speaks the peer wire protocol", async () => {
   serve((url, range, init) => (url.endsWith("one") ? new Response(null, { status: 404 }) : honest(url, range, init)));
   const messages: Uint8Array[] = [];
+  const taken: Uint8Array[] = [];
   const stream = new WebSeedStream(url, { ...layout, pieces: 4 }, () => {
-    for (let b = stream.take(1 << 20); b; b = stream.take(1 << 20)) messages.push(b);
+    for (let b = stream.take(1 << 20); b; b = stream.take(1 << 20)) {
+      messages.push(b.slice());
+      taken.push(b);
+    }
   });
   const hello = new Uint8Array(68).fill(9);
   hello[0] = 19;
@@ -257,4 +261,5 @@ test("the stream speaks the peer wire protocol", async () => {
   assert.deepEqual(piece?.subarray(13), content.subarray(2 * pieceLength, 2 * pieceLength + block));
   stream.close();
   assert.equal(stream.take(1), null);
+  assert.ok(taken.every((b) => b.byteLength === 0), "what was taken waits for the collector");
 });
