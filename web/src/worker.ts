@@ -3,7 +3,7 @@
 
 import "go:wasm_exec";
 import { installChannels } from "./channels";
-import { digestPiece } from "./digest";
+import { PieceHasher } from "./digest";
 import type { CallMessage, EngineEvent, EventMessage, FatalMessage, ReplyMessage } from "./protocol";
 import { giveBack } from "./spent";
 import { WebSeedStream } from "./webseedwire";
@@ -19,8 +19,8 @@ declare const self: DedicatedWorkerGlobalScope & {
   Go: new () => GoRuntime;
   /** Set by Go once it takes calls. */
   shoalCall?: (method: string, args: unknown, reply: Reply) => void;
-  /** Hashes a piece for Go, which has no use for its buffer from then on; missing where the browser withholds WebCrypto. */
-  shoalDigest?: typeof digestPiece;
+  /** Missing where the browser withholds WebCrypto. */
+  shoalHasher?: PieceHasher;
   /** Starts a web seed for Go. */
   shoalWebSeed?: (...args: ConstructorParameters<typeof WebSeedStream>) => WebSeedStream;
   shoalEvent?: (event: EngineEvent) => void;
@@ -40,7 +40,7 @@ self.addEventListener("message", (message: MessageEvent<Partial<CallMessage> | n
   else run(data as CallMessage);
 });
 
-if (self.crypto?.subtle) self.shoalDigest = digestPiece;
+if (self.crypto?.subtle) self.shoalHasher = new PieceHasher();
 
 self.shoalSpent = giveBack;
 

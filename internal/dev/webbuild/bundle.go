@@ -77,7 +77,7 @@ func esbuild(root, entry string, format api.Format, apiOutside bool) ([]byte, er
 }
 
 // imports resolves go:wasm_exec to the support script of the Go tool chain,
-// which has to be of the same version as the engine.
+// which has to be of the same version as the engine, and wasm:sha256x4 to the bytes of that module.
 func imports(pageAPI string, apiOutside bool) api.Plugin {
 	return api.Plugin{Name: "shoal", Setup: func(b api.PluginBuild) {
 		b.OnResolve(api.OnResolveOptions{Filter: "^go:wasm_exec$"}, func(api.OnResolveArgs) (api.OnResolveResult, error) {
@@ -86,6 +86,13 @@ func imports(pageAPI string, apiOutside bool) api.Plugin {
 				return api.OnResolveResult{}, fmt.Errorf("go env GOROOT: %w", err)
 			}
 			return api.OnResolveResult{Path: filepath.Join(strings.TrimSpace(string(goroot)), "lib/wasm/wasm_exec.js")}, nil
+		})
+		b.OnResolve(api.OnResolveOptions{Filter: "^wasm:sha256x4$"}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
+			return api.OnResolveResult{Path: a.Path, Namespace: "made"}, nil
+		})
+		b.OnLoad(api.OnLoadOptions{Filter: "^wasm:sha256x4$", Namespace: "made"}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
+			code := string(sha256x4())
+			return api.OnLoadResult{Contents: &code, Loader: api.LoaderBinary}, nil
 		})
 		if !apiOutside {
 			return

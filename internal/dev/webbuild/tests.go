@@ -35,6 +35,7 @@ func runTests(root string) error {
 		Platform:      api.PlatformNode,
 		Target:        api.ES2022,
 		Sourcemap:     api.SourceMapInline,
+		Plugins:       []api.Plugin{imports("", false)},
 		Write:         true,
 		LogLevel:      api.LogLevelSilent,
 	})
