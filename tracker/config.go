@@ -17,11 +17,11 @@ import (
 // Config says how a Tracker behaves. The zero value is usable.
 type Config struct {
 	// Interval is how often HTTP and UDP peers are asked to announce, a tenth more or less by
-	// chance, so that peers that came together drift apart; they are
-	// forgotten after two intervals of silence plus a minute. 0 means 15 minutes.
+	// chance, so that peers that came together drift apart, and up to half as long again under
+	// load; they are forgotten after 2.2 intervals of silence plus a minute. 0 means 15 minutes.
 	Interval time.Duration
 	// MinInterval is the least time between two announces of an HTTP peer. 0
-	// means one minute.
+	// means one minute. It counts as Interval where it is longer.
 	MinInterval time.Duration
 	// WSInterval is how often WebSocket peers are asked to announce, likewise; they are
 	// forgotten when their connection ends. 0 means 2 minutes.
@@ -164,7 +164,9 @@ type Limits struct {
 	// AnnouncesPerAddr and AnnouncesPerPrefix bound the announces of all doors.
 	AnnouncesPerAddr, AnnouncesPerPrefix Rate
 	// AnnouncesPerSecond is how many announces of WebSocket peers are wanted in a second: with more
-	// peers than that allows, WSInterval grows, to its fourfold at most. 0 means 4,000 for each processor.
+	// peers than that allows, WSInterval grows, to its fourfold at most. Where more comes and goes
+	// for minutes, by all doors, than so many announces with five answered offers, which are 17
+	// messages each, all intervals grow. 0 means 4,000 for each processor, half of its time.
 	AnnouncesPerSecond int
 	// ConnectsPerAddr bounds how fast one address opens connections.
 	ConnectsPerAddr Rate
@@ -177,7 +179,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("tracker: an interval is negative")
 	}
 	def(&c.Interval, 15*time.Minute)
-	def(&c.MinInterval, min(time.Minute, c.Interval))
+	def(&c.MinInterval, time.Minute)
+	c.MinInterval = min(c.MinInterval, c.Interval)
 	def(&c.WSInterval, 2*time.Minute)
 	def(&c.PingInterval, 50*time.Second)
 	l := &c.Limits

@@ -150,7 +150,7 @@ func TestEndBehindMessageIsSeen(t *testing.T) {
 	far.CloseWrite()
 	time.Sleep(10 * time.Millisecond) // both are there
 	e := new(echo)
-	s.Serve(&e.Conn, e, near, nil, false)
+	s.Serve(&e.Conn, e, near, nil, false, nil)
 	far.SetReadDeadline(time.Now().Add(10 * time.Second))
 	for b := make([]byte, 100); ; {
 		if _, err := far.Read(b); err != nil {
@@ -174,7 +174,7 @@ func TestMoreThanARead(t *testing.T) {
 	s := newServer(t, 100_000)
 	near, far := pair(t)
 	c := new(tally)
-	s.Serve(&c.Conn, c, near, nil, false)
+	s.Serve(&c.Conn, c, near, nil, false, nil)
 	const messages = 100
 	var all []byte
 	for range messages {
@@ -192,7 +192,7 @@ func TestALargeBatchIsWritten(t *testing.T) {
 	s := newServer(t, 100_000)
 	near, far := pair(t)
 	c := new(tally)
-	s.Serve(&c.Conn, c, near, nil, false)
+	s.Serve(&c.Conn, c, near, nil, false, nil)
 	got := make(chan int64)
 	go func() {
 		n, _ := io.CopyN(io.Discard, far, 2*maxQueued)

@@ -86,11 +86,20 @@ func New(cfg Config) (*Server, error) {
 // Open returns how many connections are open.
 func (s *Server) Open() int { return int(s.open.Load()) }
 
-// Serve serves a connection that has been upgraded. c is a new Conn, usually a part of what h
+// Serve serves a connection that is being upgraded. c is a new Conn, usually a part of what h
 // is; buffered is what came behind the request; deflate says that deflated messages were agreed
-// upon. Where no loop takes the connection, Serve blocks until it ends.
-func (s *Server) Serve(c *Conn, h Handler, nc net.Conn, buffered []byte, deflate bool) {
+// upon. accept, if it is not nil, tells the client; the connection counts as open before it is
+// called, so that a client which knows of its connection is one that a drain finds. When accept
+// fails the connection ends. Where no loop takes the connection, Serve blocks until it ends.
+func (s *Server) Serve(c *Conn, h Handler, nc net.Conn, buffered []byte, deflate bool, accept func() error) {
 	s.init(c, h, deflate)
+	if accept != nil && accept() != nil {
+		b := s.Begin()
+		c.end(b)
+		s.End(b)
+		nc.Close()
+		return
+	}
 	if !s.adopt(c, nc, buffered) {
 		s.serveStream(c, nc, buffered)
 	}
