@@ -12,6 +12,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/tracker/front"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
+	"github.com/shoal-p2p/shoal/internal/tracker/wsconn"
 )
 
 // Config says how a Tracker behaves. The zero value is usable.
@@ -133,7 +134,8 @@ type Limits struct {
 	// Scrape bounds the info hashes of one scrape request; more are left out of the
 	// reply. 0 means 70.
 	Scrape int
-	// Message bounds a WebSocket message, inflated, in bytes. 0 means 64 KiB.
+	// Message bounds a WebSocket message, inflated, in bytes, in one frame or in parts. 0 means 64 KiB;
+	// 1 MiB is the most.
 	Message int
 	// SDP bounds an offer or an answer, in bytes. 0 means 16 KiB.
 	SDP int
@@ -194,6 +196,9 @@ func (c Config) withDefaults() (Config, error) {
 	def(&l.Peers, 4<<20)
 	def(&l.Buffers, 256<<20)
 	def(&l.AnnouncesPerSecond, 4000*runtime.GOMAXPROCS(0))
+	if l.Message > wsconn.MaxMessage {
+		return c, errors.New("tracker: a message may have 1 MiB at most")
+	}
 	if c.Seed == 0 {
 		c.Seed = rand.Uint64()
 	}

@@ -21,6 +21,10 @@ import (
 	"github.com/shoal-p2p/shoal/internal/tracker/wsframe"
 )
 
+// MaxMessage is the largest message that a Server can be told to take, in bytes, in one frame or in
+// parts. An announce with a hundred offers has a sixth of that.
+const MaxMessage = 1 << 20
+
 // A Handler is what one connection is for. Its methods are called by whoever owns the
 // connection, one at a time, and must not block.
 type Handler interface {
@@ -35,7 +39,7 @@ type Handler interface {
 
 // Config says how a Server behaves. Everything must be set unless it says otherwise.
 type Config struct {
-	// MaxMessage bounds a message, inflated, in bytes.
+	// MaxMessage bounds a message, inflated, in bytes: at most the constant MaxMessage.
 	MaxMessage int
 	// DeflateOut is whether messages of 1 KiB or more go deflated to those who can inflate.
 	DeflateOut bool
