@@ -3,11 +3,13 @@ package core
 import (
 	"crypto/sha1"
 	"encoding/binary"
+	"net/netip"
 	"sync/atomic"
 	"testing"
 	"unsafe"
 
 	"github.com/shoal-p2p/shoal/internal/signal"
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 )
 
@@ -66,7 +68,8 @@ func BenchmarkShards(b *testing.B) {
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
 		n := int(turn.Add(1))
-		s := connect(b, tr)
+		s := tr.newSession(&Client{Addr: netip.AddrFrom4([4]byte{192, 0, 2, byte(n)})}, limit.Slot{})
+		tr.conns.Attach(&s.conn, s, func([]byte) {})
 		var messages [64][]byte
 		for i := range messages {
 			h := swarm.Hash(sha1.Sum([]byte{byte(n), byte(i)}))
@@ -81,6 +84,7 @@ func BenchmarkShards(b *testing.B) {
 				batch = tr.conns.Begin()
 			}
 		}
+		s.conn.Detach(batch)
 		tr.conns.End(batch)
 	})
 }
