@@ -12,16 +12,17 @@ import (
 	"github.com/shoal-p2p/shoal/internal/tracker/front"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
+	"github.com/shoal-p2p/shoal/internal/tracker/wsconn"
 )
 
 // Config says how a Tracker behaves. The zero value is usable.
 type Config struct {
 	// Interval is how often HTTP and UDP peers are asked to announce, a tenth more or less by
-	// chance, so that peers that came together drift apart; they are
-	// forgotten after two intervals of silence plus a minute. 0 means 15 minutes.
+	// chance, so that peers that came together drift apart, and up to half as long again under
+	// load; they are forgotten after 2.2 intervals of silence plus a minute. 0 means 15 minutes.
 	Interval time.Duration
 	// MinInterval is the least time between two announces of an HTTP peer. 0
-	// means one minute.
+	// means one minute. It counts as Interval where it is longer.
 	MinInterval time.Duration
 	// WSInterval is how often WebSocket peers are asked to announce, likewise; they are
 	// forgotten when their connection ends. 0 means 2 minutes.
@@ -133,7 +134,8 @@ type Limits struct {
 	// Scrape bounds the info hashes of one scrape request; more are left out of the
 	// reply. 0 means 70.
 	Scrape int
-	// Message bounds a WebSocket message, inflated, in bytes. 0 means 64 KiB.
+	// Message bounds a WebSocket message, inflated, in bytes, in one frame or in parts. 0 means 64 KiB;
+	// 1 MiB is the most.
 	Message int
 	// SDP bounds an offer or an answer, in bytes. 0 means 16 KiB.
 	SDP int
@@ -164,7 +166,9 @@ type Limits struct {
 	// AnnouncesPerAddr and AnnouncesPerPrefix bound the announces of all doors.
 	AnnouncesPerAddr, AnnouncesPerPrefix Rate
 	// AnnouncesPerSecond is how many announces of WebSocket peers are wanted in a second: with more
-	// peers than that allows, WSInterval grows, to its fourfold at most. 0 means 4,000 for each processor.
+	// peers than that allows, WSInterval grows, to its fourfold at most. Where more comes and goes
+	// for minutes, by all doors, than so many announces with five answered offers, which are 17
+	// messages each, all intervals grow. 0 means 4,000 for each processor, half of its time.
 	AnnouncesPerSecond int
 	// ConnectsPerAddr bounds how fast one address opens connections.
 	ConnectsPerAddr Rate
@@ -177,7 +181,8 @@ func (c Config) withDefaults() (Config, error) {
 		return c, errors.New("tracker: an interval is negative")
 	}
 	def(&c.Interval, 15*time.Minute)
-	def(&c.MinInterval, min(time.Minute, c.Interval))
+	def(&c.MinInterval, time.Minute)
+	c.MinInterval = min(c.MinInterval, c.Interval)
 	def(&c.WSInterval, 2*time.Minute)
 	def(&c.PingInterval, 50*time.Second)
 	l := &c.Limits
@@ -191,6 +196,9 @@ func (c Config) withDefaults() (Config, error) {
 	def(&l.Peers, 4<<20)
 	def(&l.Buffers, 256<<20)
 	def(&l.AnnouncesPerSecond, 4000*runtime.GOMAXPROCS(0))
+	if l.Message > wsconn.MaxMessage {
+		return c, errors.New("tracker: a message may have 1 MiB at most")
+	}
 	if c.Seed == 0 {
 		c.Seed = rand.Uint64()
 	}

@@ -98,7 +98,7 @@ func (s *settings) limits() tracker.Limits {
 		PeersPerConn: s.count("max-peers-per-conn", 1, most), PeersPerAddr: noneIfZero(s.count("max-peers-per-addr", 0, most)),
 		Unanswered: s.count("max-unanswered", 1, 63), OffersPerPeer: noneIfZero(s.count("max-offers-per-peer", 0, 63)),
 		Offers: s.count("max-offers", 1, 100), NumWant: s.count("max-numwant", 1, 10_000), Scrape: s.count("max-scrape", 1, 10_000),
-		Message: s.size("max-message", 1<<10, 16<<20), SDP: s.size("max-sdp", 256, 16<<20),
+		Message: s.size("max-message", 1<<10, 1<<20), SDP: s.size("max-sdp", 256, 1<<20),
 		Swarms: s.count("max-swarms", 1, most), Peers: s.count("max-peers", 1, most),
 		Buffers:          s.size("max-buffers", 1<<20, 1<<40),
 		AnnouncesPerConn: s.rate("announce-rate-per-conn"), OffersPerConn: s.rate("offer-rate-per-conn"),

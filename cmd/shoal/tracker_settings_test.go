@@ -196,7 +196,7 @@ func TestMistakes(t *testing.T) {
 		{args: "--max-conns many", want: `--max-conns: "many" is not a number: write it like 5000`},
 		{args: "--max-offers 0", want: `--max-offers: 0 is out of range: it goes from 1 to 100`},
 		{args: "--max-message big", want: `--max-message: "big" is not a size: write it like 64KiB or 256MiB`},
-		{args: "--max-message 1", want: `--max-message: 1 is out of range: it goes from 1024 to 16777216 bytes`},
+		{args: "--max-message 1", want: `--max-message: 1 is out of range: it goes from 1024 to 1048576 bytes`},
 		{args: "--max-message 8KiB", want: `--max-sdp: 16KiB is more than a whole message may have: raise --max-message`},
 		{args: "--announce-rate-per-addr 5", want: `--announce-rate-per-addr: "5" is not a rate: write it like 10/s`},
 		{args: "--announce-rate-per-addr 5/d", want: `"5/d" is not a rate`},

@@ -347,6 +347,7 @@ func (c *Cluster) run() {
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	var frames []mesh.Frame
+	var told uint64 // of what the mesh has dropped
 	for last := false; ; {
 		c.mu.Lock()
 		c.mesh.Recycle(frames)
@@ -354,7 +355,10 @@ func (c *Cluster) run() {
 		frames = c.mesh.Step(now, frames[:0])
 		c.armed = c.mesh.Deadline()
 		wait := c.armed.Sub(now)
+		lost := c.mesh.Stats().Dropped
 		c.mu.Unlock()
+		c.tell(limit.ClusterOverload, int(lost-told))
+		told = lost
 		c.publish(frames)
 		if last {
 			return

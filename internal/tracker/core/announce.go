@@ -1,7 +1,6 @@
 package core
 
 import (
-	"math/rand/v2"
 	"slices"
 
 	"github.com/shoal-p2p/shoal/internal/signal"
@@ -34,22 +33,18 @@ func (s *Session) announce(b *wsconn.Batch, a *signal.Announce) limit.Reason {
 	if a.NumWant >= 0 {
 		want = min(want, a.NumWant)
 	}
+	there := t.elsewhere(a.InfoHash)
 	re, why := s.join(b, swarm.RTCAnnounce[*Session]{
 		Hash: a.InfoHash, Peer: a.PeerID, Conn: s,
 		Event: swarm.ParseEvent(a.Event), Left: a.Left, Want: want, Place: s.place, Source: s.source,
-		Offers: t.mayLeave(want), Shared: want > 0 && t.sharedSwarm(a.InfoHash), Owned: &s.peers, MaxOwned: t.cfg.PeersPerConn,
+		Offers: t.mayLeave(want), Shared: want > 0 && there.RTCSeeders+there.RTCLeechers > 0, Owned: &s.peers, MaxOwned: t.cfg.PeersPerConn,
 	})
 	if why != limit.None {
 		return fail(why, why.Error())
 	}
 	m := signal.Reply{
 		Action: signal.ActionAnnounce, InfoHash: a.InfoHash,
-		Interval: int(seconds(t.wsPacer.Interval(t.ledger.Total(), rand.Uint32()))), Complete: re.Complete, Incomplete: re.Incomplete,
-	}
-	if p := t.cfg.Peering; p != nil {
-		n := p.Elsewhere(a.InfoHash)
-		m.Complete += n.RTCSeeders + n.TCPSeeders
-		m.Incomplete += n.RTCLeechers + n.TCPLeechers
+		Interval: int(t.intervalWS()), Complete: re.Complete + there.RTCSeeders + there.TCPSeeders, Incomplete: re.Incomplete + there.RTCLeechers + there.TCPLeechers,
 	}
 	if a.WantsICE && t.cfg.ICEServers != nil {
 		m.ICEServers = t.cfg.ICEServers(s.client)

@@ -10,6 +10,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"runtime"
 	"sync"
 	"time"
 
@@ -60,14 +61,15 @@ type Client struct {
 // A Core holds the swarms of a tracker. It may be used by many goroutines.
 type Core struct {
 	cfg    Config
-	shards [numShards]shard
+	shards []shard
+	key    uint64         // of shardOf
 	ledger *ledger.Ledger // of all shards
 	conns  *wsconn.Server
 	shared *stats.Counters
 
 	announces, offers limit.Pace // of one connection
 
-	wsPacer, tcpPacer swarm.Pacer
+	pacing
 
 	placesMu  sync.Mutex
 	countries map[[2]byte]int
@@ -77,29 +79,22 @@ type Core struct {
 	wg   sync.WaitGroup
 }
 
-// numShards divides the swarms by the first byte of their info hash, so that
-// requests for different swarms seldom wait for each other.
-const numShards = 16
-
-type shard struct {
-	mu   sync.Mutex
-	core *swarm.Core[*Session]
-}
-
 // New returns a Core, which works until Close.
 func New(cfg Config) (*Core, error) {
 	t := &Core{
 		cfg: cfg, shared: cfg.Counters.Shared(), announces: cfg.AnnouncesPerConn.Pace(), offers: cfg.OffersPerConn.Pace(),
 		countries: make(map[[2]byte]int), done: make(chan struct{}),
+		shards: make([]shard, numShards(runtime.GOMAXPROCS(0))),
 	}
-	t.wsPacer = swarm.Pacer{Base: cfg.WSInterval, PerSecond: cfg.AnnouncesPerSecond}
-	// A peer that listens on TCP is forgotten by its silence, so its interval does not grow.
-	t.tcpPacer = swarm.Pacer{Base: cfg.Interval}
-	t.ledger = ledger.New(ledger.Config{Swarms: cfg.Swarms, Peers: cfg.Peers, PeersPerAddr: cfg.PeersPerAddr, Exempt: cfg.Clients.Exempt}, rand.New(rand.NewPCG(cfg.Seed, numShards)))
+	t.pace(cfg.WSInterval, cfg.Interval, cfg.AnnouncesPerSecond)
+	rng := rand.New(rand.NewPCG(cfg.Seed, 1<<63))
+	t.key = rng.Uint64()
+	t.ledger = ledger.New(ledger.Config{Swarms: cfg.Swarms, Peers: cfg.Peers, PeersPerAddr: cfg.PeersPerAddr, Exempt: cfg.Clients.Exempt}, rng)
 	for i := range t.shards {
+		t.shards[i].number = i
 		t.shards[i].core = swarm.New[*Session](swarm.Config{
 			Ledger:        t.ledger,
-			TCPTimeout:    2*(cfg.Interval+cfg.Interval/10) + time.Minute, // Pacer asks for a tenth more
+			TCPTimeout:    tcpTimeout(cfg.Interval),
 			Locality:      cfg.Locality,
 			MaxUnanswered: cfg.Unanswered, MaxOffers: cfg.OffersPerPeer,
 			Memory: cfg.Memory,
@@ -136,8 +131,6 @@ func (t *Core) Close() (err error) {
 	})
 	return err
 }
-
-func (t *Core) shard(h swarm.Hash) *shard { return &t.shards[h[0]%numShards] }
 
 // admit asks the operator whether an announce is taken.
 func (t *Core) admit(c *Client, h swarm.Hash) error {
@@ -222,6 +215,7 @@ func (t *Core) expire() {
 			return
 		case <-tick.C:
 			t.Expire(1024)
+			t.measure()
 		}
 	}
 }

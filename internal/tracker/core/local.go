@@ -6,13 +6,12 @@ import (
 	"github.com/shoal-p2p/shoal/internal/tracker/wsconn"
 )
 
-// sharedSwarm reports whether other nodes have WebRTC peers of a swarm.
-func (t *Core) sharedSwarm(h swarm.Hash) bool {
-	if t.cfg.Peering == nil {
-		return false
+// elsewhere is what is known of a swarm on other nodes.
+func (t *Core) elsewhere(h swarm.Hash) (n Counts) {
+	if p := t.cfg.Peering; p != nil {
+		n = p.Elsewhere(h)
 	}
-	n := t.cfg.Peering.Elsewhere(h)
-	return n.RTCSeeders+n.RTCLeechers > 0
+	return n
 }
 
 // mayLeave is how many of an announce's offers may be answered from other nodes.

@@ -57,10 +57,11 @@ func workOf(b *wsconn.Batch) *work { return b.Work.(*work) }
 
 // Serve serves a WebSocket connection of a client that counts in slot, and gives that back in the
 // end. buffered is what came behind the request; deflate says that deflated messages were agreed
-// upon. Where no loop takes the connection, Serve blocks until it ends.
-func (t *Core) Serve(c *Client, slot limit.Slot, nc net.Conn, buffered []byte, deflate bool) {
+// upon; accept tells the client that it is in, or why the connection has to end. Where no loop takes
+// the connection, Serve blocks until it ends.
+func (t *Core) Serve(c *Client, slot limit.Slot, nc net.Conn, buffered []byte, deflate bool, accept func() error) {
 	s := t.newSession(c, slot)
-	t.conns.Serve(&s.conn, s, nc, buffered, deflate)
+	t.conns.Serve(&s.conn, s, nc, buffered, deflate, accept)
 }
 
 func (t *Core) newSession(c *Client, slot limit.Slot) *Session {
@@ -216,7 +217,7 @@ func (s *Session) join(b *wsconn.Batch, a swarm.RTCAnnounce[*Session]) (re swarm
 		// anybody could claim them. If it is dead, the next announce gets in.
 		re.Owner.conn.Probe(b)
 	case re.Joined:
-		s.conn.MeetAt(int(a.Hash[0] % numShards))
+		s.conn.MeetAt(sh.number)
 	}
 	t.oustedFrom(ousted)
 	if p := t.cfg.Peering; p != nil && why == limit.None {

@@ -1,7 +1,6 @@
 package core
 
 import (
-	"math/rand/v2"
 	"net/netip"
 	"time"
 
@@ -61,17 +60,6 @@ func (t *Core) Pace(n *stats.Counters, now time.Time, door stats.Door, ip netip.
 	}
 	return r
 }
-
-// IntervalTCP is when a peer that listens on TCP shall announce again, in seconds. The first on
-// a node asks before the other nodes can have told their peers, so it asks again soon.
-func (t *Core) IntervalTCP(event swarm.Event, peers int) int64 {
-	if t.cfg.Peering != nil && event == swarm.Started && peers == 0 {
-		return seconds(t.cfg.MinInterval)
-	}
-	return seconds(t.tcpPacer.Interval(0, rand.Uint32()))
-}
-
-func seconds(d time.Duration) int64 { return max(int64(d/time.Second), 1) }
 
 // Reachable gives peers that run on the tracker's own machine, and announced over
 // loopback, the address by which the asker has reached that machine; where

@@ -74,9 +74,8 @@ type refusal struct {
 // admitUpgrade decides about an upgrade and counts the connection in, unless slot says that it
 // has been. The caller gives the slot back when the upgrade is refused.
 func (f *Front) admitUpgrade(c *core.Client, h *httphead.Head, slot *limit.Slot) (resp []byte, deflate bool, no refusal) {
-	if f.stopped.Load() {
-		f.shared.Limit(limit.ShuttingDown, c.Addr)
-		return nil, false, refusal{http.StatusServiceUnavailable, limit.ShuttingDown.Error()}
+	if no = f.tooLate(c); no.status != 0 {
+		return nil, false, no
 	}
 	if !slot.Taken() {
 		var why limit.Reason
@@ -106,16 +105,34 @@ func (f *Front) admitUpgrade(c *core.Client, h *httphead.Head, slot *limit.Slot)
 func (c *httpConn) upgrade(h *httphead.Head, client *core.Client, n int) {
 	resp, deflate, no := c.f.admitUpgrade(client, h, &c.slot)
 	if no.status != 0 {
-		c.write([]byte("HTTP/1.1 " + strconv.Itoa(no.status) + " " + http.StatusText(no.status) +
-			"\r\nConnection: close\r\nSec-WebSocket-Version: 13\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: " +
-			strconv.Itoa(len(no.text)+1) + "\r\n\r\n" + no.text + "\n"))
-		return
-	}
-	if c.write(resp) != nil {
+		c.write(no.response())
 		return
 	}
 	c.kept = true
-	c.f.cfg.Core.Serve(client, c.slot, c.conn, c.buf[n:], deflate)
+	c.f.cfg.Core.Serve(client, c.slot, c.conn, c.buf[n:], deflate, func() error {
+		if no := c.f.tooLate(client); no.status != 0 {
+			c.write(no.response())
+			return limit.ShuttingDown
+		}
+		return c.write(resp)
+	})
+}
+
+// tooLate refuses an upgrade when the Front is stopped. It is asked before an upgrade is admitted, and
+// once more when the connection counts as open: who stops the Front either finds it open, or it is refused.
+func (f *Front) tooLate(c *core.Client) refusal {
+	if !f.stopped.Load() {
+		return refusal{}
+	}
+	f.shared.Limit(limit.ShuttingDown, c.Addr)
+	return refusal{http.StatusServiceUnavailable, limit.ShuttingDown.Error()}
+}
+
+// response is a whole HTTP response.
+func (r refusal) response() []byte {
+	return []byte("HTTP/1.1 " + strconv.Itoa(r.status) + " " + http.StatusText(r.status) +
+		"\r\nConnection: close\r\nSec-WebSocket-Version: 13\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: " +
+		strconv.Itoa(len(r.text)+1) + "\r\n\r\n" + r.text + "\n")
 }
 
 // upgradeHTTP makes a request to somebody's http.Server a WebSocket connection.
@@ -138,16 +155,22 @@ func (f *Front) upgradeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	wsconn.Tune(plainConn(nc))
-	nc.SetDeadline(time.Now().Add(writeTimeout))
-	if _, err := nc.Write(resp); err != nil {
-		f.cfg.Clients.Release(&slot)
-		nc.Close()
-		return
-	}
 	buffered, _ := rw.Reader.Peek(rw.Reader.Buffered())
 	buffered = bytes.Clone(buffered)
+	accept := func() error {
+		nc.SetDeadline(time.Now().Add(writeTimeout))
+		no := f.tooLate(c)
+		if no.status != 0 {
+			resp = no.response()
+		}
+		_, err := nc.Write(resp)
+		if no.status != 0 {
+			err = limit.ShuttingDown
+		}
+		return err
+	}
 	// Not in this goroutine: it would keep the request and its buffers alive.
-	if !f.begin(func() { f.cfg.Core.Serve(c, slot, nc, buffered, deflate) }) {
+	if !f.begin(func() { f.cfg.Core.Serve(c, slot, nc, buffered, deflate, accept) }) {
 		f.cfg.Clients.Release(&slot)
 		nc.Close()
 	}

@@ -58,6 +58,111 @@ func TestIntervalSpreadsPeersThatCameTogether(t *testing.T) {
 	}
 }
 
+func TestStretched(t *testing.T) {
+	const middle = 1 << 31
+	p := Pacer{Base: 2 * time.Minute, PerSecond: 5000}
+	for _, tc := range []struct {
+		p     Pacer
+		by    float64
+		peers int
+		want  time.Duration
+	}{
+		{p, 0, 0, 2 * time.Minute}, {p, 1, 0, 2 * time.Minute}, {p, 1.5, 0, 3 * time.Minute}, {p, 9, 0, 8 * time.Minute},
+		{p, 3, 1_200_000, 6 * time.Minute}, {p, 1.5, 1_200_000, 4 * time.Minute}, {p, 2, 1 << 30, 8 * time.Minute},
+		{Pacer{Base: 20 * time.Minute, Most: 30 * time.Minute}, 4, 0, 30 * time.Minute},
+		{Pacer{Base: time.Minute, Most: time.Second}, 4, 0, time.Minute},
+	} {
+		if got := tc.p.Stretched(tc.by).Interval(tc.peers, middle).Round(time.Second); got != tc.want {
+			t.Errorf("%+v with %d peers, stretched %g times: %v, want %v", tc.p, tc.peers, tc.by, got, tc.want)
+		}
+	}
+}
+
+// Peers that do as they are told bring the load down to what is wanted, where it stays; when most have
+// left, the interval is as before.
+func TestLoadComesDown(t *testing.T) {
+	const (
+		base      = 120 // seconds
+		perSecond = 1000
+		most      = 3 * base * perSecond / 2 // peers: half as many again as may be
+	)
+	l := Load{PerSecond: perSecond}
+	rng := rand.New(rand.NewPCG(3, 4))
+	due := make([][]int, 2*4*base) // by second, which peers announce then
+	for peer := range most {
+		at := rng.IntN(base)
+		due[at] = append(due[at], peer)
+	}
+	now, total, peers := time.Unix(1e9, 0), uint64(0), most
+	by, came := 1.0, 0
+	var highest float64
+	for second := range 3 * 3600 {
+		if second == 2*3600 {
+			peers = most / 10
+		}
+		at := second % len(due)
+		for _, peer := range due[at] {
+			if peer >= peers {
+				continue
+			}
+			total++
+			came++
+			next := (second + int(Pacer{Base: base * time.Second}.Stretched(by).Interval(peers, rng.Uint32())/time.Second)) % len(due)
+			due[next] = append(due[next], peer)
+		}
+		due[at] = due[at][:0]
+		now = now.Add(time.Second)
+		if second%10 == 9 {
+			by = l.Update(now, total)
+			highest = max(highest, by)
+		}
+		if second%600 != 599 {
+			continue
+		}
+		rate := float64(came) / 600
+		came = 0
+		switch {
+		case second < 600:
+		case second < 2*3600 && (rate > 1.02*perSecond || rate < 0.5*perSecond):
+			t.Errorf("second %d: %.0f announces a second, stretched %.2f times", second, rate, by)
+		}
+	}
+	if highest > 2.2 {
+		t.Errorf("it was stretched %.2f times where 1.5 are enough", highest)
+	}
+	if by != 1 {
+		t.Errorf("an hour after most have left it is stretched %.2f times", by)
+	}
+}
+
+func TestLoadIsBounded(t *testing.T) {
+	now := time.Unix(1e9, 0)
+	var none Load
+	l := Load{PerSecond: 10}
+	for i := range 1000 {
+		now = now.Add(10 * time.Second)
+		if got := none.Update(now, uint64(i)*1e6); got != 1 {
+			t.Fatalf("without a bound: %g", got)
+		}
+		if got := l.Update(now, uint64(i)*1e6); got < 1 || got > 4 {
+			t.Fatalf("update %d: %g", i, got)
+		}
+	}
+	high := l.by
+	if high != 4 {
+		t.Errorf("a flood stretches %g times", high)
+	}
+	// One that comes too soon, a clock set back and counters that begin anew change nothing.
+	l.Update(now.Add(time.Second), 1<<40)
+	l.Update(now.Add(-time.Hour), 1<<40)
+	if got := l.Update(now, 5); got != high {
+		t.Errorf("stretched %g times after that, %g before", got, high)
+	}
+	if got := l.Update(now.Add(24*time.Hour), 6); got < high*0.9 {
+		t.Errorf("one look after a long pause changes it to %g", got)
+	}
+}
+
 func TestRemoteShare(t *testing.T) {
 	for _, tc := range []struct {
 		here, want int

@@ -24,7 +24,7 @@ const (
 	// minBufferLog is the logarithm of the least: nine bytes of a frame must not take up
 	// half a kilobyte.
 	minBufferLog = 7
-	maxBufferLog = 20 // 1 MiB, more than any queue or message here
+	maxBufferLog = 21 // a message of MaxMessage and its header
 	// largeLog is the largest that an honest announce needs. Larger ones get half of a Side,
 	// so that whoever sends or piles up the largest cannot keep out everybody.
 	largeLog = 15

@@ -30,7 +30,7 @@ func TestNothingIsServedAfterClose(t *testing.T) {
 	s.Close()
 	for _, c := range []struct{ near, far net.Conn }{{near, far}, {piped, other}} {
 		e := new(echo)
-		s.Serve(&e.Conn, e, c.near, nil, false)
+		s.Serve(&e.Conn, e, c.near, nil, false, nil)
 		if e.ended != 1 || !e.Gone() || s.Open() != 0 {
 			t.Errorf("ended %d times, gone: %v, %d open", e.ended, e.Gone(), s.Open())
 		}

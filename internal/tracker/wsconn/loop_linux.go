@@ -28,7 +28,7 @@ type loop struct {
 	next  int // number where the next sweep goes on
 
 	more    []*Conn // that had their turn and may have more, of which no event tells
-	drained int     // numbers below are closed by drain
+	drained int     // number where drain goes on
 
 	mu       sync.Mutex
 	arriving []*Conn
@@ -224,10 +224,16 @@ func (l *loop) drain(left time.Duration) {
 	if left > sweepTick {
 		n = (n*int(sweepTick/time.Millisecond) + int(left/time.Millisecond) - 1) / int(left/time.Millisecond)
 	}
-	for ; n > 0 && l.drained < len(l.conns.conns); l.drained++ {
+	for range l.conns.conns {
+		if l.drained >= len(l.conns.conns) {
+			l.drained = 0 // for those who were on their way here
+		}
 		if c := l.conns.conns[l.drained]; c != nil {
 			c.Close(l.batch, wsframe.CloseGone, limit.ShuttingDown)
 			n--
+		}
+		if l.drained++; n <= 0 {
+			return
 		}
 	}
 }

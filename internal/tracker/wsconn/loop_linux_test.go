@@ -1,9 +1,13 @@
 package wsconn
 
 import (
+	"crypto/tls"
 	"io"
 	"net"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"testing"
 	"time"
 
@@ -150,7 +154,7 @@ func TestEndBehindMessageIsSeen(t *testing.T) {
 	far.CloseWrite()
 	time.Sleep(10 * time.Millisecond) // both are there
 	e := new(echo)
-	s.Serve(&e.Conn, e, near, nil, false)
+	s.Serve(&e.Conn, e, near, nil, false, nil)
 	far.SetReadDeadline(time.Now().Add(10 * time.Second))
 	for b := make([]byte, 100); ; {
 		if _, err := far.Read(b); err != nil {
@@ -174,7 +178,7 @@ func TestMoreThanARead(t *testing.T) {
 	s := newServer(t, 100_000)
 	near, far := pair(t)
 	c := new(tally)
-	s.Serve(&c.Conn, c, near, nil, false)
+	s.Serve(&c.Conn, c, near, nil, false, nil)
 	const messages = 100
 	var all []byte
 	for range messages {
@@ -192,7 +196,7 @@ func TestALargeBatchIsWritten(t *testing.T) {
 	s := newServer(t, 100_000)
 	near, far := pair(t)
 	c := new(tally)
-	s.Serve(&c.Conn, c, near, nil, false)
+	s.Serve(&c.Conn, c, near, nil, false, nil)
 	got := make(chan int64)
 	go func() {
 		n, _ := io.CopyN(io.Discard, far, 2*maxQueued)
@@ -216,4 +220,113 @@ func TestALargeBatchIsWritten(t *testing.T) {
 		t.Error("what was sent has not come")
 	}
 	s.End(b)
+}
+
+// A member meets those of its number when it gets its first message.
+type member struct {
+	tally
+	number int
+}
+
+func (c *member) Message(b *Batch, msg []byte) limit.Reason {
+	c.MeetAt(c.number)
+	return c.tally.Message(b, msg)
+}
+
+// Connections are spread over all loops, whichever way they came in, and stay so when they have moved to
+// where their swarms are.
+func TestConnectionsAreSpread(t *testing.T) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(8))
+	srv := httptest.NewUnstartedServer(nil)
+	srv.StartTLS()
+	conf := &tls.Config{Certificates: srv.TLS.Certificates}
+	srv.Close()
+	for name, accepted := range map[string]func(t *testing.T, s *Server) (near, far net.Conn){
+		"TCP": func(t *testing.T, _ *Server) (net.Conn, net.Conn) { return pair(t) },
+		"TLS": func(t *testing.T, s *Server) (net.Conn, net.Conn) {
+			near, far := pair(t)
+			server, client := s.TLS(near, conf), tls.Client(far, &tls.Config{InsecureSkipVerify: true})
+			done := make(chan error, 1)
+			go func() { done <- server.Handshake() }()
+			if err := client.Handshake(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			return server, client
+		},
+		"taken from an http.Server": func(t *testing.T, _ *Server) (net.Conn, net.Conn) {
+			taken := make(chan net.Conn, 1)
+			srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				nc, _, err := http.NewResponseController(w).Hijack()
+				if err != nil {
+					t.Error(err)
+				}
+				taken <- nc
+			}))
+			defer srv.Close()
+			far, err := net.Dial("tcp", srv.Listener.Addr().String())
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(func() { far.Close() })
+			io.WriteString(far, "GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+			return <-taken, far
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newServer(t, 1000)
+			const conns = 80
+			check := func(when string) {
+				t.Helper()
+				for i, l := range s.loops {
+					if n := l.n.Load(); len(s.loops) != 8 || n != conns/8 {
+						t.Errorf("%s: loop %d of %d has %d of %d connections", when, i, len(s.loops), n, conns)
+					}
+				}
+			}
+			var far []net.Conn
+			for i := range conns {
+				near, f := accepted(t, s)
+				c := &member{number: i}
+				s.Serve(&c.Conn, c, near, nil, false, nil)
+				far = append(far, f)
+			}
+			check("new")
+			for range 2 { // who has an answer to the second has moved
+				for _, f := range far {
+					f.SetDeadline(time.Now().Add(20 * time.Second))
+					f.Write(frame(0x81, "hello"))
+					if _, err := io.ReadFull(f, make([]byte, len("\x81\x01k"))); err != nil {
+						t.Fatal(err)
+					}
+				}
+			}
+			check("moved")
+		})
+	}
+}
+
+// A drain finds connections that come while it goes on, wherever there is room for them.
+func TestDrainFindsLateComers(t *testing.T) {
+	s := newServer(t, 1000)
+	s.Drain(time.Now().Add(time.Hour))
+	for range 3 {
+		var far []net.Conn
+		for range 2 * len(s.loops) {
+			near, f := pair(t)
+			c := new(tally)
+			s.Serve(&c.Conn, c, near, nil, false, nil)
+			far = append(far, f)
+		}
+		for _, f := range far {
+			f.SetDeadline(time.Now().Add(20 * time.Second))
+			var head [4]byte
+			if _, err := io.ReadFull(f, head[:]); err != nil || head[0] != 0x88 || head[2] != 0x03 || head[3] != 0xe9 {
+				t.Fatalf("% x, %v; want a close frame with 1001", head, err)
+			}
+			f.Close()
+		}
+	}
 }

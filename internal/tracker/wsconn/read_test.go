@@ -136,3 +136,65 @@ func TestLimitsEndTheConnectionWithTheirReason(t *testing.T) {
 		})
 	}
 }
+
+// parts is a message of size bytes in masked frames of at most each bytes.
+func parts(size, each int) (b []byte) {
+	op := wsframe.Text
+	for first := true; size > 0 || first; first = false {
+		n := min(size, each)
+		size -= n
+		at := len(b)
+		b = wsframe.AppendHeader(b, op, false, n)
+		if size > 0 {
+			b[at] &^= 0x80
+		}
+		b[at+1] |= 0x80
+		b = append(b, 0, 0, 0, 0)
+		b = append(b, make([]byte, n)...)
+		op = wsframe.Continuation
+	}
+	return b
+}
+
+// What is taken in one frame is taken in any parts, whatever comes with one read; one byte more never is.
+func TestLargestMessage(t *testing.T) {
+	for _, most := range []int{64 << 10, MaxMessage} {
+		s := newServer(t, most, func(c *Config) { c.Buffers = NewBuffers(256<<20, nil) })
+		for _, each := range []int{most + 1, most/2 + 1, most / 3, 1000} {
+			for _, size := range []int{most, most + 1} {
+				for _, read := range []int{1 << 20, 5000} {
+					c := &measured{}
+					s.Attach(&c.Conn, c, func([]byte) {})
+					data, shared := parts(size, each), make([]byte, 64<<10)
+					b := s.Begin()
+					for len(data) > 0 && c.now() == open {
+						n := copy(c.room(shared), data[:min(read, len(data))])
+						c.received(b, shared, n)
+						data = data[n:]
+					}
+					c.Detach(b)
+					s.End(b)
+					if want := size <= most; want != (c.got == size) {
+						t.Errorf("%d of %d bytes in parts of %d: got %d", size, most, each, c.got)
+					}
+					if n := s.buffers.Used(); n != 0 {
+						t.Fatalf("%d bytes are still lent", n)
+					}
+				}
+			}
+		}
+		if n := s.cfg.Counters.Sum().Limits[limit.MessageSize]; n != 8 {
+			t.Errorf("%d of 8 that were too large are counted as that", n)
+		}
+	}
+}
+
+// A measured connection knows how long its last message was.
+type measured struct {
+	Conn
+	got int
+}
+
+func (c *measured) Message(_ *Batch, msg []byte) limit.Reason { c.got = len(msg); return limit.None }
+func (*measured) Ended(*Batch)                                {}
+func (*measured) Addr() netip.Addr                            { return netip.AddrFrom4([4]byte{192, 0, 2, 1}) }

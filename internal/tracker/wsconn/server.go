@@ -21,6 +21,10 @@ import (
 	"github.com/shoal-p2p/shoal/internal/tracker/wsframe"
 )
 
+// MaxMessage is the largest message that a Server can be told to take, in bytes, in one frame or in
+// parts. An announce with a hundred offers has a sixth of that.
+const MaxMessage = 1 << 20
+
 // A Handler is what one connection is for. Its methods are called by whoever owns the
 // connection, one at a time, and must not block.
 type Handler interface {
@@ -35,7 +39,7 @@ type Handler interface {
 
 // Config says how a Server behaves. Everything must be set unless it says otherwise.
 type Config struct {
-	// MaxMessage bounds a message, inflated, in bytes.
+	// MaxMessage bounds a message, inflated, in bytes: at most the constant MaxMessage.
 	MaxMessage int
 	// DeflateOut is whether messages of 1 KiB or more go deflated to those who can inflate.
 	DeflateOut bool
@@ -86,11 +90,20 @@ func New(cfg Config) (*Server, error) {
 // Open returns how many connections are open.
 func (s *Server) Open() int { return int(s.open.Load()) }
 
-// Serve serves a connection that has been upgraded. c is a new Conn, usually a part of what h
+// Serve serves a connection that is being upgraded. c is a new Conn, usually a part of what h
 // is; buffered is what came behind the request; deflate says that deflated messages were agreed
-// upon. Where no loop takes the connection, Serve blocks until it ends.
-func (s *Server) Serve(c *Conn, h Handler, nc net.Conn, buffered []byte, deflate bool) {
+// upon. accept, if it is not nil, tells the client; the connection counts as open before it is
+// called, so that a client which knows of its connection is one that a drain finds. When accept
+// fails the connection ends. Where no loop takes the connection, Serve blocks until it ends.
+func (s *Server) Serve(c *Conn, h Handler, nc net.Conn, buffered []byte, deflate bool, accept func() error) {
 	s.init(c, h, deflate)
+	if accept != nil && accept() != nil {
+		b := s.Begin()
+		c.end(b)
+		s.End(b)
+		nc.Close()
+		return
+	}
 	if !s.adopt(c, nc, buffered) {
 		s.serveStream(c, nc, buffered)
 	}

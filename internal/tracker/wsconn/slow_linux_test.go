@@ -56,7 +56,7 @@ func TestSlowReaderInTheKernel(t *testing.T) {
 	s := newServer(t, 1000)
 	near, far := socketPair(t)
 	e := &echo{addr: nth(1)}
-	s.Serve(&e.Conn, e, near, nil, false)
+	s.Serve(&e.Conn, e, near, nil, false, nil)
 	pile(t, s, e)
 	fd := e.link.(*fdLink).fd
 	queued, err := unix.IoctlGetInt(fd, unix.TIOCOUTQ)
@@ -96,7 +96,7 @@ func TestSlowReaderThatReadsStays(t *testing.T) {
 	s := newServer(t, 1000, func(c *Config) { c.Now = func() time.Time { return time.Unix(0, now.Load()) } })
 	near, far := socketPair(t)
 	e := &echo{addr: nth(1)}
-	s.Serve(&e.Conn, e, near, nil, false)
+	s.Serve(&e.Conn, e, near, nil, false, nil)
 	buf := make([]byte, 8<<10)
 	for round := range 4 {
 		pile(t, s, e) // something waits at any time
@@ -132,7 +132,7 @@ func TestTheSlowestReaderGoes(t *testing.T) {
 	for i := range 24 {
 		near, _ := socketPair(t)
 		e := &echo{addr: nth(i)}
-		s.Serve(&e.Conn, e, near, nil, false)
+		s.Serve(&e.Conn, e, near, nil, false, nil)
 		all = append(all, e)
 		for range 1000 {
 			b := s.Begin()
