@@ -24,7 +24,7 @@ func TestHistoryOverRestarts(t *testing.T) {
 		t.Helper()
 		for _, more := range []string{"left=1&event=started", "left=0&event=completed"} {
 			id := fmt.Sprintf("%-20s", peer)
-			if status, body := get(t, http.DefaultClient, base+"/announce?info_hash="+hash+"&peer_id="+url.QueryEscape(id)+"&port=1&"+more); status != 200 || strings.Contains(body, "failure") {
+			if status, body := get(t, http.DefaultClient, base+"/announce?info_hash="+hash+"&peer_id="+url.QueryEscape(id)+fmt.Sprintf("&port=%d&", peer[0])+more); status != 200 || strings.Contains(body, "failure") {
 				t.Fatal(status, body)
 			}
 		}

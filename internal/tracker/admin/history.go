@@ -81,7 +81,7 @@ func buildCounters() []counter {
 		counter{"malformed", func(s *tracker.Stats) uint64 { return s.Malformed },
 			"malformed_total", "Messages and packets that could not be read.", "", ""},
 		counter{"accepted", func(s *tracker.Stats) uint64 { return s.Accepted },
-			"connections_accepted_total", "Connections taken.", "", ""},
+			"connections_accepted_total", "WebSocket connections taken.", "", ""},
 		counter{"tls_failures", func(s *tracker.Stats) uint64 { return s.TLSFailures },
 			"tls_handshake_failures_total", "TLS handshakes that failed, without those of clients that said nothing.", "", ""},
 		counter{"messages_in", func(s *tracker.Stats) uint64 { return s.MessagesIn },
