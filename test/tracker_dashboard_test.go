@@ -123,7 +123,7 @@ func TestTrackerDashboard(t *testing.T) {
 	p.Eval(10*time.Second, "document.querySelector('#ranges label:last-child').click()", nil)
 	p.WaitFor(10*time.Second, plot("Peers at most")+".querySelector('.now').textContent === '1,234in 3 years' && "+plot("Peers at most")+".querySelectorAll('rect.bar').length === 2")
 	p.WaitFor(10*time.Second, "[...document.querySelectorAll('#swarms tbody tr')].map((r) => r.cells[0].textContent + ' ' + r.cells[1].textContent).join() === 'Big Buck Bunny 2,"+strings.Repeat("62", 20)+" 1'")
-	p.Eval(10*time.Second, "document.querySelector('#order label:last-child').click()", nil)
+	p.Eval(10*time.Second, "document.querySelector('#order label:last-child').click(); document.activeElement.blur()", nil)
 	p.WaitFor(10*time.Second, "document.querySelector('#swarms tbody').innerText.split('\\t').slice(0, 2).join() === 'Big Buck Bunny,1'")
 	p.WaitFor(10*time.Second, "[...document.querySelectorAll('#limits tbody tr')].some((r) => r.innerText.replace(/\\s+/g, ' ').startsWith('max-peers 3 (0 %) 4,194,304 never'))")
 	p.WaitFor(10*time.Second, "[...document.querySelectorAll('#files [data-bad]')].map((e) => e.textContent).join() === 'ends in 2 days,not all could be read'")

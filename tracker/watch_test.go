@@ -89,7 +89,7 @@ func TestLargest(t *testing.T) {
 			t.Errorf("%d: %+v", i, s)
 		}
 	}
-	if all := tr.Largest(1000); len(all) != 8 || tr.Largest(0) != nil {
+	if all := tr.Largest(1000); len(all) != 8 || len(tr.Largest(0)) != 0 {
 		t.Errorf("%d of 8 swarms", len(all))
 	}
 	if l := tr.Limits(); l.Peers != 12345 || l.Offers != 10 {

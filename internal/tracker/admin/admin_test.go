@@ -446,7 +446,7 @@ func TestMetrics(t *testing.T) {
 	}
 	// The table of metrics in the operator's guide: name, type, labels.
 	documented := make(map[string]string)
-	for _, m := range regexp.MustCompile("(?m)^\\| `(shoal_tracker_\\w+)` \\| (\\w+) \\| ([^|]*) \\|").FindAllStringSubmatch(string(guide), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `(shoal_tracker_\\w+)` \\| (\\w+) \\| ?([^|]*?) ?\\|").FindAllStringSubmatch(string(guide), -1) {
 		documented[m[1]] = m[2] + " " + strings.Join(strings.Fields(strings.NewReplacer("`", "", ",", " ").Replace(m[3])), " ")
 	}
 	exported := make(map[string]string)
