@@ -38,8 +38,8 @@
 //	memory_bytes         held by the Go runtime, without what it gave back to the system
 //	goroutines           running or waiting
 //	countries            open WebSocket connections by ISO 3166-1 code, or "unknown"
-//	limits               those in force: setting, limit, unit, used (null if each client has it for
-//	                     itself), reason, hits
+//	limits               those in force: setting, limit, unit, used (null where that is not
+//	                     counted), reason, hits
 //	certificates         name and end of each; missing without TLS
 //	reload               when files were last read, and those that could not be; missing if none is
 //	pages                what else there is beside history.json: swarms.json, past.json

@@ -11,7 +11,7 @@ type limitJSON struct {
 	Limit   float64  `json:"limit"`           // in Unit
 	Unit    string   `json:"unit"`            // "" for a number, "bytes", "per_second" or "bytes_per_second"
 	Burst   int      `json:"burst,omitempty"` // of a rate: how many may come at once
-	Used    *float64 `json:"used"`            // of Limit, now; null where each client has it for itself
+	Used    *float64 `json:"used"`            // of Limit, now; null where it is not counted
 	Reason  string   `json:"reason"`          // what is counted when it is reached
 	Hits    uint64   `json:"hits"`            // how often it was, since the start
 }

@@ -166,7 +166,7 @@ function drawLimits(list) {
   el('limits').hidden = !list.length;
   el('limits').querySelector('tbody').replaceChildren(...list.map((l) => {
     const say = UNITS[l.unit], use = html('td', {});
-    if (l.used === null) use.append(html1('span', 'for each client', { class: 'each' }));
+    if (l.used === null) use.append(html1('span', l.unit === 'bytes_per_second' ? 'all together' : l.unit === 'bytes' ? 'for each message' : 'for each client', { class: 'each' }));
     else {
       const bar = html('progress', { max: l.limit, value: Math.min(l.used, l.limit), 'aria-hidden': 'true' });
       bar.toggleAttribute('data-full', l.used > 0.9 * l.limit);
