@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -16,13 +18,14 @@ import (
 	"github.com/coder/websocket"
 
 	"github.com/shoal-p2p/shoal/internal/tracker/admin"
+	"github.com/shoal-p2p/shoal/internal/tracker/history"
 	"github.com/shoal-p2p/shoal/test/rig"
 	"github.com/shoal-p2p/shoal/tracker"
 )
 
 // plot is an expression for a plot of the dashboard, by its title.
 func plot(title string) string {
-	return fmt.Sprintf("[...document.querySelectorAll('.plot')].find((p) => p.querySelector('h2').textContent === %s)", js(title))
+	return fmt.Sprintf("[...document.querySelectorAll('.plot')].find((p) => p.querySelector('h3').textContent === %s)", js(title))
 }
 
 // An operator opens the dashboard: the counts of a tracker at work, plots, nothing
@@ -35,7 +38,25 @@ func TestTrackerDashboard(t *testing.T) {
 	t.Cleanup(func() { tr.Close() })
 	public := httptest.NewServer(tr)
 	t.Cleanup(public.Close)
-	panel, err := admin.New(admin.Config{Tracker: tr, Version: "1.2.3", Logins: []string{"me:secret"}})
+	past, err := history.Open(filepath.Join(t.TempDir(), "history.db"), history.Config{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { past.Close(time.Now()) })
+	past.Add(history.Sample{WebRTCPeers: 1200, TCPPeers: 34}, time.Now())
+	past.Completed([20]byte([]byte(strings.Repeat("a", 20))), time.Now())
+	names := filepath.Join(t.TempDir(), "names")
+	if err := os.WriteFile(names, []byte(strings.Repeat("61", 20)+" # Big Buck Bunny\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	limits := tr.Limits()
+	panel, err := admin.New(admin.Config{
+		Tracker: tr, Version: "1.2.3", Logins: []string{"me:secret"}, Past: past, Largest: tr.Largest, Names: []string{names}, Limits: &limits,
+		Certificates: func() []admin.Certificate {
+			return []admin.Certificate{{Name: "t.example", End: time.Now().Add(49 * time.Hour)}}
+		},
+		Reload: func() admin.Reload { return admin.Reload{At: time.Now(), Failed: []string{"info hashes list"}} },
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +64,7 @@ func TestTrackerDashboard(t *testing.T) {
 	var elsewhere atomic.Int64 // requests that the page has no reason for
 	private := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
-		case "/", "/stats.json", "/history.json", "/favicon.ico":
+		case "/", "/stats.json", "/history.json", "/past.json", "/swarms.json", "/favicon.ico":
 		default:
 			elsewhere.Add(1)
 		}
@@ -85,7 +106,7 @@ func TestTrackerDashboard(t *testing.T) {
 		Legend, Label, Text string
 		Plots               int
 	}
-	p.Eval(10*time.Second, `({ plots: document.querySelectorAll('.plot').length, legend: `+plot("Peers")+`.querySelector('.legend').innerText,
+	p.Eval(10*time.Second, `({ plots: document.querySelectorAll('#plots .plot').length, legend: `+plot("Peers")+`.querySelector('.legend').innerText,
 		label: `+plot("Peers")+`.querySelector('svg').getAttribute('aria-label'), text: document.body.innerText })`, &page)
 	if legend := strings.Join(strings.Fields(page.Legend), " "); page.Plots != 10 || legend != "WebSocket 1 HTTP and UDP 2" {
 		t.Errorf("%d plots, legend %q", page.Plots, legend)
@@ -97,8 +118,18 @@ func TestTrackerDashboard(t *testing.T) {
 		t.Errorf("the page says:\n%s", page.Text)
 	}
 
+	// The days before, torrents, limits, what needs somebody's attention.
+	p.WaitFor(30*time.Second, plot("Peers at most")+"?.querySelector('.now').textContent === '1,234in 2 days'")
+	p.Eval(10*time.Second, "document.querySelector('#ranges label:last-child').click()", nil)
+	p.WaitFor(10*time.Second, plot("Peers at most")+".querySelector('.now').textContent === '1,234in 3 years' && "+plot("Peers at most")+".querySelectorAll('rect.bar').length === 2")
+	p.WaitFor(10*time.Second, "[...document.querySelectorAll('#swarms tbody tr')].map((r) => r.cells[0].textContent + ' ' + r.cells[1].textContent).join() === 'Big Buck Bunny 2,"+strings.Repeat("62", 20)+" 1'")
+	p.Eval(10*time.Second, "document.querySelector('#order label:last-child').click(); document.activeElement.blur()", nil)
+	p.WaitFor(10*time.Second, "document.querySelector('#swarms tbody').innerText.split('\\t').slice(0, 2).join() === 'Big Buck Bunny,1'")
+	p.WaitFor(10*time.Second, "[...document.querySelectorAll('#limits tbody tr')].some((r) => r.innerText.replace(/\\s+/g, ' ').startsWith('max-peers 3 (0 %) 4,194,304 never'))")
+	p.WaitFor(10*time.Second, "[...document.querySelectorAll('#files [data-bad]')].map((e) => e.textContent).join() === 'ends in 2 days,not all could be read'")
+
 	// An earlier moment, by pointer and by key.
-	shown := "[...document.querySelectorAll('.plot')].every((p) => p.querySelector('.cursor'))"
+	shown := "[...document.querySelectorAll('#plots .plot')].every((p) => p.querySelector('.cursor'))"
 	p.Press("ArrowLeft")
 	p.WaitFor(10*time.Second, shown)
 	p.Press("Escape")

@@ -84,15 +84,23 @@ func TestSystemdUnit(t *testing.T) {
 	if err := os.WriteFile(copied, []byte(here), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	socket, err := os.ReadFile(rig.Path("packaging", "systemd", "shoal-tracker.socket"))
-	if err != nil {
-		t.Fatal(err)
+	verify := []string{"verify", "--man=no", copied}
+	sockets := map[string]string{"": "listen", "-plain": "plain-listen", "-udp": "udp"}
+	for which, setting := range sockets {
+		name := "shoal-tracker" + which + ".socket"
+		socket, err := os.ReadFile(rig.Path("packaging", "systemd", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text := string(socket); !strings.Contains(text, "\nFileDescriptorName="+setting+"\n") || which != "" && !strings.Contains(text, "\nService=shoal-tracker.service\n") {
+			t.Errorf("%s does not say that it is %s of shoal-tracker.service", name, setting)
+		}
+		verify = append(verify, filepath.Join(dir, name))
+		if err := os.WriteFile(filepath.Join(dir, name), socket, 0o644); err != nil {
+			t.Fatal(err)
+		}
 	}
-	copiedSocket := filepath.Join(dir, "shoal-tracker.socket")
-	if err := os.WriteFile(copiedSocket, socket, 0o644); err != nil {
-		t.Fatal(err)
-	}
-	if out, err := exec.Command("systemd-analyze", "verify", "--man=no", copied, copiedSocket).CombinedOutput(); err != nil || len(out) > 0 {
+	if out, err := exec.Command("systemd-analyze", verify...).CombinedOutput(); err != nil || len(out) > 0 {
 		t.Errorf("systemd-analyze verify: %v\n%s", err, out)
 	}
 	// Tenths: it exposes less than a service of 2.5 does, where 10 is no protection at all.
@@ -104,6 +112,9 @@ func TestSystemdUnit(t *testing.T) {
 	unit := unitFile(t)
 	if got := unit["LimitNOFILE"]; !slices.Equal(got, []string{"1048576"}) {
 		t.Errorf("LimitNOFILE=%v", got)
+	}
+	if watchdog, err := time.ParseDuration(unit["WatchdogSec"][0]); err != nil || watchdog < 10*time.Second {
+		t.Errorf("WatchdogSec=%v, %v: a busy machine needs more", unit["WatchdogSec"], err)
 	}
 	stop, err := time.ParseDuration(unit["TimeoutStopSec"][0])
 	if err != nil || stop < 30*time.Second {

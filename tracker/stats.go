@@ -12,6 +12,7 @@ type Stats struct {
 	TCPPeers    int // peers that announced by HTTP or UDP, once for each swarm
 	Seeders     int // of either kind
 	Conns       int // open WebSocket connections
+	HTTPConns   int // open connections of Serve and ServeTLS that have not become WebSocket connections
 	Buffers     int // bytes of Limits.Buffers that are in use
 
 	Announces [stats.NumDoors]uint64 // announces taken, by Door
@@ -24,6 +25,8 @@ type Stats struct {
 	Limited   uint64                 // connections, messages and announces above a limit
 	Accepted  uint64                 // connections taken
 	Malformed uint64                 // messages and packets that could not be read
+	// TLSFailures counts TLS handshakes that failed, without those of clients that said nothing.
+	TLSFailures uint64
 
 	// Reasons counts what was limited, dropped and refused, by Reason.
 	Reasons [limit.NumReasons]uint64
@@ -40,7 +43,8 @@ func (t *Tracker) Stats() Stats {
 	n, now := t.counters.Sum(), t.core.Totals()
 	return Stats{
 		Swarms: now.Swarms, WebRTCPeers: now.RTCPeers, TCPPeers: now.TCPPeers, Seeders: now.Seeders, Conns: t.core.Conns().Open(),
-		Buffers:   t.buffers.Used(),
+		HTTPConns: t.front.Open(),
+		Buffers:   t.buffers.Used(), TLSFailures: n.TLSFailures,
 		Announces: n.Announces, Scrapes: n.Scrapes, Refused: n.Refused,
 		Offers: n.Offers, Answers: n.Answers, Unplaced: n.Unplaced, Malformed: n.Malformed, Accepted: n.Accepted,
 		Dropped: limit.Of(&n.Limits, limit.Dropped), Limited: limit.Of(&n.Limits, limit.Limited), Reasons: n.Limits,

@@ -35,6 +35,7 @@ type Tracker struct {
 	counters *stats.Set
 	buffers  *wsconn.Buffers
 	limits   *limitlog.Log // nil: nothing is logged
+	bounds   Limits
 	draining atomic.Bool
 
 	once sync.Once
@@ -65,7 +66,7 @@ func New(cfg Config) (*Tracker, error) {
 			onLimit = func(r Reason, addr netip.Addr) { log.Limit(r, addr); tell(r, addr) }
 		}
 	}
-	t := &Tracker{counters: stats.NewSet(onLimit), limits: log, buffers: wsconn.NewBuffers(l.Buffers, clients.Exempt), done: make(chan struct{})}
+	t := &Tracker{counters: stats.NewSet(onLimit), limits: log, bounds: cfg.Limits, buffers: wsconn.NewBuffers(l.Buffers, clients.Exempt), done: make(chan struct{})}
 	t.core, err = core.New(core.Config{
 		Interval: cfg.Interval, MinInterval: cfg.MinInterval, WSInterval: cfg.WSInterval, PingInterval: cfg.PingInterval,
 		Offers: l.Offers, NumWant: l.NumWant, Scrape: l.Scrape, Message: l.Message, SDP: l.SDP, Swarms: l.Swarms, Peers: l.Peers,

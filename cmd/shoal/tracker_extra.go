@@ -48,6 +48,11 @@ func (s *settings) nearness(p *trackerPlan) {
 func (s *settings) admin(p *trackerPlan) {
 	p.admin = s.text("admin")
 	path := s.text("admin-auth-file")
+	for _, name := range []string{"hash-allow", "hash-deny"} {
+		if list := s.text(name); list != "" {
+			p.names = append(p.names, list)
+		}
+	}
 	if p.admin == "off" {
 		if !s.given("admin") {
 			s.useless("--admin", func(name string) bool { return name == "admin-auth-file" })
@@ -230,11 +235,21 @@ func (p *trackerPlan) icePage(r *relay.Server) http.Handler {
 
 // adminHandler shows what the tracker does.
 func (p *trackerPlan) adminHandler(t *tracker.Tracker, r *relay.Server, nodes *cluster.Cluster, past *history.Store) (*admin.Handler, error) {
-	c := admin.Config{Tracker: t, Version: shoal.Version, Past: past, Logins: p.adminLogins}
+	limits := t.Limits()
+	c := admin.Config{
+		Tracker: t, Version: shoal.Version, Past: past, Logins: p.adminLogins,
+		Largest: t.Largest, Names: p.names, Limits: &limits, Certificates: p.certificates,
+	}
+	if len(p.files.items) > 0 {
+		c.Reload = func() admin.Reload { return *p.files.last.Load() }
+	}
 	if r != nil {
 		c.Relay = func() admin.Relay {
 			s := r.Stats()
-			return admin.Relay{Sessions: s.Sessions, Opened: s.Opened, Bytes: s.BytesToPeers + s.BytesToClients, Refused: s.Refused + s.Unauthorized}
+			return admin.Relay{
+				Sessions: s.Sessions, Opened: s.Opened, Bytes: s.BytesToPeers + s.BytesToClients, Refused: s.Refused + s.Unauthorized,
+				MaxSessions: p.turn.MaxSessions, TotalRate: max(p.turn.TotalRate, 0),
+			}
 		}
 	}
 	if nodes != nil {

@@ -11,6 +11,9 @@ import (
 // historyEvery is how often counts are read and written: what a crash may lose.
 const historyEvery = 30 * time.Second
 
+// largestSeen is of how many swarms the history keeps the most peers: those that are largest at one time.
+const largestSeen = 100
+
 // A memory is a history as the tracker writes to it.
 type memory struct{ *history.Store }
 
@@ -56,6 +59,11 @@ func (p *trackerPlan) closeHistory(s *history.Store, t *tracker.Tracker) {
 }
 
 func addTo(s *history.Store, t *tracker.Tracker) {
+	for _, l := range t.Largest(largestSeen) {
+		if peers := l.WebRTCPeers + l.TCPPeers; peers > 1 {
+			s.Seen(l.InfoHash, peers, time.Now())
+		}
+	}
 	n := t.Stats()
 	var announces, refused uint64
 	for i := range n.Announces {

@@ -7,14 +7,18 @@ import (
 	"os"
 	"os/signal"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/shoal-p2p/shoal/internal/tracker/admin"
 )
 
 // A reloader reads files again when they change.
 type reloader struct {
 	log        *slog.Logger
 	items      []*reloadable
+	last       atomic.Pointer[admin.Reload]
 	begin, end func() // when set, called before and after what a signal asks for
 }
 
@@ -39,6 +43,18 @@ const (
 // add watches files that have been loaded just now.
 func (r *reloader) add(what string, load func() error, paths ...string) {
 	r.items = append(r.items, &reloadable{what: what, paths: paths, load: load, stamp: stamp(paths)})
+	r.note(time.Now())
+}
+
+// note keeps for the operator that files were read just now, and which of them could not be.
+func (r *reloader) note(now time.Time) {
+	last := admin.Reload{At: now, Failed: []string{}}
+	for _, it := range r.items {
+		if it.wait > 0 {
+			last.Failed = append(last.Failed, it.what)
+		}
+	}
+	r.last.Store(&last)
 }
 
 // stamp changes when one of the files does.
@@ -58,16 +74,20 @@ func stamp(paths []string) string {
 // returns when it wants to be called next.
 func (r *reloader) check(now time.Time, all bool) (next time.Time) {
 	next = now.Add(lookEvery)
+	read := false
 	for _, it := range r.items {
 		seen := stamp(it.paths)
 		due := it.wait > 0 && !now.Before(it.again)
 		if all || due || seen != it.stamp {
 			r.load(it, now, all || seen != it.stamp)
-			it.stamp = seen
+			it.stamp, read = seen, true
 		}
 		if it.wait > 0 && it.again.Before(next) {
 			next = it.again
 		}
+	}
+	if read {
+		r.note(now)
 	}
 	return next
 }

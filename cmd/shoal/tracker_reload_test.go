@@ -44,6 +44,9 @@ func TestAFailedReloadIsTriedAgain(t *testing.T) {
 	if got := strings.Join(waits[:6], " "); got != "1s 2s 4s 8s 16s 32s" || waits[11] != "5m0s" {
 		t.Errorf("it waits %v", waits)
 	}
+	if last := r.last.Load(); !slices.Equal(last.Failed, []string{"the list"}) || last.At.Before(start) {
+		t.Errorf("the operator is told %+v", last)
+	}
 	if !strings.Contains(log.String(), "tried_again_in=4s") {
 		t.Errorf("the log is\n%s", log.String())
 	}
@@ -55,6 +58,9 @@ func TestAFailedReloadIsTriedAgain(t *testing.T) {
 	before := loads
 	if r.check(now.Add(time.Hour), false); loads != before {
 		t.Error("it is read again though nothing has changed")
+	}
+	if last := r.last.Load(); last.Failed == nil || len(last.Failed) > 0 || !last.At.Equal(now) {
+		t.Errorf("all is well, and the operator is told %+v", last)
 	}
 }
 

@@ -32,17 +32,19 @@ type trackerPlan struct {
 	listen, plain []string
 	udp           string // "same", "off" or an address
 	conf          tracker.Config
-	tls           *tls.Config       // of listen; nil is plain
-	acme          *autocert.Manager // nil if certificates come from files, or there are none
-	tickets       *ticketKeys       // nil: each listener makes up its own
-	history       string            // file; "" keeps none
-	admin         string            // "off" or an address
-	adminLogins   []string          // USER:PASSWORD; none asks nobody
-	adminPages    *admin.Handler    // when they are served
-	turnSecrets   []string          // the first makes credentials; none: one is made up
-	turnServer    *relay.Server     // when it runs
-	turn          *relay.Config     // nil: none
-	cluster       *clusterPlan      // nil: alone
+	tls           *tls.Config                // of listen; nil is plain
+	acme          *autocert.Manager          // nil if certificates come from files, or there are none
+	tickets       *ticketKeys                // nil: each listener makes up its own
+	history       string                     // file; "" keeps none
+	admin         string                     // "off" or an address
+	adminLogins   []string                   // USER:PASSWORD; none asks nobody
+	adminPages    *admin.Handler             // when they are served
+	certificates  func() []admin.Certificate // when they end; nil without TLS
+	names         []string                   // lists with info hashes, and names behind them
+	turnSecrets   []string                   // the first makes credentials; none: one is made up
+	turnServer    *relay.Server              // when it runs
+	turn          *relay.Config              // nil: none
+	cluster       *clusterPlan               // nil: alone
 	gate          *gate
 	drainDelay    time.Duration // from "draining" to the end of the listeners
 	drain         time.Duration
@@ -65,7 +67,7 @@ func (s *settings) plan(stdout, stderr io.Writer) (*trackerPlan, error) {
 		s.addr("udp", p.udp)
 	}
 	p.files = &reloader{log: p.log}
-	p.tls, p.acme = s.tls(p.log, p.files)
+	p.tls, p.acme, p.certificates = s.tls(p.log, p.files)
 	p.tickets = s.tickets(p.tls, p.files)
 	if len(p.plain) > 0 && p.tls == nil {
 		s.fail("plain-listen", "without TLS all addresses are plain: use --listen")
@@ -345,6 +347,9 @@ func (p *trackerPlan) run(ctx context.Context) error {
 	}
 	fmt.Fprintln(p.stdout, "tracker ready on "+strings.Join(ready, ", "))
 	p.tell(systemd.Ready())
+	watched, unwatch := context.WithCancel(context.Background()) // while it drains, too
+	defer unwatch()
+	go p.watch(watched, systemd, t)
 
 	select {
 	case <-ctx.Done():

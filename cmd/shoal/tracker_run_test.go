@@ -15,6 +15,8 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -509,6 +511,57 @@ func TestCertificates(t *testing.T) {
 	if reason := announceWS(t, old, film); reason != "" {
 		t.Errorf("an old connection is told %q", reason)
 	}
+}
+
+// When the certificate ends, whose handshakes fail, and whether files could be read: all is in the metrics.
+func TestTheOperatorSeesTLS(t *testing.T) {
+	cert, key := selfSigned(t, "a.example.org")
+	r := startTracker(t, "--tls-cert", cert, "--tls-key", key, "--admin", "127.0.0.1:0")
+	addr := r.addr(t, "wss, https, udp")
+	wants := func(lines ...string) {
+		t.Helper()
+		var body string
+		for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+			_, body = get(t, http.DefaultClient, "http://"+adminAddr(t, r)+"/metrics")
+			if !slices.ContainsFunc(lines, func(line string) bool { return !strings.Contains(body, "\n"+line+"\n") }) {
+				return
+			}
+		}
+		t.Errorf("not all of %q in\n%s", lines, body)
+	}
+	// Balancers that look whether a port is open say nothing; somebody else talks, and not TLS.
+	quiet, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	quiet.Close()
+	bad, err := net.Dial("tcp", addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer bad.Close()
+	bad.Write([]byte("\x16\x03\x01\x00\x04nono"))
+	open, err := tls.Dial("tcp", addr, &tls.Config{ServerName: "a.example.org", InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	end := open.ConnectionState().PeerCertificates[0].NotAfter.Unix()
+	wants(`shoal_tracker_tls_handshake_failures_total 1`, `shoal_tracker_http_connections 1`, `shoal_tracker_last_reload_successful 1`,
+		`shoal_tracker_certificate_end_timestamp_seconds{name="a.example.org"} `+strconv.FormatFloat(float64(end), 'g', -1, 64))
+	open.Close()
+	os.WriteFile(cert, []byte("rubbish"), 0o600)
+	r.plan.files.check(time.Now(), true)
+	wants(`shoal_tracker_http_connections 0`, `shoal_tracker_last_reload_successful 0`)
+
+	// What has become a WebSocket is none of those, whichever way it came.
+	writeSelfSigned(t, cert, key, "a.example.org")
+	r.plan.files.check(time.Now(), true)
+	ws := dialTLS(t, addr, cert, "a.example.org")
+	if reason := announceWS(t, ws, film); reason != "" {
+		t.Error(reason)
+	}
+	wants(`shoal_tracker_http_connections 0`, `shoal_tracker_connections 1`, `shoal_tracker_last_reload_successful 1`)
 }
 
 func dialTLS(t *testing.T, addr, cert, name string) *websocket.Conn {

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 
 	"github.com/shoal-p2p/shoal/internal/sdnotify"
+	"github.com/shoal-p2p/shoal/tracker"
 )
 
 // inherited are the sockets that systemd opened for the tracker, by the setting they stand for. That
@@ -68,6 +70,18 @@ func (p *trackerPlan) notifier() *sdnotify.Notifier {
 	n, err := sdnotify.New()
 	p.tell(err)
 	return n
+}
+
+// watch tells systemd, where the unit has WatchdogSec=, that the tracker's loops turn.
+func (p *trackerPlan) watch(ctx context.Context, n *sdnotify.Notifier, t *tracker.Tracker) {
+	w := t.Watch()
+	n.Watch(ctx, func() bool {
+		ok := w.Alive()
+		if !ok {
+			p.log.Error("a loop is stuck: unless it goes on systemd starts the tracker again")
+		}
+		return ok
+	}, p.tell)
 }
 
 // tell logs that systemd could not be told something.

@@ -74,6 +74,21 @@ func TestTrackerTellsSystemd(t *testing.T) {
 	}
 }
 
+// A unit with WatchdogSec= hears that the loops turn, until the end.
+func TestTrackerTellsSystemdThatItTurns(t *testing.T) {
+	t.Setenv("WATCHDOG_USEC", "1000000")
+	s := startService(t, "", nil, "--listen", "127.0.0.1:0")
+	for _, want := range []string{"READY=1", "WATCHDOG=1", "WATCHDOG=1"} {
+		if got := s.told(); got != want {
+			t.Fatalf("told %q, want %q", got, want)
+		}
+	}
+	s.cmd.Process.Signal(syscall.SIGTERM)
+	if err := s.cmd.Wait(); err != nil {
+		t.Error(err)
+	}
+}
+
 // While the tracker starts again, its sockets stay: nobody is refused.
 func TestTrackerWithSocketsOfSystemd(t *testing.T) {
 	web, err := net.Listen("tcp", "127.0.0.1:0")

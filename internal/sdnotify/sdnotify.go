@@ -6,6 +6,7 @@
 package sdnotify
 
 import (
+	"context"
 	"errors"
 	"net"
 	"os"
@@ -90,6 +91,31 @@ func (n *Notifier) Watchdog() time.Duration {
 		return 0
 	}
 	return n.watchdog / 2
+}
+
+// Watch says, as often as systemd wants to hear it, that the service works, until ctx is done. Each time it
+// asks alive first, and says nothing when that reports false or does not return: after WatchdogSec=
+// of silence systemd ends the service and starts it again. failed gets what could not be sent. Without
+// WatchdogSec= it returns at once.
+func (n *Notifier) Watch(ctx context.Context, alive func() bool, failed func(error)) {
+	every := n.Watchdog()
+	if every <= 0 {
+		return
+	}
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		if alive() {
+			if err := n.Alive(); err != nil {
+				failed(err)
+			}
+		}
+	}
 }
 
 // Alive says that the service works, for WatchdogSec=.

@@ -1,6 +1,7 @@
 package sdnotify
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -118,6 +119,38 @@ func TestWatchdog(t *testing.T) {
 			t.Errorf("%q for %q: %v, %v", c.usec, c.pid, n.Watchdog(), err)
 		}
 	}
+}
+
+// A service that does not turn any more is silent, so that systemd ends it.
+func TestWatchIsSilentAboutWhatIsStuck(t *testing.T) {
+	t.Setenv("WATCHDOG_USEC", "4000")
+	t.Setenv("WATCHDOG_PID", "")
+	n, told := systemd(t, filepath.Join(t.TempDir(), "notify"))
+	ctx, cancel := context.WithCancel(t.Context())
+	asked := 0
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n.Watch(ctx, func() bool {
+			if asked++; asked == 6 {
+				cancel()
+			}
+			return asked == 1 || asked == 4 // stuck, on again, stuck
+		}, func(err error) { t.Error(err) })
+	}()
+	<-done
+	n.Ready() // the last that is told
+	for _, want := range []string{"WATCHDOG=1", "WATCHDOG=1", "READY=1"} {
+		if got := told(); got != want {
+			t.Errorf("told %q, want %q", got, want)
+		}
+	}
+
+	// Nobody watches: it is over at once.
+	t.Setenv("WATCHDOG_USEC", "")
+	n, _ = systemd(t, filepath.Join(t.TempDir(), "notify"))
+	n.Watch(t.Context(), func() bool { t.Error("asked"); return true }, nil)
+	(*Notifier)(nil).Watch(t.Context(), func() bool { t.Error("asked"); return true }, nil)
 }
 
 // handed puts sockets at descriptors one after the other, and returns the first.

@@ -2,15 +2,16 @@
 //
 // New returns a handler for an address that only the operator reaches:
 //
-//	/              a page with plots of the last hour
+//	/              a page with plots of the last hour, of days and weeks, limits and top swarms
 //	/stats.json    the counts of now, see below
 //	/history.json  the samples that the plots are made of
-//	/past.json     hours, days and top swarms, where they are kept over restarts
+//	/swarms.json   the largest swarms of now
+//	/past.json     hours, days and the swarms with the most downloads, where they are kept over restarts
 //	/metrics       the same and more for Prometheus
 //	/health        200, or 503 once the tracker drains; needs no password
 //
 // Landing is the page for the public address, for people who open it in a browser.
-// Nothing here names a peer or an address, and only past.json an info hash.
+// Nothing here names a peer or an address, and only swarms.json and past.json name torrents.
 //
 // # stats.json
 //
@@ -26,6 +27,8 @@
 //	tcp_peers            peers that came by HTTP or UDP, once for each swarm
 //	seeders              of either kind
 //	connections          open WebSocket connections
+//	http_connections     open connections that are none
+//	buffers_bytes        memory for messages under way that is in use
 //	totals               counters since the start, by the names below
 //	reasons              what of it was limited, dropped or refused, by the names of limit.Reason
 //	per_second           their rates over the last minute
@@ -35,11 +38,16 @@
 //	memory_bytes         held by the Go runtime, without what it gave back to the system
 //	goroutines           running or waiting
 //	countries            open WebSocket connections by ISO 3166-1 code, or "unknown"
+//	limits               those in force: setting, limit, unit, used (null where that is not
+//	                     counted), reason, hits
+//	certificates         name and end of each; missing without TLS
+//	reload               when files were last read, and those that could not be; missing if none is
+//	pages                what else there is beside history.json: swarms.json, past.json
 //	cluster, relay       see Cluster and Relay; missing when there is none
 //
 // The counters are announces, scrapes and refused, each with _ws, _http or _udp at the
-// end; offers, answers, unplaced, dropped, limited, malformed, accepted; messages_in,
-// messages_out, bytes_in, bytes_out. They are those of tracker.Stats.
+// end; offers, answers, unplaced, dropped, limited, malformed, accepted, tls_failures;
+// messages_in, messages_out, bytes_in, bytes_out. They are those of tracker.Stats.
 package admin
 
 import (
@@ -75,6 +83,16 @@ type Config struct {
 	Relay func() Relay
 	// Past is what is kept over restarts. nil means nothing is.
 	Past *history.Store
+	// Largest returns the largest swarms, such as tracker.Tracker's. nil means that they are not shown.
+	Largest func(n int) []tracker.Swarm
+	// Names are lists of info hashes: what stands behind the # in a line is shown as the torrent's name.
+	Names []string
+	// Limits are those in force. nil means that none are shown.
+	Limits *tracker.Limits
+	// Certificates returns those that clients get. nil means that there is no TLS.
+	Certificates func() []Certificate
+	// Reload returns when files were last read. nil means that none is read.
+	Reload func() Reload
 }
 
 // Cluster counts what a node of a cluster holds and has done.
@@ -100,6 +118,21 @@ type Relay struct {
 	Opened   uint64 `json:"opened"`   // allocations made so far
 	Bytes    uint64 `json:"bytes"`    // relayed, either way
 	Refused  uint64 `json:"refused"`  // allocations refused: credentials, limits
+
+	MaxSessions int `json:"max_sessions"` // allocations that may be open
+	TotalRate   int `json:"total_rate"`   // bytes a second that may be relayed; 0 is no limit
+}
+
+// A Certificate is one that clients get.
+type Certificate struct {
+	Name string    `json:"name"` // the first that it is for
+	End  time.Time `json:"end"`
+}
+
+// A Reload says how reading settings' files again went.
+type Reload struct {
+	At     time.Time `json:"at"`     // the last time, or the start
+	Failed []string  `json:"failed"` // what could not be read: the old one stays in use; empty if all is well
 }
 
 // The history: a sample every five seconds, an hour of them.
@@ -114,6 +147,11 @@ type Handler struct {
 	mux     *http.ServeMux
 	logins  atomic.Pointer[[][sha256.Size]byte] // never empty; nil asks nobody
 	started time.Time
+
+	pages   []string // beside those that are always there
+	names   names
+	largest kept[[]swarmJSON]
+	top     kept[[]topJSON]
 
 	mu      sync.Mutex
 	history samples
@@ -131,7 +169,7 @@ func New(cfg Config) (*Handler, error) {
 	}
 	h := &Handler{
 		cfg: cfg, mux: http.NewServeMux(), started: time.Now(),
-		history: newSamples(sampleCount), done: make(chan struct{}),
+		history: newSamples(sampleCount), done: make(chan struct{}), pages: []string{}, names: names{paths: cfg.Names},
 	}
 	if len(cfg.Logins) > 0 {
 		if err := h.SetLogins(cfg.Logins); err != nil {
@@ -146,7 +184,12 @@ func New(cfg Config) (*Handler, error) {
 	h.mux.Handle("GET /metrics", h.private(metrics))
 	h.mux.Handle("GET /stats.json", h.private(http.HandlerFunc(h.serveStats)))
 	h.mux.Handle("GET /history.json", h.private(http.HandlerFunc(h.serveHistory)))
+	if cfg.Largest != nil {
+		h.pages = append(h.pages, "swarms.json")
+		h.mux.Handle("GET /swarms.json", h.private(http.HandlerFunc(h.serveSwarms)))
+	}
 	if cfg.Past != nil {
+		h.pages = append(h.pages, "past.json")
 		h.mux.Handle("GET /past.json", h.private(http.HandlerFunc(h.servePast)))
 	}
 	h.mux.Handle("GET /{$}", h.private(http.HandlerFunc(dashboard.serve)))

@@ -43,7 +43,7 @@ func (f *fake) set(change func(s *tracker.Stats)) {
 
 func busy() *fake {
 	return &fake{stats: tracker.Stats{
-		Swarms: 7, WebRTCPeers: 9, TCPPeers: 4, Seeders: 3, Conns: 8,
+		Swarms: 7, WebRTCPeers: 9, TCPPeers: 4, Seeders: 3, Conns: 8, HTTPConns: 2, Buffers: 4096, TLSFailures: 16,
 		Announces: [3]uint64{100, 20, 3}, Scrapes: [3]uint64{1, 2, 3}, Refused: [3]uint64{4, 5, 6},
 		Offers: 200, Answers: 150, Unplaced: 11, Dropped: 12, Limited: 13, Accepted: 14, Malformed: 15,
 		Reasons:    [limit.NumReasons]uint64{limit.NoRoute: 12, limit.Buffers: 13, limit.ClientDenied: 4},
@@ -186,10 +186,14 @@ func TestNothingElseIsServed(t *testing.T) {
 
 // The names are promised to whoever reads them, so they stand here again.
 func TestStatsJSON(t *testing.T) {
+	ends := time.Date(2027, 1, 2, 3, 4, 5, 0, time.UTC)
 	h := open(t, Config{
 		Tracker: busy(), Version: "1.2.3",
-		Cluster: func() Cluster { return Cluster{Connected: true, Nodes: 3, Directory: 44, OffersIn: 5, AnswersOut: 6} },
-		Relay:   func() Relay { return Relay{Sessions: 2, Opened: 5, Bytes: 99, Refused: 1} },
+		Cluster:      func() Cluster { return Cluster{Connected: true, Nodes: 3, Directory: 44, OffersIn: 5, AnswersOut: 6} },
+		Relay:        func() Relay { return Relay{Sessions: 2, Opened: 5, Bytes: 99, Refused: 1} },
+		Certificates: func() []Certificate { return []Certificate{{"a.example", ends}} },
+		Reload:       func() Reload { return Reload{ends, []string{"info hashes x"}} },
+		Largest:      func(int) []tracker.Swarm { return nil },
 	})
 	got := decode[map[string]any](t, ask(h, "GET", "/stats.json"))
 	if _, err := time.Parse(time.RFC3339, got["started"].(string)); err != nil {
@@ -197,7 +201,7 @@ func TestStatsJSON(t *testing.T) {
 	}
 	for name, want := range map[string]any{
 		"version": "1.2.3", "uptime_seconds": 0.0, "draining": false,
-		"swarms": 7.0, "peers": 13.0, "webrtc_peers": 9.0, "tcp_peers": 4.0, "seeders": 3.0, "connections": 8.0,
+		"swarms": 7.0, "peers": 13.0, "webrtc_peers": 9.0, "tcp_peers": 4.0, "seeders": 3.0, "connections": 8.0, "http_connections": 2.0, "buffers_bytes": 4096.0,
 		"success_rate": nil, "success_rate_total": 0.75, "cpu_cores": 0.0,
 	} {
 		if v, ok := got[name]; !ok || v != want {
@@ -213,7 +217,7 @@ func TestStatsJSON(t *testing.T) {
 	want := map[string]float64{
 		"announces_ws": 100, "announces_http": 20, "announces_udp": 3, "scrapes_ws": 1, "scrapes_http": 2, "scrapes_udp": 3,
 		"refused_ws": 4, "refused_http": 5, "refused_udp": 6, "offers": 200, "answers": 150, "unplaced": 11, "dropped": 12,
-		"limited": 13, "accepted": 14, "malformed": 15, "messages_in": 1000, "messages_out": 1100, "bytes_in": 5000, "bytes_out": 6000,
+		"limited": 13, "accepted": 14, "malformed": 15, "tls_failures": 16, "messages_in": 1000, "messages_out": 1100, "bytes_in": 5000, "bytes_out": 6000,
 	}
 	for name, n := range want {
 		if totals[name] != n {
@@ -236,8 +240,17 @@ func TestStatsJSON(t *testing.T) {
 	if r := got["relay"].(map[string]any); r["sessions"] != 2.0 || r["opened"] != 5.0 || r["bytes"] != 99.0 || r["refused"] != 1.0 {
 		t.Errorf("relay: %v", r)
 	}
+	if c := got["certificates"].([]any)[0].(map[string]any); c["name"] != "a.example" || c["end"] != "2027-01-02T03:04:05Z" || len(c) != 2 {
+		t.Errorf("certificates: %v", c)
+	}
+	if r := got["reload"].(map[string]any); r["at"] != "2027-01-02T03:04:05Z" || r["failed"].([]any)[0] != "info hashes x" || len(r) != 2 {
+		t.Errorf("reload: %v", r)
+	}
+	if p := got["pages"].([]any); len(p) != 1 || p[0] != "swarms.json" {
+		t.Errorf("pages: %v", p)
+	}
 	alone := decode[map[string]any](t, ask(open(t, Config{Tracker: busy()}), "GET", "/stats.json"))
-	for _, name := range []string{"cluster", "relay"} {
+	for _, name := range []string{"cluster", "relay", "certificates", "reload"} {
 		if _, there := alone[name]; there {
 			t.Errorf("%s is there without one", name)
 		}
@@ -375,7 +388,12 @@ func TestMetrics(t *testing.T) {
 		Cluster: func() Cluster {
 			return Cluster{Connected: true, Nodes: 3, MessagesIn: 5, BytesOut: 6, OffersOut: 8, Undelivered: 9}
 		},
-		Relay: func() Relay { return Relay{Sessions: 2, Opened: 5, Bytes: 99} },
+		Relay:  func() Relay { return Relay{Sessions: 2, Opened: 5, Bytes: 99} },
+		Limits: &tracker.Limits{Conns: 1000, Swarms: 2000, Peers: 3000, Buffers: 1 << 20},
+		Certificates: func() []Certificate {
+			return []Certificate{{"a.example", time.Unix(1800000001, 0)}, {"b.example", time.Unix(1800000002, 0)}, {"a.example", time.Unix(1800000000, 0)}}
+		},
+		Reload: func() Reload { return Reload{time.Unix(1700000000, 0), []string{"it"}} },
 	})
 	r := ask(h, "GET", "/metrics")
 	body := text(t, r)
@@ -404,6 +422,10 @@ func TestMetrics(t *testing.T) {
 		`shoal_tracker_build_info{version="1.2.3"} 1`,
 		`shoal_tracker_cluster_connected 1`, `shoal_tracker_cluster_nodes 3`, `shoal_tracker_cluster_messages_total{direction="in"} 5`, `shoal_tracker_cluster_bytes_total{direction="out"} 6`,
 		`shoal_tracker_cluster_offers_total{direction="out"} 8`, `shoal_tracker_cluster_undelivered_total 9`,
+		`shoal_tracker_http_connections 2`, `shoal_tracker_buffers_bytes 4096`, `shoal_tracker_tls_handshake_failures_total 16`,
+		`shoal_tracker_connections_limit 1000`, `shoal_tracker_swarms_limit 2000`, `shoal_tracker_peers_limit 3000`, `shoal_tracker_buffers_limit_bytes 1.048576e+06`,
+		`shoal_tracker_certificate_end_timestamp_seconds{name="a.example"} 1.8e+09`, `shoal_tracker_certificate_end_timestamp_seconds{name="b.example"} 1.800000002e+09`,
+		`shoal_tracker_last_reload_timestamp_seconds 1.7e+09`, `shoal_tracker_last_reload_successful 0`,
 		`shoal_tracker_relay_sessions 2`, `shoal_tracker_relay_opened_total 5`, `shoal_tracker_relay_bytes_total 99`,
 	} {
 		if !strings.Contains(body, "\n"+want+"\n") {
@@ -417,6 +439,39 @@ func TestMetrics(t *testing.T) {
 	f.set(func(s *tracker.Stats) { s.Countries = nil })
 	if r := ask(h, "GET", "/metrics"); r.StatusCode != 200 || strings.Contains(text(t, r), "country_connections") {
 		t.Errorf("without countries: %s", r.Status)
+	}
+	guide, err := os.ReadFile("../../../docs/tracker.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The table of metrics in the operator's guide: name, type, labels.
+	documented := make(map[string]string)
+	for _, m := range regexp.MustCompile("(?m)^\\| `(shoal_tracker_\\w+)` \\| (\\w+) \\| ?([^|]*?) ?\\|").FindAllStringSubmatch(string(guide), -1) {
+		documented[m[1]] = m[2] + " " + strings.Join(strings.Fields(strings.NewReplacer("`", "", ",", " ").Replace(m[3])), " ")
+	}
+	exported := make(map[string]string)
+	for _, m := range regexp.MustCompile(`(?m)^# TYPE (shoal_tracker_\w+) (\w+)\n\w+(?:\{(.*)\})? `).FindAllStringSubmatch(body, -1) {
+		labels := regexp.MustCompile(`(\w+)="[^"]*"`).FindAllStringSubmatch(m[3], -1)
+		exported[m[1]] = m[2] + " "
+		for i, l := range labels {
+			if i > 0 {
+				exported[m[1]] += " "
+			}
+			exported[m[1]] += l[1]
+		}
+		if !strings.Contains(body, "# HELP "+m[1]+" ") {
+			t.Errorf("%s has no help", m[1])
+		}
+	}
+	for name, is := range exported {
+		if documented[name] != is {
+			t.Errorf("docs/tracker.md says of %s %q, it is %q", name, documented[name], is)
+		}
+	}
+	for name := range documented {
+		if exported[name] == "" {
+			t.Errorf("docs/tracker.md has %s, which /metrics has not", name)
+		}
 	}
 	alone := text(t, ask(open(t, Config{Tracker: busy()}), "GET", "/metrics"))
 	if strings.Contains(alone, "_cluster_") || strings.Contains(alone, "_relay_") {

@@ -37,6 +37,8 @@ var gauges = []gauge{
 	{"tcp_peers", func(s *sample) float64 { return float64(s.stats.TCPPeers) }},
 	{"seeders", func(s *sample) float64 { return float64(s.stats.Seeders) }},
 	{"connections", func(s *sample) float64 { return float64(s.stats.Conns) }},
+	{"http_connections", func(s *sample) float64 { return float64(s.stats.HTTPConns) }},
+	{"buffers_bytes", func(s *sample) float64 { return float64(s.stats.Buffers) }},
 	{"memory_bytes", func(s *sample) float64 { return float64(s.memory) }},
 }
 
@@ -79,7 +81,9 @@ func buildCounters() []counter {
 		counter{"malformed", func(s *tracker.Stats) uint64 { return s.Malformed },
 			"malformed_total", "Messages and packets that could not be read.", "", ""},
 		counter{"accepted", func(s *tracker.Stats) uint64 { return s.Accepted },
-			"connections_accepted_total", "Connections taken.", "", ""},
+			"connections_accepted_total", "WebSocket connections taken.", "", ""},
+		counter{"tls_failures", func(s *tracker.Stats) uint64 { return s.TLSFailures },
+			"tls_handshake_failures_total", "TLS handshakes that failed, without those of clients that said nothing.", "", ""},
 		counter{"messages_in", func(s *tracker.Stats) uint64 { return s.MessagesIn },
 			"messages_total", "WebSocket messages.", "direction", "in"},
 		counter{"messages_out", func(s *tracker.Stats) uint64 { return s.MessagesOut },

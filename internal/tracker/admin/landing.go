@@ -41,7 +41,7 @@ type landing struct {
 }
 
 var (
-	landingPage = newPage("landing.html", "landing.css", "")
+	landingPage = newPage("landing.html", "landing.css")
 	landingHTML = template.Must(template.New("landing").Parse(landingPage.html))
 )
 

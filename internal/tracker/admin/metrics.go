@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -32,7 +33,11 @@ type collector struct {
 	counters []*prometheus.Desc  // as in counters
 	reasons  [3]*prometheus.Desc // by limit.Kind
 
-	swarms, peers, seeders, conns, draining, countries, build *prometheus.Desc
+	swarms, peers, seeders, conns, httpConns, buffers, draining, countries, build *prometheus.Desc
+
+	swarmsLimit, peersLimit, connsLimit, buffersLimit *prometheus.Desc
+
+	certificateEnd, reloadAt, reloadOK *prometheus.Desc
 
 	clusterConnected, clusterNodes, clusterDirectory, clusterOffers, clusterAnswers,
 	clusterUndelivered, clusterDropped, clusterMessages, clusterBytes *prometheus.Desc
@@ -51,6 +56,8 @@ func newCollector(cfg *Config) *collector {
 	c.peers = desc("peers", "Peers, once for each swarm.", "kind")
 	c.seeders = desc("seeders", "Peers that have everything, of either kind.")
 	c.conns = desc("connections", "Open WebSocket connections.")
+	c.httpConns = desc("http_connections", "Open connections that have not become WebSocket connections.")
+	c.buffers = desc("buffers_bytes", "Memory in use for messages under way.")
 	c.draining = desc("draining", "1 once the tracker is shutting down.")
 	c.countries = desc("country_connections", "Open WebSocket connections by ISO 3166-1 code.", "country")
 	c.build = desc("build_info", "1, with the program's version.", "version")
@@ -68,6 +75,19 @@ func newCollector(cfg *Config) *collector {
 		default:
 			c.counters = append(c.counters, desc(k.metric, k.help, k.label))
 		}
+	}
+	if cfg.Limits != nil {
+		c.connsLimit = desc("connections_limit", "Connections that may be open, of either kind; missing if that is not limited.")
+		c.swarmsLimit = desc("swarms_limit", "Swarms that there may be.")
+		c.peersLimit = desc("peers_limit", "Peers that there may be.")
+		c.buffersLimit = desc("buffers_limit_bytes", "Memory that messages under way may use.")
+	}
+	if cfg.Certificates != nil {
+		c.certificateEnd = desc("certificate_end_timestamp_seconds", "When a certificate ends, in Unix time.", "name")
+	}
+	if cfg.Reload != nil {
+		c.reloadAt = desc("last_reload_timestamp_seconds", "When files were last read again, in Unix time; before that, the start.")
+		c.reloadOK = desc("last_reload_successful", "1 if all files could be read that time.")
 	}
 	if cfg.Cluster != nil {
 		c.clusterConnected = desc("cluster_connected", "1 while the message bus is reached.")
@@ -110,6 +130,8 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 	set(c.peers, float64(st.TCPPeers), "tcp")
 	set(c.seeders, float64(st.Seeders))
 	set(c.conns, float64(st.Conns))
+	set(c.httpConns, float64(st.HTTPConns))
+	set(c.buffers, float64(st.Buffers))
 	set(c.draining, truth(st.Draining))
 	set(c.build, 1, c.cfg.Version)
 	for code, n := range countries(&st) {
@@ -129,6 +151,7 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 			count(c.reasons[r.Kind()], n, r.String())
 		}
 	}
+	c.collectHouse(set)
 	if c.cfg.Cluster != nil {
 		st := c.cfg.Cluster()
 		set(c.clusterConnected, truth(st.Connected))
@@ -151,6 +174,34 @@ func (c *collector) Collect(out chan<- prometheus.Metric) {
 		count(c.relayOpened, st.Opened)
 		count(c.relayBytes, st.Bytes)
 		count(c.relayRefused, st.Refused)
+	}
+}
+
+// collectHouse tells what is no work: limits, certificates, files.
+func (c *collector) collectHouse(set func(d *prometheus.Desc, v float64, labels ...string)) {
+	if l := c.cfg.Limits; l != nil {
+		if l.Conns > 0 {
+			set(c.connsLimit, float64(l.Conns))
+		}
+		set(c.swarmsLimit, float64(l.Swarms))
+		set(c.peersLimit, float64(l.Peers))
+		set(c.buffersLimit, float64(l.Buffers))
+	}
+	if c.cfg.Certificates != nil {
+		ends := make(map[string]time.Time) // of several with one name, the first that ends
+		for _, crt := range c.cfg.Certificates() {
+			if end, ok := ends[crt.Name]; !ok || crt.End.Before(end) {
+				ends[crt.Name] = crt.End
+			}
+		}
+		for name, end := range ends {
+			set(c.certificateEnd, float64(end.Unix()), name)
+		}
+	}
+	if c.cfg.Reload != nil {
+		r := c.cfg.Reload()
+		set(c.reloadAt, float64(r.At.Unix()))
+		set(c.reloadOK, truth(len(r.Failed) == 0))
 	}
 }
 

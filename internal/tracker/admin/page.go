@@ -25,14 +25,18 @@ func file(name string) string {
 // anything: its policy names these two by their hashes and the server it came from.
 type page struct{ html, policy string }
 
-var dashboard = newPage("dashboard.html", "dashboard.css", "dashboard.js")
+var dashboard = newPage("dashboard.html", "dashboard.css", "dashboard.js", "sections.js")
 
-func newPage(html, css, js string) page {
+// newPage makes a page of files in ui; its scripts become one.
+func newPage(html, css string, scripts ...string) page {
 	style := file("base.css") + file(css)
 	policy := "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; img-src data:; style-src " + hashOf(style)
 	body := strings.Replace(file(html), "<style></style>", "<style>"+style+"</style>", 1)
-	if js != "" {
-		script := file(js)
+	if len(scripts) > 0 {
+		var script string
+		for _, name := range scripts {
+			script += file(name)
+		}
 		policy += "; connect-src 'self'; script-src " + hashOf(script)
 		body = strings.Replace(body, "<script></script>", "<script>"+script+"</script>", 1)
 	}

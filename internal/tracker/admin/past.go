@@ -3,13 +3,19 @@ package admin
 import (
 	"encoding/hex"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/tracker/history"
+	"github.com/shoal-p2p/shoal/tracker"
 )
 
-// topSwarms is how many swarms past.json names.
-const topSwarms = 100
+const (
+	// topSwarms is how many swarms past.json and swarms.json name.
+	topSwarms = 100
+	// swarmsFor is how long the same swarms are shown again: finding them takes a look at all.
+	swarmsFor = 30 * time.Second
+)
 
 // pastJSON is /past.json.
 type pastJSON struct {
@@ -20,15 +26,75 @@ type pastJSON struct {
 
 type topJSON struct {
 	InfoHash  string    `json:"info_hash"`
+	Name      string    `json:"name,omitempty"` // where known
 	Downloads uint64    `json:"downloads"`
-	Seen      time.Time `json:"seen"` // when the last download was
+	Peak      uint64    `json:"peak"` // the most peers at one time, as far as it was one of the largest swarms
+	Seen      time.Time `json:"seen"` // when the last download was, or when it was last one of the largest swarms
 }
 
 func (h *Handler) servePast(w http.ResponseWriter, _ *http.Request) {
 	past := h.cfg.Past
-	out := pastJSON{Hours: past.Hours(), Days: past.Days(), Top: []topJSON{}}
-	for _, s := range past.Top(topSwarms) {
-		out.Top = append(out.Top, topJSON{hex.EncodeToString(s.InfoHash[:]), s.Downloads, s.Seen})
+	sendJSON(w, pastJSON{Hours: past.Hours(), Days: past.Days(), Top: h.top.get(func() []topJSON {
+		all := past.Top(topSwarms)
+		hashes := make([][20]byte, len(all))
+		for i := range all {
+			hashes[i] = all[i].InfoHash
+		}
+		named := h.names.of(hashes)
+		out := make([]topJSON, len(all))
+		for i, s := range all {
+			out[i] = topJSON{hex.EncodeToString(s.InfoHash[:]), named[s.InfoHash], s.Downloads, s.Peak, s.Seen}
+		}
+		return out
+	})})
+}
+
+// swarmsJSON is /swarms.json.
+type swarmsJSON struct {
+	Swarms []swarmJSON `json:"swarms"` // the largest of now, the first one first
+}
+
+type swarmJSON struct {
+	InfoHash    string `json:"info_hash"`
+	Name        string `json:"name,omitempty"` // where known
+	Seeders     int    `json:"seeders"`        // of either kind
+	WebRTCPeers int    `json:"webrtc_peers"`
+	TCPPeers    int    `json:"tcp_peers"`
+	Downloads   int    `json:"downloads"`
+}
+
+func (h *Handler) serveSwarms(w http.ResponseWriter, _ *http.Request) {
+	sendJSON(w, swarmsJSON{h.largest.get(func() []swarmJSON {
+		all := h.cfg.Largest(topSwarms)
+		named := h.names.of(hashesOf(all))
+		out := make([]swarmJSON, len(all))
+		for i, s := range all {
+			out[i] = swarmJSON{hex.EncodeToString(s.InfoHash[:]), named[s.InfoHash], s.Seeders, s.WebRTCPeers, s.TCPPeers, s.Downloads}
+		}
+		return out
+	})})
+}
+
+func hashesOf(swarms []tracker.Swarm) [][20]byte {
+	out := make([][20]byte, len(swarms))
+	for i := range swarms {
+		out[i] = swarms[i].InfoHash
 	}
-	sendJSON(w, out)
+	return out
+}
+
+// A kept value is made anew at most every swarmsFor.
+type kept[T any] struct {
+	mu   sync.Mutex
+	made time.Time
+	v    T
+}
+
+func (k *kept[T]) get(makeIt func() T) T {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if now := time.Now(); k.made.IsZero() || now.Sub(k.made) >= swarmsFor {
+		k.v, k.made = makeIt(), now
+	}
+	return k.v
 }

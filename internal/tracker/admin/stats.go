@@ -23,6 +23,8 @@ type statsJSON struct {
 	TCPPeers     int                `json:"tcp_peers"`
 	Seeders      int                `json:"seeders"`
 	Connections  int                `json:"connections"`
+	HTTPConns    int                `json:"http_connections"`
+	Buffers      int                `json:"buffers_bytes"`
 	Totals       map[string]uint64  `json:"totals"`
 	PerSecond    map[string]float64 `json:"per_second"`
 	Reasons      map[string]uint64  `json:"reasons"`
@@ -32,6 +34,10 @@ type statsJSON struct {
 	Memory       uint64             `json:"memory_bytes"`
 	Goroutines   int                `json:"goroutines"`
 	Countries    map[string]int     `json:"countries"`
+	Limits       []limitJSON        `json:"limits"`
+	Certificates []Certificate      `json:"certificates,omitempty"`
+	Reload       *Reload            `json:"reload,omitempty"`
+	Pages        []string           `json:"pages"`
 	Cluster      *Cluster           `json:"cluster,omitempty"`
 	Relay        *Relay             `json:"relay,omitempty"`
 }
@@ -46,7 +52,7 @@ func (h *Handler) stats() statsJSON {
 		Version: h.cfg.Version, Started: h.started.UTC().Truncate(time.Second),
 		Uptime: int64(now.at.Sub(h.started) / time.Second), Draining: s.Draining,
 		Swarms: s.Swarms, Peers: s.WebRTCPeers + s.TCPPeers, WebRTCPeers: s.WebRTCPeers, TCPPeers: s.TCPPeers,
-		Seeders: s.Seeders, Connections: s.Conns,
+		Seeders: s.Seeders, Connections: s.Conns, HTTPConns: s.HTTPConns, Buffers: s.Buffers,
 		Totals: make(map[string]uint64, len(counters)), PerSecond: make(map[string]float64, len(counters)),
 		Reasons: make(map[string]uint64),
 		Success: success(&before, &now), SuccessTotal: success(&sample{}, &now),
@@ -69,6 +75,14 @@ func (h *Handler) stats() statsJSON {
 	if h.cfg.Relay != nil {
 		r := h.cfg.Relay()
 		out.Relay = &r
+	}
+	out.Limits, out.Pages = h.limits(s, out.Relay), h.pages
+	if h.cfg.Certificates != nil {
+		out.Certificates = h.cfg.Certificates()
+	}
+	if h.cfg.Reload != nil {
+		r := h.cfg.Reload()
+		out.Reload = &r
 	}
 	return out
 }

@@ -71,6 +71,7 @@ type Front struct {
 	other    *http.Server // for what is no announce
 	handOver *handOver
 	stopped  atomic.Bool // nothing new is taken any more
+	open     atomic.Int64
 
 	mu        sync.Mutex
 	closed    bool
@@ -161,6 +162,7 @@ func (f *Front) accepted(nc net.Conn, conf *tls.Config) {
 		return
 	}
 	ok := f.begin(func() {
+		f.open.Add(1)
 		c := httpConn{f: f, tcp: nc, conn: nc, ip: ip, slot: slot}
 		nc.SetDeadline(time.Now().Add(headTimeout))
 		if !f.cfg.ProxyProtocol || !f.trusted(ip) || c.proxied() {
@@ -172,6 +174,7 @@ func (f *Front) accepted(nc net.Conn, conf *tls.Config) {
 		f.leave(nc)
 		if !c.kept {
 			c.conn.Close()
+			f.open.Add(-1)
 			f.cfg.Clients.Release(&c.slot)
 		}
 	})
@@ -233,6 +236,9 @@ func (f *Front) leave(nc net.Conn) {
 	defer f.mu.Unlock()
 	delete(f.conns, nc)
 }
+
+// Open is how many connections are open that have not become WebSocket connections.
+func (f *Front) Open() int { return int(f.open.Load()) }
 
 // Stop ends the listeners; upgrades are refused from now on.
 func (f *Front) Stop() {

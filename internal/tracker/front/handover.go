@@ -11,7 +11,7 @@ import (
 // handOver gives a connection to the server for everything else, with what was read.
 func (c *httpConn) handOver() {
 	c.conn.SetDeadline(time.Time{})
-	plain := &replay{Conn: c.conn, remote: c.remote, head: bytes.Clone(c.buf), done: func() { c.f.cfg.Clients.Release(&c.slot) }}
+	plain := &replay{Conn: c.conn, remote: c.remote, head: bytes.Clone(c.buf), done: func() { c.f.open.Add(-1); c.f.cfg.Clients.Release(&c.slot) }}
 	var nc net.Conn = plain
 	if tc, ok := c.conn.(*tls.Conn); ok {
 		nc = replayTLS{plain, tc}

@@ -3,6 +3,7 @@ package front
 import (
 	"crypto/tls"
 	"errors"
+	"io"
 	"net"
 	"net/netip"
 	"os"
@@ -33,6 +34,9 @@ func (c *httpConn) run() {
 	f := c.f
 	if tc, ok := c.conn.(*tls.Conn); ok {
 		if err := tc.Handshake(); err != nil {
+			if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) { // who says nothing has tried nothing
+				f.shared.TLSFailures.Add(1)
+			}
 			c.plainOnTLS(err)
 			return
 		}

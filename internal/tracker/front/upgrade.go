@@ -109,6 +109,7 @@ func (c *httpConn) upgrade(h *httphead.Head, client *core.Client, n int) {
 		return
 	}
 	c.kept = true
+	c.f.open.Add(-1)
 	c.f.cfg.Core.Serve(client, c.slot, c.conn, c.buf[n:], deflate, func() error {
 		if no := c.f.tooLate(client); no.status != 0 {
 			c.write(no.response())

@@ -30,7 +30,7 @@ func (d Door) String() string { return [...]string{"ws", "http", "udp"}[d] }
 type Counters struct {
 	Announces, Scrapes, Refused                [NumDoors]atomic.Uint64
 	Offers, Answers, Unplaced                  atomic.Uint64
-	Malformed, Accepted                        atomic.Uint64
+	Malformed, Accepted, TLSFailures           atomic.Uint64
 	MessagesIn, MessagesOut, BytesIn, BytesOut atomic.Uint64
 
 	limits  limit.Counts
@@ -87,7 +87,7 @@ func (s *Set) Shared() *Counters { return s.shared }
 type Sum struct {
 	Announces, Scrapes, Refused                [NumDoors]uint64
 	Offers, Answers, Unplaced                  uint64
-	Malformed, Accepted                        uint64
+	Malformed, Accepted, TLSFailures           uint64
 	MessagesIn, MessagesOut, BytesIn, BytesOut uint64
 	Limits                                     [limit.NumReasons]uint64
 }
@@ -107,6 +107,7 @@ func (s *Set) Sum() (sum Sum) {
 		sum.Unplaced += n.Unplaced.Load()
 		sum.Malformed += n.Malformed.Load()
 		sum.Accepted += n.Accepted.Load()
+		sum.TLSFailures += n.TLSFailures.Load()
 		sum.MessagesIn += n.MessagesIn.Load()
 		sum.MessagesOut += n.MessagesOut.Load()
 		sum.BytesIn += n.BytesIn.Load()

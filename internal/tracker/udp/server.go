@@ -48,6 +48,7 @@ type Server struct {
 	mu      sync.Mutex
 	closed  bool
 	packets map[net.PacketConn]struct{}
+	workers []*worker // in the order in which they began
 
 	done chan struct{}
 	wg   sync.WaitGroup
@@ -96,6 +97,9 @@ func (s *Server) Serve(conns ...net.PacketConn) error {
 	ended := make(chan error, len(conns))
 	for _, pc := range conns {
 		w := s.newWorker()
+		s.mu.Lock()
+		s.workers = append(s.workers, w)
+		s.mu.Unlock()
 		go func() { ended <- w.serve(udpio.New(pc)) }()
 	}
 	var first error
@@ -106,6 +110,17 @@ func (s *Server) Serve(conns ...net.PacketConn) error {
 		}
 	}
 	return first
+}
+
+// Turns appends a number for each socket: odd while packets are answered, which takes milliseconds, and
+// another one each time.
+func (s *Server) Turns(dst []uint32) []uint32 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.workers {
+		dst = append(dst, w.turns.Load())
+	}
+	return dst
 }
 
 // Close ends Serve and waits for that. It may be called any number of times.

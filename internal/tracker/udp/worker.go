@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"sync/atomic"
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/compact"
@@ -34,6 +35,8 @@ type worker struct {
 	// Wrong connection ids and too many announces are answered, as long as it
 	// costs little: the client may know no better. A flood gets silence.
 	refusals, refusalsAt int64
+
+	turns atomic.Uint32 // odd while a batch is answered
 }
 
 // maxErrorReplies is how many of these a worker answers in a second.
@@ -59,6 +62,7 @@ func (w *worker) serve(b udpio.Batch) error {
 			continue
 		}
 		failed = 0
+		w.turns.Add(1)
 		w.now = w.s.cfg.Now()
 		for i := range n {
 			packet, from, local := b.Packet(i)
@@ -67,6 +71,7 @@ func (w *worker) serve(b udpio.Batch) error {
 			}
 		}
 		b.Flush()
+		w.turns.Add(1)
 	}
 }
 

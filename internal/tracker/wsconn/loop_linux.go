@@ -23,6 +23,7 @@ type loop struct {
 	poller
 	conns table
 	n     atomic.Int32
+	turns atomic.Uint32 // rounds so far: one comes each sweepTick at least
 	batch *Batch
 	buf   []byte
 	next  int // number where the next sweep goes on
@@ -92,6 +93,7 @@ func (l *loop) run() {
 	defer l.shutdown()
 	tick := time.Now().Add(sweepTick)
 	for {
+		l.turns.Add(1)
 		var events []unix.EpollEvent
 		ok := true
 		if len(l.more) > 0 {
@@ -236,6 +238,14 @@ func (l *loop) drain(left time.Duration) {
 			return
 		}
 	}
+}
+
+// Turns appends how often each loop has come round: several times a second, unless it is stuck.
+func (s *Server) Turns(dst []uint32) []uint32 {
+	for _, l := range s.loops {
+		dst = append(dst, l.turns.Load())
+	}
+	return dst
 }
 
 func (s *Server) pokeLoops() {

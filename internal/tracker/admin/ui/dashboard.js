@@ -25,13 +25,13 @@ const sum = (...names) => (s) => names.reduce((n, name) => n + s[name], 0);
 const PLOTS = [
   { title: 'Peers', lines: [['WebSocket', (s) => s.webrtc_peers], ['HTTP and UDP', (s) => s.tcp_peers]] },
   { title: 'Swarms', lines: [['swarms', (s) => s.swarms]], note: (s) => `${count(s.seeders)} of the peers are seeders` },
-  { title: 'WebSocket connections', lines: [['open', (s) => s.connections]], note: (s) => `${count(s.accepted)} new a second` },
+  { title: 'WebSocket connections', lines: [['open', (s) => s.connections]], note: (s) => `${count(s.accepted)} new a second, ${count(s.http_connections)} open for HTTP` },
   { title: 'Announces', unit: 'a second', lines: [['WebSocket', (s) => s.announces_ws], ['HTTP', (s) => s.announces_http], ['UDP', (s) => s.announces_udp]] },
   { title: 'Offers and answers', unit: 'offers a second', head: (s) => s.offers, lines: [['offers', (s) => s.offers], ['answers', (s) => s.answers], ['found no peer', (s) => s.unplaced]] },
   { title: 'Offers answered', unit: 'over a minute', format: percent, top: 1, lines: [['success rate', (s) => s.success]] },
   { title: 'WebSocket traffic', unit: 'a second', format: bytes, lines: [['in', (s) => s.bytes_in], ['out', (s) => s.bytes_out]] },
   { title: 'Processor', unit: 'of a core', format: percent, lines: [['used', (s) => s.cpu_cores]] },
-  { title: 'Memory', format: bytes, lines: [['held by the program', (s) => s.memory_bytes]] },
+  { title: 'Memory', format: bytes, lines: [['held by the program', (s) => s.memory_bytes]], note: (s) => `${bytes(s.buffers_bytes)} for messages under way` },
   {
     title: 'Turned away', unit: 'a second', lines: [
       ['refused', sum('refused_ws', 'refused_http', 'refused_udp')], ['limited', (s) => s.limited],
@@ -54,7 +54,7 @@ const CLUSTER = [
   ['Offers in', (c) => count(c.offers_in)], ['Offers out', (c) => count(c.offers_out)], ['Dropped', (c) => count(c.dropped)],
   ['Answers in', (c) => count(c.answers_in)], ['Answers out', (c) => count(c.answers_out)], ['Undelivered', (c) => count(c.undelivered)],
 ];
-const RELAY = [['Sessions', (r) => count(r.sessions)], ['Relayed', (r) => bytes(r.bytes)], ['Refused', (r) => count(r.refused)]];
+const RELAY = [['Sessions', (r) => count(r.sessions)], ['Opened', (r) => count(r.opened)], ['Relayed', (r) => bytes(r.bytes)], ['Refused', (r) => count(r.refused)]];
 
 const el = (id) => document.getElementById(id);
 const NS = 'http://www.w3.org/2000/svg';
@@ -108,8 +108,8 @@ const cards = PLOTS.map((plot) => {
   const value = html('span', { class: 'now' });
   const legend = html('ul', { class: 'legend' });
   const canvas = html('div', { class: 'canvas' });
-  const card = html('figure', { class: 'card plot' }, html('div', { class: 'head' }, html('h2', {}, plot.title), value), legend, canvas);
-  el('main').insertBefore(card, el('totals'));
+  const card = html('figure', { class: 'card plot' }, html('div', { class: 'head' }, html('h3', {}, plot.title), value), legend, canvas);
+  el('plots').append(card);
   canvas.addEventListener('pointermove', (e) => point(plot, canvas, e));
   canvas.addEventListener('pointerdown', (e) => point(plot, canvas, e));
   for (const end of ['pointerleave', 'pointercancel']) canvas.addEventListener(end, () => { cursor = 0; draw(); });
@@ -268,6 +268,7 @@ function drawStats(s) {
   facts('cluster', CLUSTER, s.cluster);
   facts('relay', RELAY, s.relay);
   facts('totals', TOTALS, s);
+  drawSections(s);
 }
 
 // The page's own address may hold a password, which fetch does not take.
@@ -300,9 +301,9 @@ async function loop() {
   timer = setTimeout(loop, samples.length > 1 ? interval : 1000);
 }
 document.addEventListener('visibilitychange', loop);
-new ResizeObserver(draw).observe(el('main'));
+new ResizeObserver(() => { draw(); drawCharts(); }).observe(el('main'));
 addEventListener('keydown', (e) => {
-  if (e.target instanceof HTMLInputElement || e.altKey || e.ctrlKey || e.metaKey || !samples.length) return;
+  if (e.target instanceof HTMLInputElement || e.target instanceof HTMLButtonElement || e.altKey || e.ctrlKey || e.metaKey || !samples.length) return;
   if (e.key === 'ArrowLeft') step(e.shiftKey ? -12 : -1);
   else if (e.key === 'ArrowRight') step(e.shiftKey ? 12 : 1);
   else if (e.key === 'Escape') { cursor = 0; draw(); }
