@@ -329,7 +329,7 @@ var kept = []keptChange{
 		name:  "a request beyond the end of its piece is answered (BEP 3)",
 		below: "internal/engine/torrent",
 		old:   "if int64(it.Begin)+int64(it.Length) > span {",
-		new:   "if false {",
+		new:   "if int64(it.Begin)+int64(it.Length) > span+1 {",
 	},
 	{
 		name:  "a request of any length is answered (BEP 3)",
@@ -452,10 +452,10 @@ var kept = []keptChange{
 		new:   "_ = swarm.ErrUseless",
 	},
 	{
-		name:  "we connect to ourselves again and again",
+		name:  "a connection to ourselves stays",
 		below: "internal/engine/swarm",
-		old:   "\t\tm.dials.never(p.Addr)\n",
-		new:   "",
+		old:   "if p.ID == m.cfg.PeerID {",
+		new:   "if false {",
 	},
 	{
 		name:  "one address takes every place",
