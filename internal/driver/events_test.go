@@ -45,8 +45,9 @@ func (o *told) notify(ev driver.Event) {
 	o.list = append(o.list, name)
 }
 
-// since is what was told since the last call, once nothing more happens; pieces that
-// were stored are put in order.
+// since is what was told since the last call, once nothing more happens. Changes of
+// state, which another goroutine tells, come first, and pieces that were stored are put
+// in order.
 func (o *told) since() []string {
 	time.Sleep(5 * time.Second)
 	synctest.Wait()
@@ -54,6 +55,15 @@ func (o *told) since() []string {
 	defer o.mu.Unlock()
 	list := o.list
 	o.list = nil
+	slices.SortStableFunc(list, func(a, b string) int {
+		switch {
+		case a == b || a != "state" && b != "state":
+			return 0
+		case a == "state":
+			return -1
+		}
+		return 1
+	})
 	for from := 0; from < len(list); from++ {
 		to := from
 		for to < len(list) && len(list[to]) > 6 && list[to][:6] == "piece " {
