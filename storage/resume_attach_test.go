@@ -3,6 +3,7 @@
 package storage
 
 import (
+	"bytes"
 	"errors"
 	"os"
 	"path/filepath"
@@ -210,4 +211,41 @@ func TestASessionThatCannotBegin(t *testing.T) {
 		t.Error(err)
 	}
 	_ = r.file.Close()
+}
+
+// A session whose files cannot be forced to the disk at its end leaves a log as after a
+// kill: the latest pieces are not vouched for.
+func TestASessionThatCannotEnd(t *testing.T) {
+	s := mixed(t, true, true)
+	dir := t.TempDir()
+	r, err := OpenResume(dir, s.Info.Key())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.SetInfo(s.Info); err != nil {
+		t.Fatal(err)
+	}
+	f, d := onFaults(t, dir, s, FileOptions{})
+	if _, _, err := r.Attach(f); err != nil {
+		t.Fatal(err)
+	}
+	x := &session{Resume: r, f: f}
+	x.download(t, s, 0)
+	d.fail = func(op, _ string) error {
+		if op == "sync" {
+			return syscall.EIO
+		}
+		return nil
+	}
+	if err := r.Close(); err == nil {
+		t.Error("nobody is told")
+	}
+	b, err := os.ReadFile(resumePath(dir, s))
+	if err != nil {
+		t.Fatal(err)
+	}
+	log, err := parseResumeLog(bytes.NewReader(b), int64(len(b)), s.Info.Key())
+	if err != nil || log.clean || len(log.unsafe) != 1 || !log.have.Has(0) {
+		t.Errorf("clean: %v, %d pieces are not safe, %v", log.clean, len(log.unsafe), err)
+	}
 }
