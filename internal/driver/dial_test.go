@@ -193,6 +193,25 @@ func TestAPrivateTorrentHearsTrackersAndUsersOnly(t *testing.T) {
 	}
 }
 
+// A private torrent at rest is not woken for what it may not use.
+func TestAPrivateTorrentSleepsOn(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *network) {
+		open, data := makeTorrent(t, 300_000, true, false)
+		s, _ := n.session(t, "192.0.2.1:1", nil)
+		got := share(t, s, privately(t, open, data), data)
+		ready(t, got)
+		peer := []netip.AddrPort{netip.MustParseAddrPort("192.0.2.2:1")}
+		for _, from := range []swarm.Source{swarm.DHT, swarm.LSD, swarm.DHT | swarm.LSD} {
+			if got.AddPeers(peer, from); !got.Parked() {
+				t.Errorf("source %d wakes it", from)
+			}
+		}
+		if got.AddPeers(peer, swarm.Tracker); got.Parked() {
+			t.Error("a tracker does not")
+		}
+	})
+}
+
 // A torrent that is known to be private from its file offers no peer exchange.
 func TestAPrivateTorrentOffersNoPeerExchange(t *testing.T) {
 	open, data := makeTorrent(t, 1<<20, true, false)

@@ -76,7 +76,7 @@ func (r *runner) prepare(ctx context.Context, t *target) (timeout time.Duration,
 		// The first run compiles, the second is timed.
 		for range 2 {
 			start := time.Now()
-			out, err := r.test(ctx, t, "", 10*time.Minute)
+			out, err := r.test(ctx, t.js, t.tests, "", 10*time.Minute)
 			if err != nil {
 				b.err = fmt.Errorf("the tests of %s fail without any change: %w\n%s", t, err, tail(out))
 				return
@@ -109,36 +109,39 @@ func (r *runner) try(ctx context.Context, m *mutant, timeout time.Duration) (ver
 	if err != nil {
 		return survived, err
 	}
-	out, err := r.test(ctx, m.pkg, name+".json", timeout)
-	switch {
-	case ctx.Err() != nil:
-		return survived, ctx.Err()
-	case err == nil:
-		return survived, nil
-	case strings.Contains(out, "[build failed]"):
-		return unviable, nil
-	case strings.Contains(out, "[setup failed]"):
-		return survived, fmt.Errorf("%s: %w\n%s", m, err, tail(out))
+	for _, tests := range m.pkg.rounds() {
+		out, err := r.test(ctx, m.pkg.js, tests, name+".json", timeout)
+		switch {
+		case ctx.Err() != nil:
+			return survived, ctx.Err()
+		case err == nil:
+			continue
+		case strings.Contains(out, "[build failed]"):
+			return unviable, nil
+		case strings.Contains(out, "[setup failed]"):
+			return survived, fmt.Errorf("%s: %w\n%s", m, err, tail(out))
+		}
+		return noticed, nil
 	}
-	return noticed, nil
+	return survived, nil
 }
 
-// test runs the tests of a target, with a file laid over its original if overlay names one.
-func (r *runner) test(ctx context.Context, t *target, overlay string, timeout time.Duration) (string, error) {
+// test runs tests, with a file laid over its original if overlay names one.
+func (r *runner) test(ctx context.Context, js bool, tests []string, overlay string, timeout time.Duration) (string, error) {
 	// A test that hangs is ended by go test; this is for what does not even heed that.
 	ctx, cancel := context.WithTimeout(ctx, timeout+5*time.Minute)
 	defer cancel()
 	wrapper := "exec-go"
-	if t.js {
+	if js {
 		wrapper = "exec-js"
 	}
 	args := []string{"test", "-short", "-failfast", "-vet=off", "-count=1", "-timeout", timeout.String(), "-exec", filepath.Join(r.dir, wrapper)}
 	if overlay != "" {
 		args = append(args, "-overlay", overlay)
 	}
-	cmd := exec.CommandContext(ctx, "go", append(args, t.tests...)...)
+	cmd := exec.CommandContext(ctx, "go", append(args, tests...)...)
 	cmd.Dir = r.root
-	cmd.Env = environ(t.js)
+	cmd.Env = environ(js)
 	if r.cache != "" {
 		cmd.Env = append(cmd.Env, "GOCACHE="+r.cache)
 	}

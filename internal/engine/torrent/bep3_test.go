@@ -13,6 +13,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/engine/swarm"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/wire"
+	"github.com/shoal-p2p/shoal/metainfo"
 )
 
 // has says that some pieces are stored.
@@ -276,8 +277,19 @@ func TestBEP3RequestsAreOf16KiB(t *testing.T) {
 //
 // Some clients ask for 32 or 64 KiB; as others do we serve up to 128 KiB, and close beyond.
 func TestBEP3GreaterRequests(t *testing.T) {
-	for length, served := range map[uint32]bool{torrent.BlockSize: true, pieceLength: true, 128<<10 + 1: false} {
-		r := start(t, testTorrent(t, true, false), seeded)
+	b, err := metainfo.NewBuilder(metainfo.BuildOptions{
+		Name: "clip", PieceLength: 1 << 20, V1: true, Files: []metainfo.BuildFile{{Path: []string{"clip"}, Length: 1 << 20}},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.SetPiece(0, metainfo.PieceHashes{})
+	large, err := b.Finish()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for length, served := range map[uint32]bool{torrent.BlockSize: true, 128 << 10: true, 128<<10 + 1: false} {
+		r := start(t, large, seeded)
 		key := r.reader(joined{})
 		r.recv(key, block(wire.Request, 0, 0, length))
 		if up := len(did[*torrent.Upload](r)) == 1; up != served || enginetest.IsBreach(r.Closed[key].Err) == served {
