@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -207,6 +208,43 @@ func TestPeersOnTheTrackersMachine(t *testing.T) {
 	from(t, tr2, "127.0.0.1:9", "127.0.0.1:80", "/announce"+query("hash", "own", 6881, 0, ""))
 	if r := from(t, tr2, "9.9.9.9:9", "", "/announce"+query("hash", "me", 1, 5, "")); len(r.Peers) != 0 || r.Complete != 1 {
 		t.Errorf("unknown way: %+v", r)
+	}
+}
+
+// Whoever cannot connect into a network is not given the peers there, compact or not.
+func TestPrivatePeersStayAmongThemselves(t *testing.T) {
+	tr := newTracker(t, Config{})
+	peers := []string{"9.9.9.1", "2001:db8::1", "192.168.1.1", "10.0.0.1", "169.254.0.1", "100.64.0.1", "fd00::1", "fe80::1", "127.0.0.1", "::1"}
+	for _, ip := range peers {
+		from(t, tr, netip.AddrPortFrom(netip.MustParseAddr(ip), 9).String(), "", "/announce"+query("hash", ip, 6881, 5, ""))
+	}
+	const public, private = "9.9.9.1 2001:db8::1", " 192.168.1.1 10.0.0.1 169.254.0.1 100.64.0.1 fd00::1 fe80::1"
+	for _, c := range []struct{ asker, local, want string }{
+		{"9.9.9.9:9", "", public},
+		{"9.9.9.9:9", "127.0.0.1:80", public},   // by a proxy on this machine
+		{"9.9.9.9:9", "192.168.1.2:80", public}, // by a proxy, or a router that forwards the port
+		{"9.9.9.9:9", "8.8.8.8:80", public + " 8.8.8.8 8.8.8.8"},
+		{"[2001:db8::9]:9", "", public},
+		{"192.168.1.9:9", "", public + private},
+		{"192.168.1.9:9", "192.168.1.2:80", public + private + " 192.168.1.2 192.168.1.2"},
+		{"[fd00::9]:9", "", public + private},
+		{"100.64.0.9:9", "", public + private},
+		{"127.0.0.1:9", "", public + private + " 127.0.0.1 ::1"},
+	} {
+		for _, more := range []string{"", "&compact=0"} {
+			r := from(t, tr, c.asker, c.local, "/announce"+query("hash", "me", 7000, 5, more+"&numwant=50"))
+			from(t, tr, c.asker, c.local, "/announce"+query("hash", "me", 7000, 5, "&event=stopped"))
+			var got []string
+			for _, p := range r.Peers {
+				got = append(got, p.Addr.Addr().String())
+			}
+			want := strings.Fields(c.want)
+			slices.Sort(got)
+			slices.Sort(want)
+			if r.Incomplete != int64(len(peers))+1 || !slices.Equal(got, want) {
+				t.Errorf("%s by %q%s: %d peers, %v, want %v", c.asker, c.local, more, r.Incomplete, got, want)
+			}
+		}
 	}
 }
 

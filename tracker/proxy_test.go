@@ -2,16 +2,22 @@ package tracker
 
 import (
 	"bufio"
+	"bytes"
+	"context"
 	"crypto/tls"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
+
+	"github.com/coder/websocket"
 
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/httpwire"
 )
@@ -159,7 +165,7 @@ func TestProxyProtocolAndLimits(t *testing.T) {
 }
 
 func TestUnixSocket(t *testing.T) {
-	tr := newTracker(t, Config{})
+	tr := newTracker(t, Config{Fallback: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "page") })})
 	path := filepath.Join(t.TempDir(), "sock")
 	ln, err := net.Listen("unix", path)
 	if err != nil {
@@ -176,4 +182,118 @@ func TestUnixSocket(t *testing.T) {
 		}
 		nc.Close()
 	}
+	client := http.Client{Transport: &http.Transport{DialContext: func(context.Context, string, string) (net.Conn, error) { return net.Dial("unix", path) }}}
+	t.Cleanup(client.CloseIdleConnections)
+	ask := func(path string) string {
+		t.Helper()
+		resp, err := client.Get("http://tracker" + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		body, _ := io.ReadAll(resp.Body)
+		return string(body)
+	}
+	// Nobody who is somewhere can be introduced without an address. Pages need none.
+	if got := ask("/announce" + query("hash", "a", 1, 5, "")); !strings.Contains(got, "the address of the client is unknown") {
+		t.Errorf("without a header: %q", got)
+	}
+	if got := ask("/page"); got != "page" {
+		t.Errorf("a page: %q", got)
+	}
+	_, resp, err := websocket.Dial(t.Context(), "ws://tracker/announce", &websocket.DialOptions{HTTPClient: &client})
+	if err == nil || resp.StatusCode != http.StatusBadRequest {
+		t.Errorf("a WebSocket without a header: %v", err)
+	}
+	// With one, tabs meet over it.
+	open := func(ip string) *websocket.Conn {
+		t.Helper()
+		ws, _, err := websocket.Dial(t.Context(), "ws://tracker/announce", &websocket.DialOptions{HTTPClient: &client, HTTPHeader: http.Header{"X-Forwarded-For": {ip}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { ws.CloseNow() })
+		return ws
+	}
+	a, b := open("2.2.2.2"), open("2.2.2.3")
+	write := func(ws *websocket.Conn, peer, more string) {
+		t.Helper()
+		ws.Write(t.Context(), websocket.MessageText, []byte(`{"action":"announce","info_hash":"aaaaaaaaaaaaaaaaaaaa","peer_id":"`+strings.Repeat(peer, 20)+`","numwant":1`+more+`}`))
+		if _, _, err := ws.Read(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write(a, "a", "")
+	write(b, "b", `,"offers":[{"offer_id":"oooooooooooooooooooo","offer":{"type":"offer","sdp":"`+strings.Repeat("x", 9000)+`"}}]`)
+	if _, msg, err := a.Read(t.Context()); err != nil || !strings.Contains(string(msg), `"offer"`) {
+		t.Errorf("%v %s", err, msg)
+	}
+	if n := tr.Stats().Conns; n != 2 {
+		t.Errorf("%d WebSocket connections", n)
+	}
 }
+
+// Connections of trusted proxies count among all, whoever is behind them.
+func TestConnsBoundsProxies(t *testing.T) {
+	tr := newTracker(t, Config{TrustedProxies: loopback, Limits: Limits{Conns: 2}})
+	addr := listen(t, tr, nil)
+	open := func() bool {
+		nc, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { nc.Close() })
+		nc.SetDeadline(time.Now().Add(10 * time.Second))
+		io.WriteString(nc, "GET /announce"+query("hash", "a", 1, 5, "")+" HTTP/1.1\r\nHost: t\r\nX-Forwarded-For: 2.2.2.2\r\n\r\n")
+		_, err = http.ReadResponse(bufio.NewReader(nc), nil)
+		return err == nil
+	}
+	if !open() || !open() || open() {
+		t.Error("two connections in all are not what proxies get")
+	}
+}
+
+// The operator is told that all clients seem to be one, and what to do.
+func TestWarningOfAProxyThatIsNotTrusted(t *testing.T) {
+	for name, c := range map[string]struct {
+		trusted []netip.Prefix
+		header  string
+		want    string
+	}{
+		"nobody is trusted":      {nil, "X-Forwarded-For: 2.2.2.2", "if it is a proxy, name it with trusted-proxy"},
+		"trusted without header": {loopback, "X-Other: 2.2.2.2", "let it send X-Forwarded-For"},
+		"trusted":                {loopback, "X-Forwarded-For: 2.2.2.%d", ""},
+		"another is trusted":     {[]netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}, "X-Forwarded-For: 2.2.2.2", ""},
+	} {
+		var mu sync.Mutex
+		var log bytes.Buffer
+		logger := slog.New(slog.NewTextHandler(writer(func(b []byte) (int, error) {
+			mu.Lock()
+			defer mu.Unlock()
+			return log.Write(b)
+		}), nil))
+		tr := newTracker(t, Config{TrustedProxies: c.trusted, Logger: logger, Limits: Limits{Exempt: loopback}})
+		addr := listen(t, tr, nil)
+		for i := range 60 {
+			header, value, _ := strings.Cut(strings.ReplaceAll(c.header, "%d", fmt.Sprint(i)), ": ")
+			ws, _, err := websocket.Dial(t.Context(), "ws://"+addr+"/announce", &websocket.DialOptions{HTTPHeader: http.Header{header: {value}}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ws.CloseNow()
+		}
+		mu.Lock()
+		got := log.String()
+		mu.Unlock()
+		switch {
+		case c.want == "" && got != "":
+			t.Errorf("%s: %s", name, got)
+		case c.want != "" && (strings.Count(got, "\n") != 1 || !strings.Contains(got, c.want) || !strings.Contains(got, "address=127.0.0.1")):
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+type writer func([]byte) (int, error)
+
+func (w writer) Write(b []byte) (int, error) { return w(b) }

@@ -56,6 +56,7 @@ func New(cfg Config) (*Tracker, error) {
 	clients := limit.NewClients(limit.ClientsConfig{
 		Conns: l.Conns, ConnsPerAddr: l.ConnsPerAddr, ConnsPerPrefix: l.ConnsPerPrefix, ConnectsPerAddr: l.ConnectsPerAddr,
 		AnnouncesPerAddr: l.AnnouncesPerAddr, AnnouncesPerPrefix: l.AnnouncesPerPrefix, Exempt: l.Exempt,
+		OnMajority: cfg.onMajority(),
 	})
 	var log *limitlog.Log
 	onLimit := cfg.OnLimit

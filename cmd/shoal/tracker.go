@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -24,8 +25,9 @@ type trackerCmd struct {
 type trackerServeCmd struct {
 	Config string `placeholder:"FILE" help:"YAML file of settings; its keys are the names of these flags."`
 
-	Listen      []string `group:"Doors:" default:":8000" placeholder:"ADDR" help:"TCP address for WebSocket and HTTP, and UDP on the same port (${default}; repeatable)."`
+	Listen      []string `group:"Doors:" default:":8000" placeholder:"ADDR" help:"TCP address for WebSocket and HTTP, and UDP on the same port, or unix:PATH (${default}; repeatable)."`
 	PlainListen []string `group:"Doors:" placeholder:"ADDR" help:"Further TCP address, without TLS where --listen has it (repeatable)."`
+	UnixMode    string   `group:"Doors:" default:"660" placeholder:"MODE" help:"Permissions of sockets that --listen and --plain-listen name as unix:PATH, in octal (${default})."`
 	UDP         string   `name:"udp" group:"Doors:" default:"same" placeholder:"ADDR" help:"UDP address: 'same' as --listen, 'off', or another (${default})."`
 
 	TLSCert    []string `name:"tls-cert" group:"TLS:" placeholder:"FILE" help:"Certificate chain in PEM: --listen speaks TLS (repeatable)."`
@@ -143,12 +145,19 @@ func (c *trackerServeCmd) Run(ctx context.Context, k *kong.Context) error {
 }
 
 type trackerHealthCmd struct {
-	URL         string `arg:"" name:"url" help:"Where the tracker serves HTTP: http://127.0.0.1:8000 or just 127.0.0.1:8000."`
+	URL         string `arg:"" name:"url" help:"Where the tracker serves HTTP: http://127.0.0.1:8000, just 127.0.0.1:8000, or unix:PATH."`
 	TLSInsecure bool   `name:"tls-insecure" help:"Take any certificate, as one for the public name is at 127.0.0.1."`
 }
 
 func (c *trackerHealthCmd) Run(ctx context.Context) error {
 	url := c.URL
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: c.TLSInsecure}}
+	if path, ok := strings.CutPrefix(url, unixPrefix); ok {
+		url = "http://localhost"
+		transport.DialContext = func(ctx context.Context, _, _ string) (net.Conn, error) {
+			return new(net.Dialer).DialContext(ctx, "unix", path)
+		}
+	}
 	if !strings.Contains(url, "://") {
 		url = "http://" + url
 	}
@@ -161,14 +170,14 @@ func (c *trackerHealthCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return usagef("%s is not a URL", c.URL)
 	}
-	client := http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: c.TLSInsecure}}}
+	client := http.Client{Transport: transport}
 	res, err := client.Do(req)
 	if err != nil {
-		return fmt.Errorf("%s does not answer: %w", url, cause(err))
+		return fmt.Errorf("%s does not answer: %w", c.URL, cause(err))
 	}
 	res.Body.Close()
 	if res.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s answers %s", url, res.Status)
+		return fmt.Errorf("%s answers %s", c.URL, res.Status)
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log"
 	"log/slog"
 	"net"
@@ -30,7 +31,8 @@ import (
 // A trackerPlan is what the settings mean: all that is needed to run.
 type trackerPlan struct {
 	listen, plain []string
-	udp           string // "same", "off" or an address
+	unixMode      fs.FileMode // permissions of Unix sockets among them
+	udp           string      // "same", "off" or an address
 	conf          tracker.Config
 	tls           *tls.Config                // of listen; nil is plain
 	acme          *autocert.Manager          // nil if certificates come from files, or there are none
@@ -57,7 +59,7 @@ type trackerPlan struct {
 // plan reads all settings, and the files they name.
 func (s *settings) plan(stdout, stderr io.Writer) (*trackerPlan, error) {
 	p := &trackerPlan{
-		listen: s.addrs("listen"), plain: s.addrs("plain-listen"), udp: s.text("udp"),
+		listen: s.addrs("listen"), plain: s.addrs("plain-listen"), udp: s.text("udp"), unixMode: s.fileMode("unix-mode"),
 		drainDelay: s.duration("drain-delay", 0), drain: s.duration("drain", 0), stdout: stdout, log: s.logger(stderr), from: s.all,
 	}
 	if len(p.listen) == 0 {
@@ -81,7 +83,8 @@ func (s *settings) plan(stdout, stderr io.Writer) (*trackerPlan, error) {
 		ProxyHeader: tracker.ProxyHeader(s.oneOf("proxy-header", "any", "x-forwarded-for", "x-real-ip", "forwarded")),
 		Compression: [...]tracker.Compression{tracker.CompressIn, tracker.CompressBoth, tracker.CompressOff}[s.oneOf("compression", "in", "both", "off")],
 	}
-	if p.conf.ProxyProtocol && len(p.conf.TrustedProxies) == 0 {
+	unix := func(addr string) bool { return strings.HasPrefix(addr, unixPrefix) } // who may open it is trusted
+	if p.conf.ProxyProtocol && len(p.conf.TrustedProxies) == 0 && !slices.ContainsFunc(append(p.listen, p.plain...), unix) {
 		s.fail("proxy-protocol", "nobody is trusted to say who its client is: name the proxies with --trusted-proxy")
 	}
 	s.access(p)
@@ -168,7 +171,11 @@ func (d *trackerDoor) String() string {
 	if d.udp != nil {
 		names += ", udp"
 	}
-	return fmt.Sprintf("%s (%s)", d.ln.Addr(), names)
+	addr := d.ln.Addr().String()
+	if d.ln.Addr().Network() == "unix" {
+		addr = unixPrefix + addr
+	}
+	return fmt.Sprintf("%s (%s)", addr, names)
 }
 
 func (d *trackerDoor) close() {
@@ -209,9 +216,14 @@ func (p *trackerPlan) open() (doors []*trackerDoor, err error) {
 		in.close()
 		return nil, err
 	}
-	tcp := func(name, addr string, conf *tls.Config) error {
-		ln, err := net.Listen("tcp", addr)
-		if err != nil {
+	listen := func(name, addr string, conf *tls.Config) error {
+		var ln net.Listener
+		var err error
+		if path, ok := strings.CutPrefix(addr, unixPrefix); ok {
+			if ln, err = listenUnix(path, p.unixMode); err != nil {
+				return fmt.Errorf("%s: %w", p.from[name].from, err)
+			}
+		} else if ln, err = net.Listen("tcp", addr); err != nil {
 			return listenError(addr, p.from[name].from, err)
 		}
 		doors = append(doors, &trackerDoor{ln: ln, tls: conf})
@@ -219,7 +231,7 @@ func (p *trackerPlan) open() (doors []*trackerDoor, err error) {
 	}
 	if len(in.listen) == 0 {
 		for _, addr := range p.listen {
-			if err := tcp("listen", addr, p.tls); err != nil {
+			if err := listen("listen", addr, p.tls); err != nil {
 				return doors, err
 			}
 		}
@@ -236,7 +248,7 @@ func (p *trackerPlan) open() (doors []*trackerDoor, err error) {
 	}
 	if len(in.plain) == 0 {
 		for _, addr := range p.plain {
-			if err := tcp("plain-listen", addr, nil); err != nil {
+			if err := listen("plain-listen", addr, nil); err != nil {
 				return doors, err
 			}
 		}

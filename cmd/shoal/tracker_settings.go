@@ -354,11 +354,15 @@ func (s *settings) addr(name, text string) string {
 	return text
 }
 
-// addrs checks a list of addresses to listen on.
+// addrs checks a list of addresses to listen on, Unix sockets among them.
 func (s *settings) addrs(name string) []string {
 	list := s.list(name)
 	for _, text := range list {
-		s.addr(name, text)
+		if path, ok := strings.CutPrefix(text, unixPrefix); ok {
+			s.unixPath(name, path)
+		} else {
+			s.addr(name, text)
+		}
 	}
 	return list
 }

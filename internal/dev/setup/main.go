@@ -36,6 +36,9 @@ var tools = []tool{
 	{"rtorrent", "rtorrent", has("rtorrent")},
 	{"ip", "iproute2", has("ip")},
 	{"iptables", "iptables", has("iptables")},
+	{"nginx", "nginx-light", has("nginx")},
+	{"haproxy", "haproxy", has("haproxy")},
+	{"caddy", "caddy", has("caddy")},
 	{"systemd-analyze", "systemd", has("systemd-analyze")},
 	{"node 20 or later", "nodejs", func() bool {
 		out, err := exec.Command("node", "-p", "+process.versions.node.split('.')[0] >= 20").Output()

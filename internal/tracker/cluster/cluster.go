@@ -33,6 +33,7 @@ import (
 
 	"github.com/nats-io/nats.go"
 
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 	"github.com/shoal-p2p/shoal/internal/tracker/cluster/mesh"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
@@ -279,14 +280,14 @@ func (c *Cluster) Answer(h swarm.Hash, from, to swarm.PeerID, answer tracker.Rem
 
 // TCPPeers appends to dst up to want peers of other nodes, as far as they are known here. When a swarm has just begun
 // on this node, that takes a moment.
-func (c *Cluster) TCPPeers(h swarm.Hash, family swarm.Family, seeder bool, want int, dst []swarm.TCPPeer) []swarm.TCPPeer {
+func (c *Cluster) TCPPeers(h swarm.Hash, family swarm.Family, scopes netaddr.Scope, seeder bool, want int, dst []swarm.TCPPeer) []swarm.TCPPeer {
 	if n := c.views.of(h).elsewhere; n.tcpSeeders|n.tcpLeechers == 0 {
 		return dst
 	}
 	now := time.Now()
 	c.mu.Lock()
 	defer c.unlock()
-	return c.mesh.TCPPeers(now, h, family, seeder, want, dst)
+	return c.mesh.TCPPeers(now, h, family, scopes, seeder, want, dst)
 }
 
 // Stats returns the counts of now.

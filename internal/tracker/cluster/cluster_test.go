@@ -16,6 +16,7 @@ import (
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
 
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 	"github.com/shoal-p2p/shoal/internal/tracker/cluster/embedded"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 	"github.com/shoal-p2p/shoal/tracker"
@@ -73,7 +74,7 @@ func TestTCPPeersAreKnownElsewhere(t *testing.T) {
 	nodes[1].announceTCP(h, b)
 	for i, want := range []swarm.TCPPeer{b, a} {
 		until(t, "the other's peer is known", func() bool {
-			return slices.Equal(nodes[i].cluster.TCPPeers(h, 0, false, 50, nil), []swarm.TCPPeer{want})
+			return slices.Equal(nodes[i].cluster.TCPPeers(h, 0, netaddr.Public, false, 50, nil), []swarm.TCPPeer{want})
 		})
 	}
 }

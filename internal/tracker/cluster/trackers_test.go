@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"sync"
 	"testing"
 	"time"
@@ -31,7 +32,7 @@ func startSite(t *testing.T, url string) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr, err := tracker.New(tracker.Config{Peering: c})
+	tr, err := tracker.New(tracker.Config{Peering: c, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -266,10 +267,15 @@ func TestTabsOfThreeTrackersMeet(t *testing.T) {
 // The swarm of TCP clients is one, too: counts and addresses.
 func TestHTTPClientsOfTwoTrackersMeet(t *testing.T) {
 	sites := startSites(t, 2, startNATS(t, -1, nil).ClientURL())
-	// Client i announces to tracker i, with port 1000+i.
+	// Client i announces to tracker i, with port 1000+i, from addresses to which others can connect.
 	announce := func(i int) httpwire.Reply {
-		resp, err := http.Get(fmt.Sprintf("http://%s/announce?info_hash=aaaaaaaaaaaaaaaaaaaa&peer_id=%020d&port=%d&uploaded=0&downloaded=0&left=1&compact=1",
-			sites[i].addr, i, 1000+i))
+		req, err := http.NewRequest(http.MethodGet, fmt.Sprintf("http://%s/announce?info_hash=aaaaaaaaaaaaaaaaaaaa&peer_id=%020d&port=%d&uploaded=0&downloaded=0&left=1&compact=1",
+			sites[i].addr, i, 1000+i), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("X-Forwarded-For", fmt.Sprintf("192.0.2.%d", i+1))
+		resp, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
 		}

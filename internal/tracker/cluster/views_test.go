@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 	"github.com/shoal-p2p/shoal/tracker"
 )
@@ -23,7 +24,7 @@ func TestAnnouncesDoNotWaitForTheMesh(t *testing.T) {
 	done := make(chan tracker.Counts)
 	go func() {
 		c.Changed(h, tracker.Counts{RTCLeechers: 1})
-		c.TCPPeers(h, 0, false, 50, nil)
+		c.TCPPeers(h, 0, netaddr.Public, false, 50, nil)
 		done <- c.Elsewhere(h)
 	}()
 	select {

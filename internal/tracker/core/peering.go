@@ -1,6 +1,7 @@
 package core
 
 import (
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 )
 
@@ -24,8 +25,8 @@ type Peering interface {
 	// Answer passes on a local peer's answer to an offer that came by
 	// Local.DeliverOffers, and reports false if it remembers no such offer.
 	Answer(h swarm.Hash, from, to swarm.PeerID, answer RemoteSDP) bool
-	// TCPPeers appends up to want peers of other nodes to dst.
-	TCPPeers(h swarm.Hash, family swarm.Family, seeder bool, want int, dst []swarm.TCPPeer) []swarm.TCPPeer
+	// TCPPeers appends up to want peers of other nodes to dst whose addresses are of the scopes.
+	TCPPeers(h swarm.Hash, family swarm.Family, scopes netaddr.Scope, seeder bool, want int, dst []swarm.TCPPeer) []swarm.TCPPeer
 	// Close leaves the cluster.
 	Close() error
 }
@@ -52,6 +53,6 @@ type Local interface {
 	// EachSwarm calls f for each swarm with a peer here, in no order, until f
 	// returns false. It is for taking up work after the cluster was away.
 	EachSwarm(f func(h swarm.Hash, n Counts) bool)
-	// EachTCP calls f for the TCP peers of a swarm here, at most max.
+	// EachTCP calls f for the TCP peers of a swarm here, at most max, without those of loopback.
 	EachTCP(h swarm.Hash, max int, f func(p swarm.TCPPeer, seeder bool))
 }

@@ -42,7 +42,7 @@ func (t *Core) AnnounceTCP(n *stats.Counters, now time.Time, door stats.Door, a 
 		seeder := !gone && (a.Left == 0 || a.Event == swarm.Completed)
 		p.Changed(a.Hash, kinds)
 		if want := a.Want - (len(peers) - first); want > 0 && !gone {
-			peers = p.TCPPeers(a.Hash, a.Family, seeder, want, peers)
+			peers = p.TCPPeers(a.Hash, a.Family, a.Sees(), seeder, want, peers)
 		}
 		there := p.Elsewhere(a.Hash)
 		c.Complete += there.RTCSeeders + there.TCPSeeders
@@ -59,26 +59,4 @@ func (t *Core) Pace(n *stats.Counters, now time.Time, door stats.Door, ip netip.
 		n.Refuse(door, r, ip)
 	}
 	return r
-}
-
-// Reachable gives peers that run on the tracker's own machine, and announced over
-// loopback, the address by which the asker has reached that machine; where
-// that is not known they are left out. Somebody who asks over loopback gets
-// them as they are.
-func Reachable(peers []swarm.TCPPeer, asker, local netip.Addr) []swarm.TCPPeer {
-	if asker.IsLoopback() {
-		return peers
-	}
-	known := local.IsValid() && !local.IsLoopback() && !local.IsUnspecified()
-	out := peers[:0]
-	for _, p := range peers {
-		if p.Addr.Addr().IsLoopback() {
-			if !known {
-				continue
-			}
-			p.Addr = netip.AddrPortFrom(local, p.Addr.Port())
-		}
-		out = append(out, p)
-	}
-	return out
 }

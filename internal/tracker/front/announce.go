@@ -41,12 +41,11 @@ func (f *Front) announce(c *core.Client, local netip.Addr) []byte {
 	event := swarm.ParseEvent(a.Event)
 	counts, peers, err := t.AnnounceTCP(f.shared, now, stats.HTTP, swarm.TCPAnnounce{
 		Hash: a.InfoHash, Peer: a.PeerID, Addr: netip.AddrPortFrom(ip, a.Port),
-		Event: event, Left: a.Left, Want: t.Want(a.NumWant),
+		Event: event, Left: a.Left, Want: t.Want(a.NumWant), Local: local,
 	}, nil)
 	if err != nil {
 		return failure(err.Error())
 	}
-	peers = core.Reachable(peers, ip, local)
 	reply := httpwire.Reply{
 		Interval: t.IntervalTCP(event, len(peers)), MinInterval: f.minInterval(),
 		Complete: int64(counts.Complete), Incomplete: int64(counts.Incomplete), ExternalIP: ip,

@@ -151,13 +151,15 @@ func (f *Front) accepted(nc net.Conn, conf *tls.Config) {
 	why := limit.None
 	if !f.enter(nc) {
 		why = limit.Pending
-	} else if !f.trusted(ip) {
-		// Behind a proxy the client is only known from its request.
+	} else if f.trusted(ip) {
+		// Whose it is is only known from its request or its PROXY header.
+		slot, why = f.cfg.Clients.TakeProxy()
+	} else {
 		slot, why = f.cfg.Clients.Take(f.cfg.Now(), ip)
 	}
 	if why != limit.None {
 		f.leave(nc)
-		f.shared.Limit(why, ip)
+		f.shared.Limit(why, f.blame(ip))
 		nc.Close()
 		return
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/tracker/core"
 )
 
-const upgrade = "GET /announce HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+const upgrade = "GET /announce HTTP/1.1\r\nHost: x\r\nX-Forwarded-For: 192.0.2.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
 
 // pipes is a listener whose connections have no buffers: what one end has read, the other end is just
 // writing.

@@ -57,8 +57,6 @@ func (f *Front) behindProxies(conn netip.Addr, h *httphead.Head) netip.Addr {
 	return conn
 }
 
-// trusted reports whether what a connection says of its client is believed. A Unix socket has no
-// address: whoever may open it is trusted.
 // blame is whose address is counted and logged for a connection that has not said whose it is. A proxy
 // is not to blame.
 func (f *Front) blame(conn netip.Addr) netip.Addr {
@@ -68,6 +66,8 @@ func (f *Front) blame(conn netip.Addr) netip.Addr {
 	return conn
 }
 
+// trusted reports whether what a connection says of its client is believed. A Unix socket has no
+// address: whoever may open it is trusted.
 func (f *Front) trusted(ip netip.Addr) bool {
 	return !ip.IsValid() || slices.ContainsFunc(f.cfg.TrustedProxies, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
@@ -91,8 +91,7 @@ func (c *httpConn) proxied() bool {
 	if f.trusted(c.ip) {
 		return true
 	}
-	var why limit.Reason
-	if c.slot, why = f.cfg.Clients.Take(f.cfg.Now(), c.ip); why != limit.None {
+	if why := f.cfg.Clients.Name(f.cfg.Now(), &c.slot, c.ip); why != limit.None {
 		f.shared.Limit(why, c.ip)
 		return false
 	}

@@ -71,15 +71,18 @@ type refusal struct {
 	text   string
 }
 
-// admitUpgrade decides about an upgrade and counts the connection in, unless slot says that it
-// has been. The caller gives the slot back when the upgrade is refused.
+// admitUpgrade decides about an upgrade and counts the connection in for its client, unless slot
+// says that it has been. The caller gives the slot back when the upgrade is refused.
 func (f *Front) admitUpgrade(c *core.Client, h *httphead.Head, slot *limit.Slot) (resp []byte, deflate bool, no refusal) {
 	if no = f.tooLate(c); no.status != 0 {
 		return nil, false, no
 	}
-	if !slot.Taken() {
-		var why limit.Reason
-		if *slot, why = f.cfg.Clients.Take(f.cfg.Now(), c.Addr); why != limit.None {
+	if !c.Addr.IsValid() {
+		f.shared.Limit(limit.AddressUnknown, c.Addr)
+		return nil, false, refusal{http.StatusBadRequest, limit.AddressUnknown.Error()}
+	}
+	if !slot.Known() {
+		if why := f.cfg.Clients.Name(f.cfg.Now(), slot, c.Addr); why != limit.None {
 			f.shared.Limit(why, c.Addr)
 			status := http.StatusTooManyRequests
 			if why == limit.Conns {

@@ -19,7 +19,17 @@ type ClientsConfig struct {
 	AnnouncesPerAddr, AnnouncesPerPrefix Rate
 	// Exempt are the addresses that the bounds per address and per prefix leave alone.
 	Exempt []netip.Prefix
+	// OnMajority, when set, is told of an address, exempt or not, from which more than a half of all
+	// connections come, and how many; at most once an hour.
+	OnMajority func(ip netip.Addr, conns, all int)
 }
+
+const (
+	// majorityFrom is how many connections are too few to wonder about.
+	majorityFrom = 50
+	// majorityEvery is how often OnMajority is told.
+	majorityEvery = time.Hour
+)
 
 // Clients counts the connections of clients by place, and holds their rates. It may be used by
 // many goroutines.
@@ -30,6 +40,8 @@ type Clients struct {
 	mu                           sync.Mutex
 	conns                        int
 	connsPerAddr, connsPerPrefix map[uint64]int32
+	exemptPerAddr                map[uint64]int32
+	majorityAt                   time.Time // when OnMajority was last told
 }
 
 // NewClients returns a Clients.
@@ -39,6 +51,7 @@ func NewClients(cfg ClientsConfig) *Clients {
 		perAddr:   New(cfg.AnnouncesPerAddr, table),
 		perPrefix: New(cfg.AnnouncesPerPrefix, table),
 		connects:  New(cfg.ConnectsPerAddr, table), connsPerAddr: make(map[uint64]int32), connsPerPrefix: make(map[uint64]int32),
+		exemptPerAddr: make(map[uint64]int32),
 	}
 }
 
@@ -46,48 +59,97 @@ func NewClients(cfg ClientsConfig) *Clients {
 type Slot struct {
 	addr, prefix uint64
 	taken        bool
-	counted      bool // by address and prefix, too
+	whose        whose
 }
 
-// Taken reports whether the connection has been counted in.
-func (s *Slot) Taken() bool { return s.taken }
+// whose says by which address a connection is counted.
+type whose uint8
+
+const (
+	nobodys whose = iota // a proxy's, whose client is not known yet
+	exempts              // that of an exempt address
+	bounded              // that of an address with bounds
+)
+
+// Known reports whether the connection has been counted in, and for a client.
+func (s *Slot) Known() bool { return s.taken && s.whose != nobodys }
 
 // Exempt reports whether the bounds per address and per prefix leave an address alone.
 func (l *Clients) Exempt(ip netip.Addr) bool {
 	return slices.ContainsFunc(l.cfg.Exempt, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
-// Take counts a connection in, or says why not.
-func (l *Clients) Take(now time.Time, ip netip.Addr) (Slot, Reason) {
+// Take counts a connection of a client in, or says why not.
+func (l *Clients) Take(now time.Time, ip netip.Addr) (s Slot, why Reason) {
+	why = l.Name(now, &s, ip)
+	return s, why
+}
+
+// TakeProxy counts a connection of a proxy in, among all, as long as it has not said whose it
+// is, or says why not.
+func (l *Clients) TakeProxy() (s Slot, why Reason) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.full() {
+		return Slot{}, Conns
+	}
+	l.conns++
+	return Slot{taken: true}, None
+}
+
+// Name says whose a connection is: one of TakeProxy, or one that was not counted in yet. When it
+// says why not, nothing has changed.
+func (l *Clients) Name(now time.Time, s *Slot, ip netip.Addr) Reason {
 	c := &l.cfg
-	s := Slot{taken: true}
-	if (c.ConnsPerAddr > 0 || c.ConnsPerPrefix > 0 || l.connects != nil) && !l.Exempt(ip) {
-		s.addr, s.prefix, s.counted = netaddr.Key(ip), netaddr.PrefixKey(ip), true
-		if !l.connects.Allow(now.UnixNano(), s.addr, 1) {
-			return Slot{}, ConnectRate
+	t := Slot{addr: netaddr.Key(ip), prefix: netaddr.PrefixKey(ip), taken: true, whose: exempts}
+	if !l.Exempt(ip) {
+		t.whose = bounded
+		if !l.connects.Allow(now.UnixNano(), t.addr, 1) {
+			return ConnectRate
 		}
 	}
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	if c.Conns > 0 && l.conns >= c.Conns {
-		return Slot{}, Conns
+	if why := l.mayTake(s, &t); why != None {
+		l.mu.Unlock()
+		return why
 	}
-	if s.counted {
-		if c.ConnsPerAddr > 0 && int(l.connsPerAddr[s.addr]) >= c.ConnsPerAddr {
-			return Slot{}, ConnsPerAddr
-		}
-		if c.ConnsPerPrefix > 0 && int(l.connsPerPrefix[s.prefix]) >= c.ConnsPerPrefix {
-			return Slot{}, ConnsPerPrefix
-		}
-		if c.ConnsPerAddr > 0 {
-			l.connsPerAddr[s.addr]++
-		}
-		if c.ConnsPerPrefix > 0 {
-			l.connsPerPrefix[s.prefix]++
-		}
+	if !s.taken {
+		l.conns++
 	}
-	l.conns++
-	return s, None
+	*s = t
+	of := l.exemptPerAddr
+	if t.whose == bounded {
+		of = l.connsPerAddr
+		l.connsPerPrefix[t.prefix]++
+	}
+	of[t.addr]++
+	n, all := int(of[t.addr]), l.conns
+	tell := c.OnMajority != nil && all > majorityFrom && n > all/2 && (l.majorityAt.IsZero() || now.Sub(l.majorityAt) >= majorityEvery)
+	if tell {
+		l.majorityAt = now
+	}
+	l.mu.Unlock()
+	if tell {
+		c.OnMajority(ip, n, all)
+	}
+	return None
+}
+
+func (l *Clients) full() bool { return l.cfg.Conns > 0 && l.conns >= l.cfg.Conns }
+
+// mayTake says why t may not take the place of s, with mu held.
+func (l *Clients) mayTake(s, t *Slot) Reason {
+	c := &l.cfg
+	switch {
+	case !s.taken && l.full():
+		return Conns
+	case t.whose != bounded:
+	case c.ConnsPerAddr > 0 && int(l.connsPerAddr[t.addr]) >= c.ConnsPerAddr:
+		return ConnsPerAddr
+	case c.ConnsPerPrefix > 0 && int(l.connsPerPrefix[t.prefix]) >= c.ConnsPerPrefix:
+		return ConnsPerPrefix
+	}
+	return None
 }
 
 // Release counts a connection out, once.
@@ -99,7 +161,10 @@ func (l *Clients) Release(s *Slot) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.conns--
-	if s.counted {
+	switch s.whose {
+	case exempts:
+		countOut(l.exemptPerAddr, s.addr)
+	case bounded:
 		countOut(l.connsPerAddr, s.addr)
 		countOut(l.connsPerPrefix, s.prefix)
 	}

@@ -13,11 +13,17 @@ func (c *Core[C]) fillWithSeeders(s *swarm[C], a *TCPAnnounce, from int, dst []T
 		return dst
 	}
 	most := from + min(fewLeechers, a.Want)
-	if a.Family != V6 {
-		dst = seedersOf(c, &s.tcp.v4, a, most, dst)
-	}
-	if a.Family != V4 {
-		dst = seedersOf(c, &s.tcp.v6, a, most, dst)
+	for _, scope := range nearestFirst {
+		f := s.tcp.of(scope)
+		if f == nil || a.Sees()&scope == 0 {
+			continue
+		}
+		if a.Family != V6 {
+			dst = seedersOf(c, &f.v4, a, most, dst)
+		}
+		if a.Family != V4 {
+			dst = seedersOf(c, &f.v6, a, most, dst)
+		}
 	}
 	return dst
 }
@@ -32,7 +38,7 @@ func seedersOf[C, K comparable](c *Core[C], t *table[K, PeerID], a *TCPAnnounce,
 	for j := range min(n, most-len(dst)+1) {
 		r := &t.rows[(start+j)%n]
 		if len(dst) < most && r.val != a.Peer {
-			dst = append(dst, TCPPeer{Addr: addrOf(r.key), ID: r.val})
+			dst = append(dst, TCPPeer{Addr: a.reachable(addrOf(r.key)), ID: r.val})
 		}
 	}
 	return dst

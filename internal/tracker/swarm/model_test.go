@@ -173,8 +173,10 @@ func check(t *testing.T, c *Core[int], locality Locality) {
 		}
 		checkTable(t, &s.rtc, locality)
 		if s.tcp != nil {
-			checkTable(t, &s.tcp.v4, locality)
-			checkTable(t, &s.tcp.v6, locality)
+			for f := range s.tcp.all {
+				checkTable(t, &f.v4, locality)
+				checkTable(t, &f.v6, locality)
+			}
 		}
 		_, n := s.tcp.size()
 		seeders += n + int(s.rtc.seeders)

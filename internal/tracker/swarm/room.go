@@ -73,11 +73,8 @@ func (c *Core[C]) weight(s *swarm[C]) int {
 		one(s.rtc.rows[i].src)
 	}
 	if s.tcp != nil {
-		for i := range s.tcp.v4.rows {
-			one(s.tcp.v4.rows[i].src)
-		}
-		for i := range s.tcp.v6.rows {
-			one(s.tcp.v6.rows[i].src)
+		for f := range s.tcp.all {
+			f.sources(one)
 		}
 	}
 	if !same {
@@ -92,11 +89,13 @@ func (c *Core[C]) oust(now time.Time, s *swarm[C]) {
 		c.removeRTC(s, i)
 	}
 	if s.tcp != nil {
-		for i := len(s.tcp.v4.rows) - 1; i >= 0; i-- {
-			tcpRemove(c, s.tcp, &s.tcp.v4, i)
-		}
-		for i := len(s.tcp.v6.rows) - 1; i >= 0; i-- {
-			tcpRemove(c, s.tcp, &s.tcp.v6, i)
+		for f := range s.tcp.all {
+			for i := len(f.v4.rows) - 1; i >= 0; i-- {
+				tcpRemove(c, s.tcp, &f.v4, i)
+			}
+			for i := len(f.v6.rows) - 1; i >= 0; i-- {
+				tcpRemove(c, s.tcp, &f.v6, i)
+			}
 		}
 	}
 	s.downloaded = 0

@@ -245,9 +245,12 @@ func (s *swarm[C]) twins() (peers, seeding int) {
 	if s.tcp == nil || len(s.rtc.rows) == 0 || len(s.rtc.rows) > indexFrom {
 		return 0, 0
 	}
-	p4, s4 := twinsIn(s, &s.tcp.v4)
-	p6, s6 := twinsIn(s, &s.tcp.v6)
-	return p4 + p6, s4 + s6
+	for f := range s.tcp.all {
+		p4, s4 := twinsIn(s, &f.v4)
+		p6, s6 := twinsIn(s, &f.v6)
+		peers, seeding = peers+p4+p6, seeding+s4+s6
+	}
+	return peers, seeding
 }
 
 func twinsIn[C, K comparable](s *swarm[C], t *table[K, PeerID]) (peers, seeding int) {
@@ -382,8 +385,10 @@ func (c *Core[C]) Expire(now time.Time, n int, changed func(Hash)) {
 		s := c.at(c.cursor)
 		had := s.size()
 		if s.tcp != nil {
-			expireRows(c, s.tcp, &s.tcp.v4, at, timeout)
-			expireRows(c, s.tcp, &s.tcp.v6, at, timeout)
+			for f := range s.tcp.all {
+				expireRows(c, s.tcp, &f.v4, at, timeout)
+				expireRows(c, s.tcp, &f.v6, at, timeout)
+			}
 			s.tcp = s.tcp.orNil()
 			if changed != nil && s.size() != had {
 				changed(s.hash)

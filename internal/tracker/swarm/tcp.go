@@ -7,11 +7,10 @@ import (
 	"github.com/shoal-p2p/shoal/internal/netaddr"
 )
 
-// tcpTables are the TCP peers of a swarm, by address and port. row.time is in seconds
-// since Core.epoch.
+// tcpTables are the TCP peers of a swarm, apart by the Scope of their address, so that an announcer
+// who cannot reach some of them costs no look at those. row.time is in seconds since Core.epoch.
 type tcpTables struct {
-	v4 table[[6]byte, PeerID]
-	v6 table[[18]byte, PeerID]
+	scopes [3]*families // nil without peers; see of
 	// ports says how many rows a source has; nil while there are so few that they are counted.
 	ports map[Source]int32
 }
@@ -21,13 +20,27 @@ func (t *tcpTables) size() (peers, seeders int) {
 	if t == nil {
 		return 0, 0
 	}
-	return len(t.v4.rows) + len(t.v6.rows), int(t.v4.seeders + t.v6.seeders)
+	for _, f := range t.scopes {
+		if f != nil {
+			p, s := f.size()
+			peers, seeders = peers+p, seeders+s
+		}
+	}
+	return peers, seeders
 }
 
-// orNil returns t if it has a peer.
+// orNil returns t if it has a peer, and gives back the memory of scopes without one.
 func (t *tcpTables) orNil() *tcpTables {
 	if n, _ := t.size(); n == 0 {
 		return nil
+	}
+	for i, f := range t.scopes {
+		if f == nil {
+			continue
+		}
+		if n, _ := f.size(); n == 0 {
+			t.scopes[i] = nil
+		}
 	}
 	return t
 }
@@ -51,6 +64,9 @@ type TCPAnnounce struct {
 	Want   int // how many addresses it wants
 	Family Family
 	Place  Place
+	// Local is the address by which it has reached this machine, as far as that is known. Peers on the
+	// machine itself, which announced over loopback, are given by it.
+	Local netip.Addr
 }
 
 // A TCPPeer is an address to give out.
@@ -60,19 +76,19 @@ type TCPPeer struct {
 }
 
 // AnnounceTCP adds, updates or, for Stopped, removes a peer, and appends up to Want
-// other peers of its swarm to dst. ErrFull.
+// other peers of its swarm, which it can reach, to dst. ErrFull, ErrQuota.
 func (c *Core[C]) AnnounceTCP(now time.Time, a TCPAnnounce, dst []TCPPeer) (Counts, []TCPPeer, error) {
-	a.Addr = netaddr.PlainPort(a.Addr)
+	a.Addr, a.Local = netaddr.PlainPort(a.Addr), netaddr.Plain(a.Local)
 	is4 := a.Addr.Addr().Is4()
 	if a.Event == Stopped {
 		var n Counts
 		if s := c.swarm(a.Hash); s != nil {
-			switch {
-			case s.tcp == nil:
+			switch f := s.tcp.of(netaddr.ScopeOf(a.Addr.Addr())); {
+			case f == nil:
 			case is4:
-				tcpPart(c, s.tcp, &s.tcp.v4, key4(a.Addr))
+				tcpPart(c, s.tcp, &f.v4, key4(a.Addr))
 			default:
-				tcpPart(c, s.tcp, &s.tcp.v6, key6(a.Addr))
+				tcpPart(c, s.tcp, &f.v6, key6(a.Addr))
 			}
 			n = s.counts()
 			c.settle(now, s)
@@ -80,72 +96,63 @@ func (c *Core[C]) AnnounceTCP(now time.Time, a TCPAnnounce, dst []TCPPeer) (Coun
 		return n, dst, nil
 	}
 	a.Place = c.cfg.Locality.place(a.Place)
-	q4, q6 := query{self: -1, place: a.Place}, query{self: -1, place: a.Place}
-	var s *swarm[C]
-	var seeder bool
+	var j joined[C]
 	var err error
 	if is4 {
-		s, q4.self, err = tcpJoin(c, now, key4(a.Addr), &a, func(t *tcpTables) *table[[6]byte, PeerID] { return &t.v4 })
-		seeder = err == nil && isSeeder(q4.self >= 0 && s.tcp.v4.isSeeder(q4.self), a.Event, a.Left)
+		j, err = tcpJoin(c, now, key4(a.Addr), &a, func(f *families) *table[[6]byte, PeerID] { return &f.v4 })
 	} else {
-		s, q6.self, err = tcpJoin(c, now, key6(a.Addr), &a, func(t *tcpTables) *table[[18]byte, PeerID] { return &t.v6 })
-		seeder = err == nil && isSeeder(q6.self >= 0 && s.tcp.v6.isSeeder(q6.self), a.Event, a.Left)
+		j, err = tcpJoin(c, now, key6(a.Addr), &a, func(f *families) *table[[18]byte, PeerID] { return &f.v6 })
 	}
 	if err != nil {
 		return Counts{}, dst, err
 	}
-
-	from := len(dst)
-	if seeder && !c.cfg.SeederToSeeder {
-		q4.lo, q6.lo = int(s.tcp.v4.seeders), int(s.tcp.v6.seeders)
+	from, leechers := len(dst), j.seeder && !c.cfg.SeederToSeeder
+	dst = c.tcpPeersFor(j, &a, leechers, dst)
+	if leechers {
+		dst = c.fillWithSeeders(j.swarm, &a, from, dst)
 	}
-	n4, n6 := len(s.tcp.v4.rows)-q4.lo, len(s.tcp.v6.rows)-q6.lo
-	if a.Family == V4 {
-		n6 = 0
-	} else if a.Family == V6 {
-		n4 = 0
-	}
-	if want := min(a.Want, n4+n6); want > 0 {
-		// Both families in proportion, so that neither is starved.
-		q4.want = (want*n4 + (n4+n6)/2) / (n4 + n6)
-		q6.want = want - q4.want
-		dst = tcpPick(c, &s.tcp.v4, q4, &a, dst)
-		dst = tcpPick(c, &s.tcp.v6, q6, &a, dst)
-	}
-	if seeder && !c.cfg.SeederToSeeder {
-		dst = c.fillWithSeeders(s, &a, from, dst)
-	}
-	return s.counts(), dst, nil
+	return j.swarm.counts(), dst, nil
 }
 
-// tcpJoin adds or updates a peer and returns its swarm and its row, or -1 if its address
-// has as many as one may have: such a peer is served, and not shown to others.
-func tcpJoin[C, K comparable](c *Core[C], now time.Time, k K, a *TCPAnnounce, of func(*tcpTables) *table[K, PeerID]) (*swarm[C], int, error) {
+// joined is what has become of an announcer.
+type joined[C comparable] struct {
+	swarm  *swarm[C]
+	scope  netaddr.Scope
+	row    int // in the table of its scope and family, or -1; see tcpJoin
+	seeder bool
+}
+
+// tcpJoin adds or updates a peer. It has no row if its address has as many as one may
+// have: such a peer is served, and not shown to others.
+func tcpJoin[C, K comparable](c *Core[C], now time.Time, k K, a *TCPAnnounce, of func(*families) *table[K, PeerID]) (joined[C], error) {
+	scope := netaddr.ScopeOf(a.Addr.Addr())
 	s, i := c.swarm(a.Hash), -1
-	if s != nil && s.tcp != nil {
-		i = of(s.tcp).find(k)
+	if s != nil {
+		if f := s.tcp.of(scope); f != nil {
+			i = of(f).find(k)
+		}
 	}
-	was := i >= 0 && of(s.tcp).isSeeder(i)
+	was := i >= 0 && of(s.tcp.of(scope)).isSeeder(i)
 	is := isSeeder(was, a.Event, a.Left)
 	if i < 0 {
 		src := c.cfg.Ledger.Source(a.Addr.Addr())
 		if s != nil && s.tcp != nil && s.tcp.crowded(src) {
-			return s, -1, nil
+			return joined[C]{s, scope, -1, is}, nil
 		}
 		var err error
 		if s, err = c.enter(now, a.Hash, src); err != nil {
-			return nil, -1, err
+			return joined[C]{}, err
 		}
 		if s.tcp == nil {
 			s.tcp = new(tcpTables)
 		}
-		i = of(s.tcp).add(row[K, PeerID]{key: k, src: src, val: a.Peer}, is)
+		i = of(s.tcp.make(scope)).add(row[K, PeerID]{key: k, src: src, val: a.Peer}, is)
 		s.tcp.counted(src, 1)
 		c.tcpPeers++
 	} else {
-		i = of(s.tcp).setSeeder(i, is)
+		i = of(s.tcp.of(scope)).setSeeder(i, is)
 	}
-	t := of(s.tcp)
+	t := of(s.tcp.of(scope))
 	t.rows[i].val, t.rows[i].time = a.Peer, c.stamp(now)
 	if c.cfg.Locality != LocalityOff {
 		t.locate(i, a.Place)
@@ -154,7 +161,7 @@ func tcpJoin[C, K comparable](c *Core[C], now time.Time, k K, a *TCPAnnounce, of
 	if a.Event == Completed && !was {
 		c.completed(s)
 	}
-	return s, i, nil
+	return joined[C]{s, scope, i, is}, nil
 }
 
 const (
@@ -176,15 +183,13 @@ func (t *tcpTables) crowded(src Source) bool {
 		return int(t.ports[src]) >= most
 	}
 	n := 0
-	for i := range t.v4.rows {
-		if t.v4.rows[i].src == src {
+	one := func(r Source) {
+		if r == src {
 			n++
 		}
 	}
-	for i := range t.v6.rows {
-		if t.v6.rows[i].src == src {
-			n++
-		}
+	for f := range t.all {
+		f.sources(one)
 	}
 	return n >= most
 }
@@ -197,11 +202,8 @@ func (t *tcpTables) counted(src Source, n int32) {
 		t.ports = nil
 	case t.ports == nil:
 		t.ports = make(map[Source]int32, peers)
-		for i := range t.v4.rows {
-			t.ports[t.v4.rows[i].src]++
-		}
-		for i := range t.v6.rows {
-			t.ports[t.v6.rows[i].src]++
+		for f := range t.all {
+			f.sources(func(r Source) { t.ports[r]++ })
 		}
 	default:
 		if t.ports[src] += n; t.ports[src] == 0 {
@@ -225,37 +227,6 @@ func tcpRemove[C, K comparable](c *Core[C], t *tcpTables, of *table[K, PeerID], 
 	t.counted(src, -1)
 	c.cfg.Ledger.Part(src)
 	c.tcpPeers--
-}
-
-func tcpPick[C, K comparable](c *Core[C], t *table[K, PeerID], q query, a *TCPAnnounce, dst []TCPPeer) []TCPPeer {
-	for _, i := range choose(&c.chooser, t, &q) {
-		r := &t.rows[i]
-		// The same client announces once for each address family.
-		if r.val == a.Peer {
-			continue
-		}
-		dst = append(dst, TCPPeer{Addr: addrOf(r.key), ID: r.val})
-	}
-	return dst
-}
-
-// EachTCP calls f for up to max TCP peers of a swarm, seeders first. f must change
-// nothing.
-func (c *Core[C]) EachTCP(h Hash, max int, f func(p TCPPeer, seeder bool)) {
-	s := c.swarm(h)
-	if s == nil || s.tcp == nil {
-		return
-	}
-	n4, n6 := len(s.tcp.v4.rows), len(s.tcp.v6.rows)
-	max4 := min(n4, max-min(n6, max/2)) // IPv6 gets half, or what IPv4 leaves
-	eachRow(&s.tcp.v4, max4, f)
-	eachRow(&s.tcp.v6, min(n6, max-max4), f)
-}
-
-func eachRow[K comparable](t *table[K, PeerID], n int, f func(p TCPPeer, seeder bool)) {
-	for i := range n {
-		f(TCPPeer{Addr: addrOf(t.rows[i].key), ID: t.rows[i].val}, t.isSeeder(i))
-	}
 }
 
 func key4(a netip.AddrPort) (k [6]byte) {

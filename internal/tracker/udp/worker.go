@@ -144,7 +144,7 @@ func (w *worker) announce(dst []byte, addr netip.AddrPort, local netip.Addr) []b
 		event = swarm.Event(a.Event) // both have the numbers of BEP 15
 	}
 	counts, peers, err := t.AnnounceTCP(w.n, w.now, stats.UDP, swarm.TCPAnnounce{
-		Hash: a.InfoHash, Peer: a.PeerID, Addr: addr, Event: event, Left: a.Left, Family: family, Want: want,
+		Hash: a.InfoHash, Peer: a.PeerID, Addr: addr, Event: event, Left: a.Left, Family: family, Want: want, Local: local,
 	}, w.peers[:0])
 	w.peers = peers[:0]
 	if err != nil {
@@ -152,7 +152,7 @@ func (w *worker) announce(dst []byte, addr netip.AddrPort, local netip.Addr) []b
 	}
 	dst = udpwire.AppendAnnounceReply(dst, r.Action, r.Txn, uint32(t.IntervalTCP(event, len(peers))),
 		uint32(counts.Incomplete), uint32(counts.Complete))
-	for _, p := range core.Reachable(peers[:min(len(peers), want)], addr.Addr(), local) {
+	for _, p := range peers[:min(len(peers), want)] {
 		// The local address that stands in for a loopback peer's may be of the other family.
 		if p.Addr.Addr().Is6() == (family == swarm.V6) {
 			dst = compact.Append(dst, p.Addr)

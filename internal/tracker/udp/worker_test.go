@@ -8,6 +8,7 @@ import (
 
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/compact"
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/udpwire"
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 	"github.com/shoal-p2p/shoal/internal/tracker/core"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/stats"
@@ -93,6 +94,24 @@ func TestUDPAnnounce(t *testing.T) {
 	}
 	if r := a.announce(udpwire.AnnounceRequest{Event: 99, NumWant: -1}); r.Action != udpwire.Announce {
 		t.Errorf("unknown event: %+v", r)
+	}
+}
+
+// Whoever cannot connect into a network is not given the peers there.
+func TestUDPPrivatePeersStayAmongThemselves(t *testing.T) {
+	tr := newServer(t, nil)
+	for _, addr := range []string{"9.9.9.1:1000", "192.168.1.1:1000", "127.0.0.1:1000", "[2001:db8::1]:1000", "[fd00::1]:1000"} {
+		udpFrom(t, tr, addr).announce(udpwire.AnnounceRequest{Left: 5})
+	}
+	for asker, want := range map[string]int{"9.9.9.2:1000": 1, "10.0.0.2:1000": 2, "127.0.0.2:1000": 3, "[2001:db8::2]:1000": 1, "[fd00::2]:1000": 2} {
+		p, size := udpFrom(t, tr, asker), compact.Len4
+		if p.addr.Addr().Is6() {
+			size = compact.Len6
+		}
+		if r := p.announce(udpwire.AnnounceRequest{Left: 5, NumWant: 50}); len(r.Peers) != want*size {
+			t.Errorf("%s: %d bytes of peers, want %d peers", asker, len(r.Peers), want)
+		}
+		p.announce(udpwire.AnnounceRequest{Left: 5, Event: udpwire.EventStopped})
 	}
 }
 
@@ -194,7 +213,7 @@ func (*crowdPeering) Answer(swarm.Hash, swarm.PeerID, swarm.PeerID, core.RemoteS
 }
 func (*crowdPeering) Close() error { return nil }
 
-func (p *crowdPeering) TCPPeers(_ swarm.Hash, family swarm.Family, _ bool, _ int, dst []swarm.TCPPeer) []swarm.TCPPeer {
+func (p *crowdPeering) TCPPeers(_ swarm.Hash, family swarm.Family, _ netaddr.Scope, _ bool, _ int, dst []swarm.TCPPeer) []swarm.TCPPeer {
 	p.asked = family
 	for i := range 500 {
 		dst = append(dst, swarm.TCPPeer{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{4, 4, byte(i >> 8), byte(i)}), 4)},

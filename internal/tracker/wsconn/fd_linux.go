@@ -141,16 +141,33 @@ func (k *fdLink) hangup(c *Conn) {
 	unix.Shutdown(k.fd, unix.SHUT_RD)
 }
 
+// A kernelConn is a stream socket as net gives it, TCP or Unix.
+type kernelConn interface {
+	net.Conn
+	syscall.Conn
+}
+
+// kernelConnOf returns nc, or nil if that is no socket but something on or in place of one.
+func kernelConnOf(nc net.Conn) kernelConn {
+	switch nc := nc.(type) {
+	case *net.TCPConn:
+		return nc
+	case *net.UnixConn:
+		return nc
+	}
+	return nil
+}
+
 // adopt takes the socket of nc over, which is of no use afterwards. It reports false, and has
 // changed nothing, if nc has no descriptor of its own.
 func (s *Server) adopt(c *Conn, nc net.Conn, buffered []byte) bool {
 	var tl *tlsLink
-	raw, _ := nc.(*net.TCPConn)
+	raw := kernelConnOf(nc)
 	if raw == nil {
 		if tl = tlsLinkOf(nc); tl == nil {
 			return false
 		}
-		raw = tl.tcp
+		raw = tl.raw
 	}
 	rc, err := raw.SyscallConn()
 	if err != nil {

@@ -21,11 +21,11 @@ type tlsLink struct {
 	conn *tls.Conn
 }
 
-// socket is what crypto/tls reads from and writes to: the TCP connection during
+// socket is what crypto/tls reads from and writes to: the connection during
 // the handshake, later its descriptor.
 type socket struct {
 	net.Conn // of the handshake; nil later
-	tcp      *net.TCPConn
+	raw      kernelConn
 	fd       int
 	out      []byte // ciphertext that waits, guarded by Conn.mu
 	memory   *Side
@@ -93,8 +93,8 @@ func (notYet) Temporary() bool { return true }
 
 // TLS begins TLS on an accepted connection. Serve can take it over from there.
 func (s *Server) TLS(nc net.Conn, conf *tls.Config) *tls.Conn {
-	if tcp, ok := nc.(*net.TCPConn); ok {
-		nc = &socket{Conn: nc, tcp: tcp, memory: &s.buffers.Out}
+	if raw := kernelConnOf(nc); raw != nil {
+		nc = &socket{Conn: nc, raw: raw, memory: &s.buffers.Out}
 	}
 	return tls.Server(nc, conf)
 }
@@ -111,7 +111,7 @@ func tlsLinkOf(nc net.Conn) *tlsLink {
 	return &tlsLink{socket: s, conn: conn}
 }
 
-func (k *tlsLink) detach(fd int) { k.fd, k.Conn, k.tcp = fd, nil, nil }
+func (k *tlsLink) detach(fd int) { k.fd, k.Conn, k.raw = fd, nil, nil }
 
 func (k *tlsLink) read(c *Conn, b []byte) (n int, again bool, err error) {
 	// A KeyUpdate or an alert is answered from within.

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 )
 
@@ -57,7 +58,7 @@ func TestTCPPeersOfOtherNodes(t *testing.T) {
 	a, b, h, carry := pair(t, Config{})
 	now := t0.Add(time.Second)
 	a.Changed(now, h, Counts{TCPLeechers: 1})
-	b.Changed(now, h, Counts{TCPSeeders: 2, TCPLeechers: 1})
+	b.Changed(now, h, Counts{TCPSeeders: 2, TCPLeechers: 3})
 	var asked []NodeID
 	for range 3 {
 		for _, d := range carry(now) {
@@ -70,6 +71,8 @@ func TestTCPPeersOfOtherNodes(t *testing.T) {
 					{swarm.TCPPeer{Addr: netip.MustParseAddrPort("1.1.1.1:1"), ID: id("s4")}, true},
 					{swarm.TCPPeer{Addr: netip.MustParseAddrPort("[2001::1]:1"), ID: id("s6")}, true},
 					{swarm.TCPPeer{Addr: netip.MustParseAddrPort("1.1.1.2:1"), ID: id("l4")}, false},
+					{swarm.TCPPeer{Addr: netip.MustParseAddrPort("10.0.0.1:1"), ID: id("p4")}, false},
+					{swarm.TCPPeer{Addr: netip.MustParseAddrPort("127.0.0.1:1"), ID: id("lo")}, false},
 				})
 			}
 		}
@@ -79,18 +82,22 @@ func TestTCPPeersOfOtherNodes(t *testing.T) {
 	if !slices.Equal(asked, []NodeID{1, 2}) {
 		t.Fatalf("asked for peers: %v, want each node to ask the other once", asked)
 	}
-	if got := a.Elsewhere(h); got != (Counts{TCPSeeders: 2, TCPLeechers: 1}) {
+	if got := a.Elsewhere(h); got != (Counts{TCPSeeders: 2, TCPLeechers: 3}) {
 		t.Errorf("elsewhere: %+v", got)
 	}
+	const public = netaddr.Public
 	for _, tc := range []struct {
 		family swarm.Family
+		scopes netaddr.Scope
 		seeder bool
 		want   int
 		got    int
 	}{
-		{0, false, 50, 3}, {swarm.V4, false, 50, 2}, {swarm.V6, false, 50, 1}, {0, true, 50, 1}, {0, false, 2, 2}, {0, false, 0, 0},
+		{0, public, false, 50, 3}, {swarm.V4, public, false, 50, 2}, {swarm.V6, public, false, 50, 1}, {0, public, true, 50, 1},
+		{0, public, false, 2, 2}, {0, public, false, 0, 0},
+		{0, public | netaddr.Private, false, 50, 4}, {0, public | netaddr.Private | netaddr.Loopback, false, 50, 4}, // never what is loopback elsewhere
 	} {
-		if got := a.TCPPeers(now, h, tc.family, tc.seeder, tc.want, nil); len(got) != tc.got {
+		if got := a.TCPPeers(now, h, tc.family, tc.scopes, tc.seeder, tc.want, nil); len(got) != tc.got {
 			t.Errorf("%+v: %v", tc, got)
 		}
 	}
@@ -99,7 +106,7 @@ func TestTCPPeersOfOtherNodes(t *testing.T) {
 		now = now.Add(time.Second)
 		a.Step(now, nil)
 	}
-	if got := a.TCPPeers(now, h, 0, false, 50, nil); len(got) > 0 || a.Elsewhere(h) != (Counts{}) {
+	if got := a.TCPPeers(now, h, 0, netaddr.Public, false, 50, nil); len(got) > 0 || a.Elsewhere(h) != (Counts{}) {
 		t.Errorf("after the node's death: %v, %+v", got, a.Elsewhere(h))
 	}
 	check(t, a)
@@ -117,7 +124,7 @@ func TestAFloodIsBounded(t *testing.T) {
 			h := num(i*5 + k)
 			m.Changed(now, h, Counts{TCPSeeders: 1, RTCLeechers: 1})
 			m.Offers(now, h, id("p"), false, []SDP{{id("1"), make([]byte, 1000)}})
-			m.TCPPeers(now, h, 0, false, 10, nil)
+			m.TCPPeers(now, h, 0, netaddr.Public, false, 10, nil)
 			var peers []tcpPeer
 			for p := range maxPeers {
 				peers = append(peers, tcpPeer{swarm.TCPPeer{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{1, 2, 3, byte(p)}), 1)}, false})

@@ -3,6 +3,7 @@ package mesh
 import (
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 )
 
@@ -20,8 +21,8 @@ type cachedPeer struct {
 }
 
 // TCPPeers appends to dst up to want TCP peers of other nodes that a peer here can use: any, or leechers
-// if it is a seeder. It may have them asked for, for the next time.
-func (m *Mesh) TCPPeers(now time.Time, h Hash, family swarm.Family, seeder bool, want int, dst []swarm.TCPPeer) []swarm.TCPPeer {
+// if it is a seeder, with addresses of the scopes that it sees, except for Loopback. It may have them asked for, for the next time.
+func (m *Mesh) TCPPeers(now time.Time, h Hash, family swarm.Family, scopes netaddr.Scope, seeder bool, want int, dst []swarm.TCPPeer) []swarm.TCPPeer {
 	l := m.local[h]
 	if l == nil || l.all.tcp() == 0 {
 		return dst
@@ -35,12 +36,13 @@ func (m *Mesh) TCPPeers(now time.Time, h Hash, family swarm.Family, seeder bool,
 	if n == 0 || want <= 0 {
 		return dst
 	}
+	scopes &^= netaddr.Loopback // of another machine
 	start := m.rng.IntN(n)
 	for i := range n {
 		p := &l.tcp.peers[(start+i)%n]
 		v4 := p.Addr.Addr().Is4()
 		switch {
-		case seeder && p.seeder, v4 && family == swarm.V6, !v4 && family == swarm.V4:
+		case seeder && p.seeder, netaddr.ScopeOf(p.Addr.Addr())&scopes == 0, v4 && family == swarm.V6, !v4 && family == swarm.V4:
 			continue
 		}
 		dst = append(dst, p.TCPPeer)
