@@ -1,3 +1,4 @@
+import { safeName } from "../../src/names";
 import type { ShoalFile, Torrent } from "../../src/shoal";
 import { h, icon, setText } from "./dom";
 import { bytes } from "./format";
@@ -81,8 +82,8 @@ export class Viewer {
 
   async #media(file: ShoalFile, play: boolean): Promise<void> {
     const video = file.kind === "video";
-    const media = h(video ? "video" : "audio", { controls: true, playsinline: true, preload: play ? "auto" : "metadata", "aria-label": file.name });
-    this.#stage.replaceChildren(...(video ? [media] : [h("div", { class: "record" }, icon("audio"), h("strong", {}, file.name)), media]));
+    const media = h(video ? "video" : "audio", { controls: true, playsinline: true, preload: play ? "auto" : "metadata", "aria-label": safeName(file.name) });
+    this.#stage.replaceChildren(...(video ? [media] : [h("div", { class: "record" }, icon("audio"), h("strong", { dir: "auto" }, safeName(file.name))), media]));
     this.#cleanups.push(() => {
       media.pause();
       media.removeAttribute("src");
@@ -173,7 +174,7 @@ export class Viewer {
   }
 
   async #image(file: ShoalFile): Promise<void> {
-    const image = h("img", { alt: file.name, hidden: true });
+    const image = h("img", { alt: safeName(file.name), hidden: true });
     this.#stage.replaceChildren(image);
     this.#message("Getting the picture…", true);
     image.addEventListener("load", () => {
@@ -197,7 +198,7 @@ export class Viewer {
     const addresses = await this.#addresses(file);
     if (this.#current !== file) return;
     const show = (url: string): void => {
-      this.#stage.replaceChildren(h("iframe", { src: url, title: file.name }));
+      this.#stage.replaceChildren(h("iframe", { src: url, title: safeName(file.name) }));
       this.#message(null);
     };
     if (addresses[0] !== undefined) show(addresses[0]);
@@ -205,7 +206,7 @@ export class Viewer {
   }
 
   async #text(file: ShoalFile): Promise<void> {
-    const text = h("pre", { tabindex: 0, "aria-label": file.name });
+    const text = h("pre", { tabindex: 0, "aria-label": safeName(file.name) });
     this.#stage.replaceChildren(text);
     this.#message("Getting the text…", true);
     const reader = file.stream({ end: textLimit }).getReader();
@@ -228,7 +229,7 @@ export class Viewer {
 
   #refused(file: ShoalFile, code: number): void {
     const broken = code === MediaError.MEDIA_ERR_NETWORK;
-    const extension = /\.([^.]+)$/.exec(file.name)?.[1]?.toUpperCase();
+    const extension = /\.([^.]+)$/.exec(safeName(file.name))?.[1]?.toUpperCase();
     this.#message(
       broken
         ? "The stream broke off. Nobody who has this part may be reachable right now."
