@@ -7,6 +7,7 @@ import { h, icon, setText } from "./dom";
 import { filesOf } from "./drop";
 import { bytes, percent } from "./format";
 import { HomeView } from "./home";
+import { followEngine } from "./loading";
 import { Node, type NodeTorrent } from "./node";
 import { TorrentView } from "./torrentview";
 
@@ -40,8 +41,9 @@ class App {
     this.#anywhere();
     addEventListener("hashchange", () => void this.#route());
     addEventListener("beforeunload", (event) => {
-      // Leaving would cut off people who are downloading right now.
-      if (this.#running?.torrents.some((torrent) => torrent.own && torrent.stats.upSpeed > 0)) event.preventDefault();
+      // Leaving would cut off people who are downloading right now, and those who wait for more.
+      const taking = ({ own, stats }: Torrent): boolean => own && (stats.upSpeed > 0 || stats.peerList.some((peer) => peer.progress < 1));
+      if (this.#running?.torrents.some(taking)) event.preventDefault();
     });
     void this.#route();
   }
@@ -109,7 +111,8 @@ class App {
       this.#showTorrent(known);
       return this.#improve(known, source);
     }
-    this.#waiting("Opening…");
+    const waiting = this.#waiting("Opening…");
+    const arrived = this.#running ? () => undefined : followEngine(waiting);
     try {
       // The .torrent is fetched while the engine loads.
       const file = this.#node.torrentFile(id);
@@ -122,6 +125,8 @@ class App {
       }
     } catch (err) {
       if (turn === this.#turn) this.#broken(err as Error);
+    } finally {
+      arrived();
     }
   }
 
