@@ -4,6 +4,7 @@ package browser
 
 import (
 	"slices"
+	"strconv"
 
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient"
 	"github.com/shoal-p2p/shoal/internal/driver"
@@ -108,18 +109,20 @@ func (c *Client) trackersNow(t *tabTorrent) (list []any, print string) {
 	for _, tier := range webSockets(t.trackers) {
 		url := tier[0]
 		st, asked := t.status[url]
-		tr := map[string]any{"url": url, "state": "asking", "reason": st.Warning, "next": 0}
+		next := int64(0)
+		tr := map[string]any{"url": url, "state": "asking", "reason": st.Warning}
 		switch {
 		case st.Err != nil:
 			tr["state"], tr["reason"] = "failed", reason(st.Err)
 			if !st.NextAnnounce.IsZero() {
-				tr["next"] = st.NextAnnounce.UnixMilli()
+				next = st.NextAnnounce.UnixMilli()
 			}
 		case asked:
 			tr["state"] = "working"
 		}
+		tr["next"] = next
 		list = append(list, tr)
-		print += "|" + url + tr["state"].(string) + tr["reason"].(string)
+		print += "|" + url + tr["state"].(string) + tr["reason"].(string) + strconv.FormatInt(next, 10)
 	}
 	return list, print
 }

@@ -84,7 +84,7 @@ function unreachable(facts: Facts): string {
       ? ""
       : "This link names no tracker that a browser can reach, so nobody can be found from here. Ask for a link with a wss:// tracker, or open it in a BitTorrent client.";
   }
-  return trackers.every((tracker) => tracker.state === "failed") ? failures(trackers, facts.clock) : "";
+  return trackers.every((tracker) => tracker.state === "failed") ? "Nobody can be found without a tracker. " + failures(trackers, facts.clock) : "";
 }
 
 /** Which trackers failed and why, "" if none did. */
@@ -95,7 +95,7 @@ export function failures(trackers: readonly TrackerInfo[], clock: number): strin
   const more = failed.length > words.length ? ` and ${plural(failed.length - words.length, "other")}` : "";
   const next = Math.min(...failed.map((tracker) => (tracker.next > 0 ? tracker.next : Infinity)));
   const again = Number.isFinite(next) ? ` Next try ${inTime(next - clock)}.` : "";
-  return `No answer from the ${failed.length === 1 ? "tracker" : "trackers"} ${words.join(", ")}${more}, which ${failed.length === 1 ? "brings" : "bring"} people together.${again}`;
+  return `${failed.length === 1 ? "A tracker" : plural(failed.length, "tracker")} failed: ${words.join(", ")}${more}.${again}`;
 }
 
 /** What a tracker does, in a line. */
