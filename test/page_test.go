@@ -5,9 +5,14 @@ package test
 import (
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -146,4 +151,46 @@ func TestADeadSenderIsNoticed(t *testing.T) {
 	n.Proc.Kill()
 	p.WaitFor(60*time.Second, "/^(Connected, waiting|Waiting for someone)/.test(document.querySelector('.state').textContent) && !document.querySelector('.state-share').textContent.includes('left')")
 	p.WaitFor(60*time.Second, "document.querySelector('#peers-title').textContent === 'Nobody connected any more'")
+}
+
+// On a slow line the page says how much of the engine has come, and the engine comes once.
+func TestTheEngineOnASlowLine(t *testing.T) {
+	n := rig.Share(t, rig.Path("testdata", "sample.mp4"))
+	node := &url.URL{Scheme: "http", Host: n.HTTP}
+	var sent atomic.Int64
+	engine := rig.Fetch(t, node.String()+"/shoal.wasm")
+	size := int64(len(engine))
+	proxy := httputil.NewSingleHostReverseProxy(node)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/shoal.wasm" {
+			proxy.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "application/wasm")
+		w.Header().Set("Content-Length", fmt.Sprint(size))
+		w.Header().Set("Cache-Control", "no-cache")
+		w.Header().Set("ETag", `"engine"`)
+		if r.Header.Get("If-None-Match") == `"engine"` {
+			w.WriteHeader(http.StatusNotModified)
+			return
+		}
+		for part := range 20 {
+			k, err := w.Write(engine[int64(part)*size/20 : int64(part+1)*size/20])
+			sent.Add(int64(k))
+			if err != nil {
+				return
+			}
+			w.(http.Flusher).Flush()
+			time.Sleep(200 * time.Millisecond)
+		}
+	}))
+	defer srv.Close()
+	b := rig.StartBrowser(t, rig.BrowserConfig{})
+	p := b.With(t).Open(srv.URL + "/#" + n.InfoHash)
+	p.WaitFor(60*time.Second, "/^Getting ready: .* of .*B$/.test(document.querySelector('.waiting p')?.textContent) && !document.querySelector('.waiting .bar').hidden")
+	p.WaitFor(60*time.Second, playing)
+	if sent.Load() > size {
+		t.Errorf("%d bytes were sent of an engine of %d", sent.Load(), size)
+	}
+	sound(t, b)
 }
