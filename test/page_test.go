@@ -194,3 +194,31 @@ func TestTheEngineOnASlowLine(t *testing.T) {
 	}
 	sound(t, b)
 }
+
+// Who reloads the tab that shared, and drops the same file again, shares it again by the
+// same link: the files are better than looking for them.
+func TestDroppedAgainAfterAReload(t *testing.T) {
+	n := rig.Share(t, rig.Path("testdata", "sample.mp4"))
+	b := rig.StartBrowser(t, rig.BrowserConfig{})
+	p := b.With(t).Open("http://" + n.HTTP + "/")
+	p.WaitFor(20*time.Second, "document.querySelector('.drop')")
+	drop := func() {
+		t.Helper()
+		p.Eval(20*time.Second, `(() => {
+		  const transfer = new DataTransfer();
+		  transfer.items.add(new File(['again and again\n'.repeat(5000)], 'again.txt', { type: 'text/plain' }));
+		  for (const type of ['dragenter', 'dragover', 'drop']) document.body.dispatchEvent(new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+		})()`, nil)
+	}
+	drop()
+	link := shareLink(p)
+	p.Eval(10*time.Second, "void location.reload()", nil)
+	p.WaitFor(60*time.Second, "window.shoal?.torrents.length === 1 && !window.shoal.torrents[0].own")
+	drop()
+	p.WaitFor(60*time.Second, "document.querySelector('.torrent')?.dataset.own === 'true' && window.shoal.torrents.length === 1")
+	to := t.TempDir()
+	rig.Got(t, rig.Get(t, link, to), 60*time.Second)
+	if got, err := os.ReadFile(filepath.Join(to, "again.txt")); err != nil || string(got) != strings.Repeat("again and again\n", 5000) {
+		t.Errorf("the link gave %d bytes, %v", len(got), err)
+	}
+}
