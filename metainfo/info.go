@@ -109,22 +109,49 @@ func (i *Info) PieceSpan(index int) int64 {
 	return min(i.PieceLength, i.Length-int64(index)*i.PieceLength)
 }
 
-// PieceSize returns how many bytes of a piece to request from a peer; 0 for an
+// PieceSize returns how many bytes of a piece are hashed and stored; 0 for an
 // index out of range.
 //
 // In v1 and hybrid torrents the SHA-1 of a piece covers the padding, so this
-// is PieceSpan and zeros do cross the wire. In v2-only torrents the piece at a
+// is PieceSpan. In v2-only torrents the piece at a
 // file's end stops where the file does. What libtorrent does there differs:
 // from 2.1 on it asks for the short last block, as this project does; up to
 // 2.0.x it asks for a whole block, padding included, and closes the connection
 // if the answer is shorter. Both serve any range up to the end of the piece.
-// So request up to PieceSize, but serve up to PieceSpan, with zeros behind the
+// So request up to PieceData, but serve up to PieceSpan, with zeros behind the
 // file, exactly as long as was asked.
 func (i *Info) PieceSize(index int) int64 {
 	if i.HasV1 {
 		return i.PieceSpan(index)
 	}
 	return i.fileBytes(index)
+}
+
+// maxPads bounds the padding files behind each other that PieceData looks through: one
+// is what anybody makes, and a hostile torrent may have a million.
+const maxPads = 16
+
+// PieceData returns how many bytes of a piece to request from a peer: those before
+// the padding at its end, which is known to be zeros (BEP 47), or all PieceSize
+// of a piece that holds nothing else; 0 for an index out of range.
+func (i *Info) PieceData(index int) int64 {
+	size := i.PieceSize(index)
+	if size == 0 || !i.HasV1 {
+		return size
+	}
+	start := int64(index) * i.PieceLength
+	end := start + size
+	for range maxPads {
+		f := &i.Files[i.FileAt(end-1)]
+		if !f.Pad {
+			return end - start
+		}
+		if f.Offset <= start {
+			break
+		}
+		end = f.Offset
+	}
+	return size
 }
 
 // PieceHashV1 returns the SHA-1 of a piece, false for v2-only torrents and for

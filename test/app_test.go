@@ -307,6 +307,8 @@ func TestPlainHTTP(t *testing.T) {
 	if !strings.Contains(strings.ToLower(s.Text), "https") {
 		t.Error("the page does not say what https would add")
 	}
+	// What came that way is not counted as if peers had brought it.
+	p.WaitFor(60*time.Second, "[...document.querySelectorAll('.stats div')].some((e) => !e.hidden && e.innerText.startsWith('Over HTTP'))")
 	p.WaitFor(60*time.Second, "window.shoal.torrents[0].done")
 	saved := filepath.Join(t.TempDir(), "saved.mp4")
 	p.Download("[data-download]", saved, 30*time.Second)

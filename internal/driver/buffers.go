@@ -25,7 +25,7 @@ type pieceBuffer struct {
 	pool   *pool
 	key    pieceKey
 	number uint32
-	size   int
+	size   int // bytes that are fetched; behind them, data is zeros
 
 	mu      sync.Mutex
 	data    []byte
@@ -44,18 +44,21 @@ type claim struct {
 	c     *conn
 }
 
-func newPieceBuffer(p *pool, key pieceKey, size int, number uint32) *pieceBuffer {
-	return &pieceBuffer{
-		pool: p, key: key, number: number, size: size, data: p.get(size),
+// newPieceBuffer makes a buffer of room bytes, of which size are fetched.
+func newPieceBuffer(p *pool, key pieceKey, room, size int, number uint32) *pieceBuffer {
+	b := &pieceBuffer{
+		pool: p, key: key, number: number, size: size, data: p.get(room),
 		blocks: make([]blockState, (size+blockSize-1)/blockSize),
 	}
+	clear(b.data[size:])
+	return b
 }
 
 // at returns the place of a block that may still be put there, nil if it is not
 // one that was asked for. Callers hold mu.
 func (b *pieceBuffer) at(begin uint32, length int) (k int, place []byte) {
 	k = int(begin / blockSize)
-	if b.dropped || begin%blockSize != 0 || k >= len(b.blocks) || length != min(blockSize, len(b.data)-int(begin)) {
+	if b.dropped || begin%blockSize != 0 || k >= len(b.blocks) || length != min(blockSize, b.size-int(begin)) {
 		return k, nil
 	}
 	return k, b.data[begin:][:length:length]

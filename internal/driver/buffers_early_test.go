@@ -16,7 +16,7 @@ func TestOnlyGenuineBlocksAreReadEarly(t *testing.T) {
 	for i := range content {
 		content[i] = byte(i * 7)
 	}
-	b := newPieceBuffer(newPool(1<<20), pieceKey{&Torrent{}, 3}, size, 1)
+	b := newPieceBuffer(newPool(1<<20), pieceKey{&Torrent{}, 3}, size, size, 1)
 	p := make([]byte, size)
 	bless := func(block int) {
 		from, to := b.bounds(block)

@@ -38,7 +38,7 @@ const testPiece = 3*blockSize + blockSize/2
 
 func newTestBuffer() (*Torrent, *pieceBuffer) {
 	t := testTorrent(newPool(64 << 20))
-	return t, newPieceBuffer(t.s.pool, pieceKey{t, 0}, testPiece, 7)
+	return t, newPieceBuffer(t.s.pool, pieceKey{t, 0}, testPiece, testPiece, 7)
 }
 
 func TestTheFirstWholeCopyOfABlockCounts(t *testing.T) {
@@ -326,5 +326,23 @@ func TestPoolKeepsNoForeignMemory(t *testing.T) {
 	p.put(make([]byte, 4<<20))  // larger than all
 	if p.held != 0 {
 		t.Errorf("%d bytes are held", p.held)
+	}
+}
+
+// The padding of a piece is not fetched, and its hash covers it: memory that was used
+// before must be zeros there.
+func TestPaddingOfABufferIsZeros(t *testing.T) {
+	p := newPool(1 << 20)
+	used := p.get(2 * blockSize)
+	for k := range used {
+		used[k] = 0xff
+	}
+	p.put(used)
+	b := newPieceBuffer(p, pieceKey{&Torrent{}, 0}, 2*blockSize, 100, 1)
+	if b.write(0, make([]byte, blockSize)) || !b.write(0, bytes.Repeat([]byte{7}, 100)) {
+		t.Error("the block before the padding has another length than its data")
+	}
+	if got := b.use(); len(got) != 2*blockSize || !bytes.Equal(got[:100], bytes.Repeat([]byte{7}, 100)) || !bytes.Equal(got[100:], make([]byte, 2*blockSize-100)) {
+		t.Error("other bytes")
 	}
 }

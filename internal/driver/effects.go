@@ -27,7 +27,7 @@ func (t *Torrent) carryOut(effects []torrent.Effect) {
 				c.upload(*e)
 			}
 		case torrent.OpenPiece:
-			t.buffers[e.Index] = newPieceBuffer(t.s.pool, pieceKey{t, e.Index}, e.Size, e.Buffer)
+			t.buffers[e.Index] = newPieceBuffer(t.s.pool, pieceKey{t, e.Index}, e.Size, e.Data, e.Buffer)
 		case torrent.DropPiece:
 			if b := t.buffers[e.Index]; b != nil {
 				delete(t.buffers, e.Index)
@@ -90,6 +90,7 @@ func (t *Torrent) verify(e torrent.Verify) {
 	b := t.buffers[e.Index]
 	info := t.info.Load()
 	data := b.use()
+	sums := func() [][20]byte { return verify.Sums(data[:b.size]) } // of what was fetched
 	t.s.wg.Go(func() {
 		kept := false
 		defer func() { b.done(kept) }()
@@ -97,7 +98,7 @@ func (t *Torrent) verify(e torrent.Verify) {
 		defer func() { <-t.s.workers }()
 		piece, ok := verify.Check(data, verify.Want{Info: info, Index: e.Index, V1: e.V1, V2: e.V2}, t.s.cfg.Hasher)
 		if !ok {
-			t.post(torrent.PieceForged{Index: e.Index, Sums: verify.Sums(data)})
+			t.post(torrent.PieceForged{Index: e.Index, Sums: sums()})
 			return
 		}
 		if err := t.keep(piece, e.V2); err != nil {
@@ -108,7 +109,7 @@ func (t *Torrent) verify(e torrent.Verify) {
 		kept = true
 		ev := torrent.PieceStored{Index: e.Index}
 		if e.Sums {
-			ev.Sums = verify.Sums(data)
+			ev.Sums = sums()
 		}
 		t.post(ev)
 	})

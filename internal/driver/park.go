@@ -158,6 +158,7 @@ func (t *Torrent) park(now time.Time) bool {
 	t.before.down += down
 	t.before.up += up
 	t.snapshot(now)
+	t.before.web = t.shot.Load().FromWebSeeds
 	t.m, t.conns, t.buffers, t.inbox, t.calls = nil, nil, nil, nil, nil
 	t.quiet, t.stopping = time.Time{}, false
 	t.gate.phase = parked

@@ -97,6 +97,7 @@ func (t *Torrent) publish(now time.Time) {
 
 func (t *Torrent) snapshot(now time.Time) {
 	s := &Stats{Stats: t.m.Stats(now)}
+	s.FromWebSeeds += t.before.web
 	for _, p := range t.m.PeerStats(now) {
 		peer := Peer{PeerStats: p}
 		if c := t.conns[p.Peer]; c != nil {
@@ -144,6 +145,14 @@ func (t *Torrent) Want(pieces *bits.Set) {
 		}
 	}
 	t.Prioritize(levels)
+}
+
+// Give brings the info dictionary of a torrent that does not know it yet. One that is
+// not the torrent's own is ignored.
+func (t *Torrent) Give(info *metainfo.Info) {
+	if t.Info() == nil {
+		t.post(torrent.InfoGiven{Bytes: info.Bytes})
+	}
 }
 
 // Prioritize says how eagerly each piece is to be fetched; nil fetches all alike.

@@ -72,8 +72,8 @@ type Torrent struct {
 	shown     time.Time        // when the last snapshot was made
 	stale     bool             // something happened since
 
-	content Content                  // set before the gate opens, or by the loop
-	before  struct{ down, up int64 } // of earlier loops; written at the end of one
+	content Content                       // set before the gate opens, or by the loop
+	before  struct{ down, up, web int64 } // of earlier loops; written at the end of one
 
 	nextPeer       atomic.Uint32
 	received, sent atomic.Int64 // as of the last step

@@ -6,7 +6,8 @@ import (
 
 // buffer receives one piece. Whoever brings a block first, wins.
 type buffer struct {
-	index, size int
+	index, size int // size: bytes that are fetched
+	room        int // with the padding behind them
 	number      uint32
 	blocks      []payload
 	filled      []bool
@@ -15,9 +16,9 @@ type buffer struct {
 }
 
 func newBuffer(e torrent.OpenPiece) *buffer {
-	n := (e.Size + torrent.BlockSize - 1) / torrent.BlockSize
+	n := (e.Data + torrent.BlockSize - 1) / torrent.BlockSize
 	return &buffer{
-		index: e.Index, size: e.Size, number: e.Buffer,
+		index: e.Index, size: e.Data, room: e.Size, number: e.Buffer,
 		blocks: make([]payload, n), filled: make([]bool, n), left: n,
 	}
 }

@@ -37,7 +37,7 @@ func (x *Node) checkRequest(c *end, m *wire.Message) {
 		x.net.fail(x, "request for piece %d of %d", index, info.NumPieces())
 		return
 	}
-	size := uint32(info.PieceSize(index))
+	size := uint32(info.PieceData(index))
 	b := x.buffers[index]
 	key := blockKey{m.Index, m.Begin}
 	switch {
@@ -112,8 +112,8 @@ func (x *Node) checkOpen(e torrent.OpenPiece) {
 		x.net.fail(x, "buffer number %d after %d", e.Buffer, x.lastBuffer)
 	case x.buffers[e.Index] != nil:
 		x.net.fail(x, "OpenPiece of piece %d, which is open", e.Index)
-	case int64(e.Size) != x.net.cfg.Torrent.Info.PieceSize(e.Index):
-		x.net.fail(x, "OpenPiece of piece %d with %d bytes", e.Index, e.Size)
+	case int64(e.Size) != x.net.cfg.Torrent.Info.PieceSize(e.Index) || int64(e.Data) != x.net.cfg.Torrent.Info.PieceData(e.Index):
+		x.net.fail(x, "OpenPiece of piece %d with %d bytes, %d of them to be fetched", e.Index, e.Size, e.Data)
 	case x.honest() && x.stored.Has(e.Index):
 		x.net.fail(x, "OpenPiece of piece %d, which is stored", e.Index)
 	}

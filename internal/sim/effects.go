@@ -47,7 +47,7 @@ func (x *Node) carryOut(e torrent.Effect) {
 			return
 		}
 		delete(x.buffers, e.Index)
-		x.openBytes -= int64(b.size)
+		x.openBytes -= int64(b.room)
 	case torrent.Verify:
 		x.verify(e)
 	case torrent.VerifyBlock:
@@ -151,7 +151,7 @@ func (x *Node) readLeaves(e torrent.ReadLeaves) {
 			x.net.fail(x, "ReadLeaves of piece %d, which is not stored", i)
 			return
 		}
-		ev.Leaves = append(ev.Leaves, leaves(i, tor.Info.PieceSize(i), tor.Info.TreeBytes(i), tor.genuine)...)
+		ev.Leaves = append(ev.Leaves, leaves(i, tor.Info.PieceData(i), tor.Info.TreeBytes(i), tor.genuine)...)
 	}
 	x.after(10*time.Millisecond, func() { x.step(ev) })
 }

@@ -64,7 +64,7 @@ func NewTorrent(seed uint64, opt TorrentOptions) (*Torrent, error) {
 			t.data = append(t.data, piece...)
 		} else {
 			fill(rng, h.V1[:])
-			h.V2 = b.TreeRootOf(i, leaves(i, b.PieceSize(i), b.TreeBytes(i), t.genuine))
+			h.V2 = b.TreeRootOf(i, leaves(i, dataOf(b, i), b.TreeBytes(i), t.genuine))
 		}
 		b.SetPiece(i, h)
 	}
@@ -74,6 +74,14 @@ func NewTorrent(seed uint64, opt TorrentOptions) (*Torrent, error) {
 	t.Info = t.file.Info
 	t.layers = t.Layers()
 	return t, nil
+}
+
+// dataOf is how many bytes of a piece are no padding at its end.
+func dataOf(b *metainfo.Builder, index int) (n int64) {
+	for _, r := range b.AppendRanges(nil, index) {
+		n = r.Offset + r.Length
+	}
+	return n
 }
 
 // files divides size into n files of different lengths.
@@ -171,7 +179,7 @@ func leaves(index int, size, tree int64, content func(index, begin, length uint3
 
 // isTrue reports whether blocks are the true content of a piece.
 func (t *Torrent) isTrue(index int, blocks []payload) bool {
-	size := int(t.Info.PieceSize(index))
+	size := int(t.Info.PieceData(index))
 	for k, p := range blocks {
 		begin := k * torrent.BlockSize
 		length := min(torrent.BlockSize, size-begin)
@@ -190,6 +198,7 @@ func (t *Torrent) check(e torrent.Verify, blocks []payload) (ok bool, sums [][20
 		for _, p := range blocks {
 			piece = append(piece, p.data...)
 		}
+		piece = append(piece, make([]byte, t.Info.PieceSize(e.Index)-int64(len(piece)))...) // padding
 		_, ok = verify.Check(piece, verify.Want{Info: t.Info, Index: e.Index, V1: e.V1, V2: e.V2}, nil)
 		for _, p := range blocks {
 			sums = append(sums, sha1.Sum(p.data))

@@ -63,6 +63,15 @@ export interface PeerInfo {
   progress: number;
 }
 
+export interface TrackerInfo {
+  url: string;
+  state: "asking" | "working" | "failed";
+  /** Why it failed, or what it wants its users to read; else "". */
+  reason: string;
+  /** When one that failed is asked again, in milliseconds since 1970; 0 when that is not planned. */
+  next: number;
+}
+
 export interface Stats {
   state: TorrentState;
   /** Verified share of the wanted bytes, 0 to 1. */
@@ -79,9 +88,13 @@ export interface Stats {
   seeds: number;
   /** Verified bytes of each file, in the order of the metadata's files. */
   files: number[];
-  /** How many of the downloaded bytes came from peers. */
-  fromPeers?: number;
+  /** How many of the downloaded bytes came from web seeds; the rest came from peers. */
+  fromWebSeeds: number;
+  /** Web seeds that are asked; they are no peers. */
+  webSeeds: number;
   peerList: PeerInfo[];
+  /** Those that a tab can reach. */
+  trackers: TrackerInfo[];
 }
 
 export interface StatsEvent extends Stats {

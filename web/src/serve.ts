@@ -1,4 +1,5 @@
 import { mimeOf } from "./mime";
+import { safeName } from "./names";
 import { streamPrefix, type ClaimMessage, type PingMessage, type PongMessage, type WantMessage, type WantOrder, type WantReply } from "./protocol";
 
 /** What the page knows about a file that the service worker asks for. */
@@ -77,7 +78,7 @@ export class StreamServer {
       served.read(start, end, reader).catch((err: Error) => reply({ failed: err.message }));
       this.#keepAlive();
     };
-    reply({ have: { length: served.length, name: served.name, type: mimeOf(served.name) } });
+    reply({ have: { length: served.length, name: safeName(served.name), type: mimeOf(served.name) } });
   }
 
   #keepAlive(): void {

@@ -13,13 +13,14 @@ import { attachRTC } from "./rtc";
 import { StreamServer } from "./serve";
 import { magnetName, parseSource } from "./source";
 import { Torrent, type TorrentEvent } from "./torrent";
+import { onWake } from "./wake";
 
 export { ShoalError } from "./engine";
 export { SourceError } from "./source";
 export { ShoalFile, ShoalFile as File, Torrent } from "./torrent";
 export type { StreamOptions, TorrentEvents } from "./torrent";
 export type { FileKind } from "./mime";
-export type { FileInfo, HashingEvent, PeerInfo, Stats, TorrentState } from "./protocol";
+export type { FileInfo, HashingEvent, PeerInfo, Stats, TorrentState, TrackerInfo } from "./protocol";
 
 export interface Options {
   /** Where shoal.worker.js, shoal.wasm and shoal.sw.js lie. Default: beside this module. */
@@ -75,6 +76,7 @@ export class Shoal extends Emitter<ShoalEvents> {
   #trackers: string[];
   readonly #torrents = new Map<string, Torrent>();
   #server: StreamServer | null = null;
+  readonly #unwake: () => void;
   /** Calls under way that may make a torrent, and events of torrents they have not named yet. */
   #adding = 0;
   #early: TorrentEvent[] = [];
@@ -88,6 +90,7 @@ export class Shoal extends Emitter<ShoalEvents> {
       (error) => this.emit("fatal", error),
     );
     attachRTC(this.#engine.worker, options.relayOnly);
+    this.#unwake = onWake(() => void this.#engine.call("wake", {}).catch(() => undefined));
     this.streaming = options.serviceWorker === false ? Promise.resolve(false) : this.#serve(base);
   }
 
@@ -123,7 +126,8 @@ export class Shoal extends Emitter<ShoalEvents> {
   /**
    * Adds a torrent by share link, magnet link, info hash, address of a .torrent
    * file, or the .torrent itself. Resolves as soon as it is accepted; await
-   * `torrent.ready` for its files. The same torrent twice gives the same object.
+   * `torrent.ready` for its files. The same torrent twice gives the same object, which
+   * learns the trackers, web seeds and files that it did not know.
    * `link` is a magnet link beside a .torrent, for what only it says: trackers, web
    * seeds, which files are wanted.
    */
@@ -158,6 +162,7 @@ export class Shoal extends Emitter<ShoalEvents> {
 
   /** Ends the engine and every connection of it. */
   destroy(): void {
+    this.#unwake();
     this.#engine.stop("Shoal was closed.");
   }
 
@@ -181,7 +186,9 @@ export class Shoal extends Emitter<ShoalEvents> {
     this.#adding++;
     try {
       const { id } = await this.#engine.call<{ id: string }>(method, args);
-      return this.#torrents.get(id) ?? this.#insert(id, own);
+      const known = this.#torrents.get(id);
+      if (known) known.own ||= own;
+      return known ?? this.#insert(id, own);
     } finally {
       if (--this.#adding === 0) this.#early = [];
     }

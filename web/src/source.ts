@@ -64,6 +64,11 @@ export function magnetName(uri: string): string {
   return "";
 }
 
+/** Whether a magnet link names trackers besides these, or web seeds. */
+export function saysMore(uri: string, trackers: readonly string[]): boolean {
+  return parameters(uri).some(([key, value]) => key === "ws" || (key === "tr" && !trackers.includes(decode(value))));
+}
+
 /** The parameters of a magnet link, keys without a number behind them, values not decoded. */
 function parameters(uri: string): [key: string, value: string][] {
   return uri

@@ -17,6 +17,7 @@ export interface Context {
 export type TorrentEvent = Exclude<EngineEvent, { type: "hashing" }> & { id: string };
 
 export interface TorrentEvents {
+  /** Name and files are known; again when a better link has told of more trackers or web seeds. */
   metadata: Torrent;
   /** At most 4 a second, only when something changed. */
   stats: Stats;
@@ -36,7 +37,10 @@ const noStats: Stats = {
   peers: 0,
   seeds: 0,
   files: [],
+  fromWebSeeds: 0,
+  webSeeds: 0,
   peerList: [],
+  trackers: [],
 };
 
 /** One torrent of the page. Until `ready` resolves it has no files. */
@@ -46,7 +50,7 @@ export class Torrent extends Emitter<TorrentEvents> {
   /** Resolves when name and files are known; rejects when the torrent is removed before. */
   readonly ready: Promise<this>;
   /** True for a torrent that was made from files of this page. */
-  readonly own: boolean;
+  own: boolean;
   /** What the magnet link says, or "", until `ready`. */
   name = "";
   /** Bytes, without padding. */
@@ -88,6 +92,7 @@ export class Torrent extends Emitter<TorrentEvents> {
     switch (event.type) {
       case "metadata":
         if (this.files.length === 0) this.#accept(event);
+        else this.#improve(event);
         break;
       case "stats":
         this.stats = event;
@@ -100,6 +105,13 @@ export class Torrent extends Emitter<TorrentEvents> {
       case "error":
         this.emit("error", new ShoalError(event.message));
     }
+  }
+
+  /** A further link or .torrent of the same torrent has told more. */
+  #improve(event: MetadataEvent): void {
+    this.magnet = event.magnet;
+    this.torrentFile = event.torrent ?? this.torrentFile;
+    this.emit("metadata", this);
   }
 
   #accept(event: MetadataEvent): void {

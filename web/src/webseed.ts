@@ -70,6 +70,7 @@ export class WebSeed {
   readonly #url: string;
   readonly #layout: WebSeedLayout;
   readonly #sink: WebSeedSink;
+  readonly #ends: Set<number>;
   #queue: Block[] = [];
   readonly #flights = new Set<Flight>();
   #room = 1; // until it has answered
@@ -84,6 +85,7 @@ export class WebSeed {
   constructor(url: string, layout: WebSeedLayout, sink: WebSeedSink) {
     this.#url = url;
     this.#layout = layout;
+    this.#ends = new Set(layout.files.map((f) => f.offset + f.length));
     this.#sink = sink;
   }
 
@@ -132,9 +134,9 @@ export class WebSeed {
     return b.index * this.#layout.pieceLength + b.begin;
   }
 
+  /** Behind the last byte of a file there may be padding, which nobody asks for. */
   #endsPiece(at: number): boolean {
-    const { files, pieceLength } = this.#layout;
-    return at % pieceLength === 0 || at >= Math.max(...files.slice(-1).map((f) => f.offset + f.length));
+    return at % this.#layout.pieceLength === 0 || this.#ends.has(at);
   }
 
   /** Starts a flight with the run of blocks at the head of the queue. */

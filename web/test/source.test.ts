@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { magnetKey, magnetName, parseFragment, parseSource, SourceError } from "../src/source";
+import { magnetKey, magnetName, parseFragment, parseSource, saysMore, SourceError } from "../src/source";
 
 const hex = "0123456789abcdef0123456789abcdef01234567";
 const v2 = "ab".repeat(32);
@@ -70,4 +70,14 @@ test("what is no link is refused in plain words", () => {
   for (const text of ["", "hello", "ftp://example.org/x", "magnet:?dn=x", hex.slice(2), "http://", "javascript:alert(1)"]) {
     assert.throws(() => parseSource(text), (err) => err instanceof SourceError && err.message.endsWith("."), text);
   }
+});
+
+test("a link that says more than this site's trackers do is passed on whole", () => {
+  const hash = "magnet:?xt=urn:btih:" + "ab".repeat(20);
+  const ours = ["wss://here.example/announce"];
+  assert.equal(saysMore(hash, ours), false);
+  assert.equal(saysMore(hash + "&tr=wss%3A%2F%2Fhere.example%2Fannounce", ours), false);
+  assert.equal(saysMore(hash + "&tr=wss%3A%2F%2Fhere.example%2Fannounce&tr=udp%3A%2F%2Fthere.example%3A80", ours), true);
+  assert.equal(saysMore(hash + "&tr.1=wss://there.example", ours), true);
+  assert.equal(saysMore(hash + "&ws=https%3A%2F%2Fmirror.example%2F", ours), true);
 });

@@ -7,6 +7,7 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"flag"
 	"fmt"
@@ -53,6 +54,12 @@ func moduleRoot() (string, error) {
 	return filepath.Dir(mod), nil
 }
 
+// tellSize tells the page how large the engine is, so that it can show how much of it has
+// come: what the server sends is compressed, and what the page reads is not.
+func tellSize(page []byte, size int) []byte {
+	return bytes.Replace(page, []byte(`data-engine="0"`), fmt.Appendf(nil, `data-engine="%d"`, size), 1)
+}
+
 // build makes every asset, writes what changed together with its compressed
 // forms, removes what is no longer made and checks the size of the code.
 func build(root, out string, withWasm bool) error {
@@ -69,6 +76,7 @@ func build(root, out string, withWasm bool) error {
 	} else if old, err := os.ReadFile(filepath.Join(out, "shoal.wasm")); err == nil {
 		assets["shoal.wasm"] = old
 	}
+	assets["index.html"] = tellSize(assets["index.html"], len(assets["shoal.wasm"]))
 	sizes, err := writeAll(out, assets)
 	if err != nil {
 		return err

@@ -112,3 +112,14 @@ func TestReportFailsOverTheLimit(t *testing.T) {
 		t.Error("the report does not name the sum")
 	}
 }
+
+// The page shows how much of the engine has come: it must know how large it is.
+func TestThePageKnowsTheSizeOfTheEngine(t *testing.T) {
+	page, err := os.ReadFile("../../../web/apps/share/index.html")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(tellSize(page, 6203634)); !strings.Contains(got, `data-engine="6203634"`) {
+		t.Error("the page was not told")
+	}
+}

@@ -95,6 +95,9 @@ type Config struct {
 	MaxAnswers int
 	// MaxInterval bounds the interval that a tracker may ask for. 0 means 1 hour.
 	MaxInterval time.Duration
+	// MaxRetry bounds the wait after a failure of a WebSocket tracker, give or take a
+	// quarter. 0 means 1 hour natively, 24 s in a browser.
+	MaxRetry time.Duration
 	// Timeout bounds an HTTP announce, and the opening of a WebSocket. 0 means 20 s.
 	Timeout time.Duration
 	// Seed makes the order of trackers, the jitter and the offer ids repeatable, for
@@ -104,6 +107,7 @@ type Config struct {
 	rtc        rtcHost       // replaces WebRTC in tests
 	retryMin   time.Duration // first wait after a failure, 5 s; shorter in tests
 	relayHurry time.Duration // see relayKnown, 2 s; shorter in tests
+	proof      time.Duration // how long a woken tracker may take to answer, 10 s; shorter in tests
 }
 
 // Errors that a Status may carry, besides *Refusal and errors of the network.
@@ -180,9 +184,11 @@ func newClient(cfg Config) *Client {
 	def(&cfg.MaxOffers, 5)
 	def(&cfg.MaxAnswers, defaultMaxAnswers)
 	def(&cfg.MaxInterval, time.Hour)
+	def(&cfg.MaxRetry, defaultMaxRetry)
 	def(&cfg.Timeout, 20*time.Second)
 	def(&cfg.retryMin, 5*time.Second)
 	def(&cfg.relayHurry, 2*time.Second)
+	def(&cfg.proof, 10*time.Second)
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = "Shoal"
 	}
@@ -225,6 +231,17 @@ func (c *Client) Start(a Announcement) *Handle {
 	return &Handle{t}
 }
 
+// Wake says that the network may have come back or changed: WebSocket trackers that
+// were given up for a while are tried again at once, and those that are connected are
+// asked, to see that they still are.
+func (c *Client) Wake() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.sockets {
+		s.wakeUp()
+	}
+}
+
 // Close stops every announcement at once, without telling the trackers. It may be
 // called any number of times.
 func (c *Client) Close() error {
@@ -244,6 +261,25 @@ func (h *Handle) Completed() { h.t.post((*torrent).complete) }
 // Update asks for an announce as soon as the trackers allow one: call it when
 // more peers are wanted.
 func (h *Handle) Update() { h.t.post((*torrent).update) }
+
+// Add announces to further WebSocket trackers too. Those that there are already are
+// left out; addresses of other kinds are reported to the Sink as ErrUnsupported.
+func (h *Handle) Add(urls []string) {
+	h.t.post(func(t *torrent, _ time.Time) {
+		var ws []string
+		for _, url := range urls {
+			switch scheme(url) {
+			case "ws", "wss":
+				ws = append(ws, url)
+			default:
+				t.unsupported(url)
+			}
+		}
+		if len(ws) > 0 && !t.stopping {
+			t.startWS(ws)
+		}
+	})
+}
 
 // Stop ends the announcement: it tells the trackers that were told of the start,
 // waits for them until ctx is done, but not longer than 10 s, and

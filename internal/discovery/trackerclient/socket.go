@@ -64,6 +64,7 @@ type socket struct {
 	waiting  []socketUser // for that answer, with their offers
 	wake     chan struct{}
 	retry    chan struct{} // a new user does not wait for the end of a backoff
+	woken    chan struct{} // see Client.Wake
 }
 
 type socketUser struct {
@@ -82,7 +83,7 @@ func (c *Client) join(t *torrent, w *wsTracker) *socket {
 	c.mu.Lock()
 	s := c.sockets[key]
 	if s == nil {
-		s = &socket{c: c, key: key, users: make(map[metainfo.Hash][]socketUser), wake: make(chan struct{}, 1), retry: make(chan struct{}, 1)}
+		s = &socket{c: c, key: key, users: make(map[metainfo.Hash][]socketUser), wake: make(chan struct{}, 1), retry: make(chan struct{}, 1), woken: make(chan struct{}, 1)}
 		s.ctx, s.end = context.WithCancel(c.ctx)
 		c.sockets[key] = s
 		defer func() { go s.run() }()
@@ -169,7 +170,7 @@ func (s *socket) send(b []byte, done func()) {
 // run keeps the socket open.
 func (s *socket) run() {
 	rng := s.c.source()
-	backoff := schedule.Backoff{Min: s.c.cfg.retryMin, Max: time.Hour}
+	backoff := schedule.Backoff{Min: s.c.cfg.retryMin, Max: max(s.c.cfg.MaxRetry, s.c.cfg.retryMin)}
 	defer func() { s.down(ErrClosed, time.Time{}) }()
 	for s.ctx.Err() == nil {
 		began := time.Now()
@@ -182,12 +183,15 @@ func (s *socket) run() {
 		}
 		wait := backoff.Next(rng)
 		s.down(err, time.Now().Add(wait))
-		s.sleep(wait)
+		if s.sleep(wait) {
+			backoff.Reset()
+		}
 	}
 }
 
 // sleep waits, at least the shortest backoff, and longer only until a new user comes.
-func (s *socket) sleep(wait time.Duration) {
+// It reports true, at once, when it is woken.
+func (s *socket) sleep(wait time.Duration) (woken bool) {
 	least := min(wait, s.c.cfg.retryMin)
 	pause := func(d time.Duration, retry <-chan struct{}) bool {
 		timer := time.NewTimer(d)
@@ -196,6 +200,9 @@ func (s *socket) sleep(wait time.Duration) {
 		case <-s.ctx.Done():
 			return false
 		case <-retry:
+			return false
+		case <-s.woken:
+			woken = true
 			return false
 		case <-timer.C:
 			return true
@@ -207,6 +214,20 @@ func (s *socket) sleep(wait time.Duration) {
 	}
 	if pause(least, nil) {
 		pause(wait-least, s.retry)
+	}
+	return woken
+}
+
+// wakeUp ends a pause, or has the connection prove that it is alive. It does not block.
+func (s *socket) wakeUp() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.each(func(u socketUser) {
+		u.t.post(func(t *torrent, now time.Time) { u.w.m.Wake(now) })
+	})
+	select {
+	case s.woken <- struct{}{}:
+	default:
 	}
 }
 
@@ -295,11 +316,16 @@ func (s *socket) keepAlive(ctx context.Context, conn wsConn) {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
+		case <-s.woken:
+			if !s.proven(ctx, conn) {
+				return
+			}
+			continue
 		}
 		pctx, cancel := context.WithTimeout(ctx, pingTimeout)
 		err := conn.Ping(pctx)
 		cancel()
-		if err == errNoPing && !s.overdue(time.Now()) {
+		if err == errNoPing && !s.overdue(replyTimeout) {
 			err = nil
 		}
 		if err != nil {
@@ -308,15 +334,33 @@ func (s *socket) keepAlive(ctx context.Context, conn wsConn) {
 	}
 }
 
-func (s *socket) overdue(now time.Time) bool {
+// proven reports whether the tracker answers soon what it is asked: after a sleep, or in
+// another network, a connection may be dead that looks open.
+func (s *socket) proven(ctx context.Context, conn wsConn) bool {
+	ctx, cancel := context.WithTimeout(ctx, s.c.cfg.proof)
+	defer cancel()
+	err := conn.Ping(ctx)
+	if err == errNoPing {
+		<-ctx.Done()
+		return !s.overdue(s.c.cfg.proof / 2)
+	}
+	return err == nil
+}
+
+// overdue reports whether an announce has been unanswered for longer than that.
+func (s *socket) overdue(limit time.Duration) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !s.asked.IsZero() && now.Sub(s.asked) > replyTimeout
+	return !s.asked.IsZero() && time.Since(s.asked) > limit
 }
 
 func (s *socket) setUp() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	select {
+	case <-s.woken: // while it was opened
+	default:
+	}
 	s.up, s.asked, s.iceAt, s.iceKnown, s.waiting = true, time.Time{}, time.Time{}, false, nil
 	s.each(func(u socketUser) {
 		u.t.post(func(t *torrent, now time.Time) { t.online(now, u.w) })

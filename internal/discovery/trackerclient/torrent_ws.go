@@ -57,12 +57,17 @@ func (t *torrent) startWS(urls []string) {
 	if t.c.rtc == nil {
 		return
 	}
-	t.ctx, t.end = context.WithCancel(t.c.ctx)
-	t.rtcState = &rtcState{
-		pool: offers.New(offers.Config{MaxAge: 50 * time.Second, ReuseAge: 35 * time.Second}, t.c.rng),
-		open: make(map[offers.ID]*openOffer), answering: make(map[[20]byte]answers),
+	if t.rtcState == nil {
+		t.ctx, t.end = context.WithCancel(t.c.ctx)
+		t.rtcState = &rtcState{
+			pool: offers.New(offers.Config{MaxAge: 50 * time.Second, ReuseAge: 35 * time.Second}, t.c.rng),
+			open: make(map[offers.ID]*openOffer), answering: make(map[[20]byte]answers),
+		}
 	}
 	seen := make(map[string]bool)
+	for _, w := range t.ws {
+		seen[w.url] = true
+	}
 	for _, url := range urls {
 		if seen[url] {
 			continue
@@ -70,7 +75,7 @@ func (t *torrent) startWS(urls []string) {
 		seen[url] = true
 		w := &wsTracker{url: url, others: -1, m: schedule.New(schedule.Config{
 			DefaultInterval: 2 * time.Minute, MinInterval: min(15*time.Second, t.c.cfg.MaxInterval), MaxInterval: t.c.cfg.MaxInterval,
-			RetryMin: t.c.cfg.retryMin, RetryMax: time.Hour, ReplyTimeout: 30 * time.Second,
+			RetryMin: t.c.cfg.retryMin, RetryMax: max(t.c.cfg.MaxRetry, t.c.cfg.retryMin), ReplyTimeout: 30 * time.Second,
 		}, [][]string{{url}}, t.c.rng)}
 		w.m.Offline()
 		t.ws = append(t.ws, w)

@@ -7,9 +7,13 @@ import (
 	"errors"
 	"sync"
 	"syscall/js"
+	"time"
 )
 
 const defaultMaxAnswers = 5
+
+// defaultMaxRetry is, with the jitter, half a minute: somebody looks at the page.
+const defaultMaxRetry = 24 * time.Second
 
 const (
 	// maxUnread bounds the messages that wait for Read; more end the connection.

@@ -14,7 +14,10 @@ import (
 	"github.com/shoal-p2p/shoal/internal/reach"
 )
 
-const defaultMaxAnswers = 16
+const (
+	defaultMaxAnswers = 16
+	defaultMaxRetry   = time.Hour
+)
 
 // wsHTTP opens WebSockets. It has no time limit of its own: the context has one.
 var wsHTTP = &http.Client{

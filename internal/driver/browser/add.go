@@ -5,6 +5,7 @@ package browser
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"syscall/js"
 
@@ -56,6 +57,10 @@ func (c *Client) add(arg js.Value) (any, error) {
 		return nil, errors.New("neither a link nor a .torrent")
 	}
 	t.id = opt.Key.String()
+	if old := c.known(opt); old != nil {
+		c.improve(old, t)
+		return map[string]any{"id": old.id}, nil
+	}
 	return map[string]any{"id": t.id}, c.start(t, opt, func(_ context.Context, info *metainfo.Info) (driver.Content, error) {
 		return c.content(t, info)
 	})
@@ -65,8 +70,9 @@ func (c *Client) add(arg js.Value) (any, error) {
 // already is no error.
 func (c *Client) start(t *tabTorrent, opt driver.Options, open func(context.Context, *metainfo.Info) (driver.Content, error)) error {
 	c.mu.Lock()
-	if c.torrents[t.id] != nil {
+	if old := c.torrents[t.id]; old != nil {
 		c.mu.Unlock()
+		c.improve(old, t)
 		return nil
 	}
 	c.torrents[t.id] = t
@@ -92,8 +98,14 @@ func (c *Client) start(t *tabTorrent, opt driver.Options, open func(context.Cont
 		}
 		return forget(err)
 	}
+	c.mu.Lock()
 	t.Torrent = dt
 	t.hashV2 = opt.HashV2
+	meta := t.meta
+	c.mu.Unlock()
+	if opt.Info == nil && meta != nil {
+		dt.Give(meta.Info) // it came meanwhile
+	}
 	c.publish(t)
 	go t.watch(c)
 	return nil
@@ -123,8 +135,11 @@ func webSockets(urls []string) (tiers [][]string) {
 // content opens the store of a torrent to be downloaded.
 func (c *Client) content(t *tabTorrent, info *metainfo.Info) (driver.Content, error) {
 	content := driver.Content{Priorities: c.selected(t, info)}
-	if t.meta != nil {
-		content.Layers = t.meta.Layers()
+	c.mu.Lock()
+	meta := t.meta
+	c.mu.Unlock()
+	if meta != nil {
+		content.Layers = meta.Layers()
 	}
 	if !c.memory {
 		var err error
@@ -168,7 +183,7 @@ func (t *tabTorrent) watch(c *Client) {
 		}
 	}
 	c.publish(t)
-	t.startWebSeeds(c, t.sendMetadata())
+	t.startWebSeeds(c, t.sendMetadata(c))
 	completed, told := isDone(t.Done()), false
 	if completed {
 		event(map[string]any{"type": "done", "id": t.id})
@@ -196,26 +211,30 @@ func (t *tabTorrent) watch(c *Client) {
 }
 
 // sendMetadata tells the page what is in the torrent, and returns what it said.
-func (t *tabTorrent) sendMetadata() map[string]any {
+func (t *tabTorrent) sendMetadata(c *Client) map[string]any {
 	info := t.Info()
-	meta := t.meta
-	if meta == nil {
-		meta = &metainfo.Torrent{Info: info}
-		for _, tr := range t.trackers {
+	c.mu.Lock()
+	whole, trackers, webSeeds := t.meta, slices.Clone(t.trackers), slices.Clone(t.webSeeds)
+	c.mu.Unlock()
+	// What was learned from links belongs into it as much as what was in the .torrent.
+	meta := &metainfo.Torrent{Info: info, WebSeeds: webSeeds}
+	if whole != nil {
+		meta = new(*whole)
+		meta.WebSeeds = webSeeds
+	}
+	there := slices.Concat(meta.Announce...)
+	for _, tr := range trackers {
+		if !slices.Contains(there, tr) {
 			meta.Announce = append(meta.Announce, []string{tr})
 		}
 	}
 	var file js.Value
-	if t.meta != nil || !info.HasV2 {
+	if whole != nil || !info.HasV2 {
 		file = toJS(meta.Marshal())
 	} else {
 		file = toJS(nil) // its piece layers are not known yet
 	}
-	m := magnet.Of(meta)
-	m.Trackers = nil
-	for _, tier := range webSockets(t.trackers) {
-		m.Trackers = append(m.Trackers, tier...)
-	}
+	m := magnet.Of(meta) // with trackers that a tab cannot reach, but others can
 	files := []any{}
 	for i, f := range realFiles(info) {
 		files = append(files, map[string]any{

@@ -27,6 +27,7 @@ func (c *Client) publish(t *tabTorrent) {
 			a.WantPeers = t.wantPeers
 		}
 		t.swarms = append(t.swarms, key)
+		c.swarms[key] = t
 		t.announces = append(t.announces, c.trackers.Start(a))
 	}
 }

@@ -37,7 +37,7 @@ globalThis.shoalEvent = () => {};`
 func TestAHybridIsAnnouncedInBothSwarms(t *testing.T) {
 	js.Global().Call("eval", trackerSocket)
 	meta := album(t, true)
-	c := &Client{torrents: map[string]*tabTorrent{}, memory: true, session: driver.NewSession(driver.Config{})}
+	c := &Client{torrents: map[string]*tabTorrent{}, swarms: map[metainfo.Hash]*tabTorrent{}, memory: true, session: driver.NewSession(driver.Config{})}
 	rtc, err := webrtc.NewHost(webrtc.Config{})
 	if err != nil {
 		t.Fatal(err)

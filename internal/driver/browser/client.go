@@ -42,21 +42,27 @@ type Client struct {
 	memory   bool
 
 	mu       sync.Mutex
-	torrents map[string]*tabTorrent // by id
+	torrents map[string]*tabTorrent        // by id
+	swarms   map[metainfo.Hash]*tabTorrent // by what they are announced as
 }
 
 type tabTorrent struct {
 	*driver.Torrent
 	id       string
-	trackers []string
-	meta     *metainfo.Torrent // nil when it came by a magnet link
+	own      bool              // made of files of the page
+	trackers []string          // guarded by the client's mu
+	meta     *metainfo.Torrent // nil while only a magnet link is known; guarded by the client's mu
 	hashV2   *metainfo.Hash256 // of the link
 	opfs     *storage.OPFS     // nil: in memory, or dropped files
 	store    storage.Store
 	lastSent string        // fingerprint of the last stats event
 	link     magnet.Magnet // that it came by, or empty
 	unwanted map[int]bool  // by index of the real files; guarded by the client's mu
-	webSeeds []string
+	webSeeds []string      // guarded by the client's mu
+	asked    int           // how many of them are asked
+
+	status      map[string]trackerclient.Status // by URL; guarded by the client's mu
+	peersBefore int                             // see lookAgain
 
 	// Where it is announced, in their order; guarded by the client's mu.
 	swarms    []metainfo.Hash
@@ -67,7 +73,7 @@ var errNotReady = errors.New("the engine has not been initialised")
 
 // Serve registers the engine with the worker and never returns.
 func Serve() {
-	c := &Client{torrents: map[string]*tabTorrent{}}
+	c := &Client{torrents: map[string]*tabTorrent{}, swarms: map[metainfo.Hash]*tabTorrent{}}
 	js.Global().Set("shoalCall", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		method, arg, reply := args[0].String(), args[1], args[2]
 		go func() {
@@ -102,6 +108,9 @@ func (c *Client) call(method string, arg js.Value) (any, error) {
 		return c.read(arg)
 	case "select":
 		return c.selectFile(arg)
+	case "wake":
+		c.wake()
+		return nil, nil
 	}
 	return nil, errors.New("the engine has no method " + method)
 }
@@ -153,9 +162,6 @@ func (c *Client) Met(ctx context.Context, key metainfo.Hash, peer [20]byte) bool
 	return l != nil && c.session.Meet(ctx, l, peer, key)
 }
 
-// TrackerStatus implements trackerclient.Sink.
-func (c *Client) TrackerStatus(metainfo.Hash, string, trackerclient.Status) {}
-
 func (c *Client) byID(arg js.Value) (*tabTorrent, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -178,6 +184,9 @@ func (c *Client) remove(arg js.Value) (any, error) {
 	}
 	c.mu.Lock()
 	delete(c.torrents, t.id)
+	for _, key := range t.swarms {
+		delete(c.swarms, key)
+	}
 	announces := t.announces
 	c.mu.Unlock()
 	for _, h := range announces {

@@ -37,18 +37,28 @@ func (c *Client) seed(arg js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	id := meta.Info.Key().String()
+	if old := c.known(driver.Options{Key: meta.Info.Key(), Info: meta.Info}); old != nil {
+		if old.own {
+			return map[string]any{"id": old.id}, nil
+		}
+		// It was being downloaded, or looked for: the files themselves are better.
+		if _, err := c.remove(js.ValueOf(map[string]any{"id": old.id, "deleteData": true})); err != nil {
+			return nil, err
+		}
+	}
 	content, err := dropped(meta, blobs, marks)
 	if err != nil {
 		return nil, err
 	}
-	t := &tabTorrent{id: meta.Info.Key().String(), meta: meta, trackers: trackers, store: content.Store, unwanted: map[int]bool{}}
+	t := &tabTorrent{id: id, own: true, meta: meta, trackers: trackers, store: content.Store, unwanted: map[int]bool{}}
 	err = c.start(t, driver.Options{Info: meta.Info, Key: meta.Info.Key()}, func(context.Context, *metainfo.Info) (driver.Content, error) {
 		return content, nil
 	})
 	if err == nil {
 		go t.mend()
 	}
-	return map[string]any{"id": t.id, "torrent": toJS(meta.Marshal())}, err
+	return map[string]any{"id": id, "torrent": toJS(meta.Marshal())}, err
 }
 
 // dropped is the content of files that are the user's own. Not every browser notices

@@ -20,11 +20,12 @@ func (c *Client) sendStats() {
 	}
 	c.mu.Unlock()
 	for _, t := range list {
-		t.sendStats()
+		c.lookAgain(t)
+		t.sendStats(c)
 	}
 }
 
-func (t *tabTorrent) sendStats() {
+func (t *tabTorrent) sendStats(c *Client) {
 	s := t.Stats()
 	info := t.Info()
 	state, progress := "metadata", 0.0
@@ -46,9 +47,14 @@ func (t *tabTorrent) sendStats() {
 		state = "error"
 	}
 	peers := []any{}
+	trackers, said := c.trackersNow(t)
 	print := state + strconv.Itoa(s.Have) + "/" + strconv.FormatInt(s.Downloaded, 10) + "/" + strconv.FormatInt(s.Uploaded, 10) +
-		"/" + strconv.Itoa(int(s.DownRate)>>8) + "/" + strconv.Itoa(int(s.UpRate)>>8)
+		"/" + strconv.Itoa(int(s.DownRate)>>8) + "/" + strconv.Itoa(int(s.UpRate)>>8) + said
+	count := 0
 	for _, p := range s.Peers {
+		if !p.WebSeed {
+			count++
+		}
 		peers = append(peers, map[string]any{
 			"addr": p.Addr, "client": p.Client, "kind": p.Kind.String(),
 			"down": p.Down, "up": p.Up, "progress": p.Progress,
@@ -62,7 +68,8 @@ func (t *tabTorrent) sendStats() {
 	event(map[string]any{
 		"type": "stats", "id": t.id, "state": state, "progress": progress, "have": s.Have,
 		"downloaded": s.Downloaded, "uploaded": s.Uploaded, "downSpeed": s.DownRate, "upSpeed": s.UpRate,
-		"peers": len(s.Peers), "seeds": s.Seeds, "files": files, "fromPeers": s.Downloaded, "peerList": peers,
+		"peers": count, "webSeeds": s.WebSeeds, "seeds": s.Seeds, "files": files, "fromWebSeeds": s.FromWebSeeds, "peerList": peers,
+		"trackers": trackers,
 	})
 }
 

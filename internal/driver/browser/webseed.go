@@ -15,14 +15,19 @@ import (
 // connections of all pages together.
 const maxWebSeeds = 4
 
-// startWebSeeds asks the torrent's web seeds, if something is missing. The
+// startWebSeeds asks those of the torrent's web seeds that are not asked yet, if
+// something is missing. The
 // metadata are those that the page gets.
 func (t *tabTorrent) startWebSeeds(c *Client, metadata map[string]any) {
 	start := js.Global().Get("shoalWebSeed")
 	if have := t.Have(); have.All() || start.IsUndefined() {
 		return
 	}
-	for _, url := range t.webSeeds[:min(len(t.webSeeds), maxWebSeeds)] {
+	c.mu.Lock()
+	urls := t.webSeeds[min(t.asked, len(t.webSeeds)):min(len(t.webSeeds), maxWebSeeds)]
+	t.asked += len(urls)
+	c.mu.Unlock()
+	for _, url := range urls {
 		w := &webSeed{url: url, ready: make(chan struct{}, 1)}
 		w.wake = js.FuncOf(func(js.Value, []js.Value) any {
 			w.signal()

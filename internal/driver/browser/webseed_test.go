@@ -96,7 +96,7 @@ func TestATabDownloadsFromWebSeeds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tt.startWebSeeds(c, tt.sendMetadata())
+	tt.startWebSeeds(c, tt.sendMetadata(c))
 	select {
 	case <-tt.Done():
 	case <-time.After(20 * time.Second):

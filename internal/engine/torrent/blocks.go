@@ -4,9 +4,9 @@ import "github.com/shoal-p2p/shoal/internal/wire"
 
 // openPiece starts to fetch piece i. The owner is nil if anybody may join in.
 func (m *Machine) openPiece(i int, o *owner) *piece {
-	pc := m.pieces.begin(m.now, i, int(m.space.size(i)), o, m.forged[i] != nil)
+	pc := m.pieces.begin(m.now, i, int(m.space.data(i)), int(m.space.size(i)), o, m.forged[i] != nil)
 	m.pick.Remove(i)
-	m.do(OpenPiece{Index: i, Size: pc.size, Buffer: pc.buffer})
+	m.do(OpenPiece{Index: i, Size: pc.room, Data: pc.size, Buffer: pc.buffer})
 	return pc
 }
 
@@ -108,6 +108,9 @@ func (m *Machine) takeIn(p *peer, from PeerKey, it *Item) (bool, error) {
 	m.downloaded += int64(it.Length)
 	m.pieces.put(m.now, pc, b, from)
 	if p != nil {
+		if p.WebSeed {
+			m.byWebSeeds += int64(it.Length)
+		}
 		p.gave.Add(m.now, int(it.Length))
 		if at := p.queue.answered(it); at >= 0 {
 			m.release(p, p.queue.remove(at))

@@ -68,7 +68,7 @@ func (m *Machine) newPiece(p *peer) *piece {
 		p.dry = m.pick.Adds()
 		return nil
 	}
-	size := int(m.space.size(i))
+	size := int(m.space.data(i))
 	if p.WebSeed {
 		p.row.add(i, int64(size))
 	}

@@ -80,6 +80,10 @@ type ContentReady struct {
 	Have   *bits.Set
 }
 
+// InfoGiven brings the info dictionary from elsewhere than peers, such as a .torrent
+// that came after the magnet link. It counts only if it is the one that is looked for.
+type InfoGiven struct{ Bytes []byte }
+
 // ReaderMoved opens or moves a reader: pieces First to Last (inclusive) are
 // needed soon, in that order, whether they are wanted or not. Urgent is how long
 // the reader can wait for First; every later piece may take Spacing longer. Zero
@@ -173,6 +177,9 @@ func (Leaves) Event() {}
 func (ContentReady) Event() {}
 
 // Event implements [Event].
+func (InfoGiven) Event() {}
+
+// Event implements [Event].
 func (ReaderMoved) Event() {}
 
 // Event implements [Event].
@@ -218,10 +225,12 @@ type Upload struct {
 }
 
 // OpenPiece makes a buffer for a piece about to be fetched. Buffer is its
-// number, never 0 and never used again.
+// number, never 0 and never used again. Only the first Data of its Size bytes are
+// fetched; the padding behind them is zeros.
 type OpenPiece struct {
 	Index  int
 	Size   int
+	Data   int
 	Buffer uint32
 }
 

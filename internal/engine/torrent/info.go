@@ -84,6 +84,18 @@ func (m *Machine) finishMetadata(last *peer, b []byte) {
 		m.wantMetadata()
 		return
 	}
+	m.useInfo(b)
+}
+
+// infoGiven takes the info dictionary from the user.
+func (m *Machine) infoGiven(b []byte) {
+	if m.info == nil && !m.meta.done && m.genuineInfo(b) {
+		m.useInfo(b)
+	}
+}
+
+// useInfo ends the search for the info dictionary: it is genuine.
+func (m *Machine) useInfo(b []byte) {
 	m.meta.restart()
 	m.meta.done = true
 	info, err := metainfo.ParseInfo(b)

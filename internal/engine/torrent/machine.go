@@ -60,6 +60,7 @@ type Machine struct {
 	slotsFree  bool // perhaps: somebody became interested, lost interest or left
 	sweepAt    time.Time
 	downloaded int64
+	byWebSeeds int64 // of those
 	uploaded   int64
 	wasted     int64
 
@@ -171,6 +172,8 @@ func (m *Machine) handle(ev Event) {
 		m.readFailed(ev)
 	case ContentReady:
 		m.contentReady(ev)
+	case InfoGiven:
+		m.infoGiven(ev.Bytes)
 	case ReaderMoved:
 		m.readerMoved(ev)
 	case ReaderClosed:
@@ -281,6 +284,7 @@ type Stats struct {
 	Pieces, Have          int
 	Missing               int // wanted pieces not stored yet
 	Downloaded, Uploaded  int64
+	FromWebSeeds          int64 // of those downloaded
 	Wasted                int64 // payload bytes that were not needed or not genuine
 	Peers, Seeds          int   // web seeds are not peers, but seeds
 	Useful                int   // connections that have something we need and lack
@@ -313,7 +317,7 @@ type PeerStats struct {
 func (m *Machine) Stats(now time.Time) Stats {
 	who := m.swarm.Stats()
 	s := Stats{
-		Have: m.have.Count(), Missing: m.lacking, Downloaded: m.downloaded, Uploaded: m.uploaded,
+		Have: m.have.Count(), Missing: m.lacking, Downloaded: m.downloaded, Uploaded: m.uploaded, FromWebSeeds: m.byWebSeeds,
 		Wasted: m.wasted, Peers: who.Peers, WebSeeds: who.WebSeeds, HalfOpen: who.HalfOpen, Known: who.Known,
 		MetadataDone: m.space.known(), OpenPieces: len(m.pieces.open.list), Pieces: m.space.len(),
 	}

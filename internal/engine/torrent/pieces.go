@@ -23,7 +23,8 @@ func (b *block) free() bool { return !b.got && b.live == 0 }
 // piece is a piece being fetched.
 type piece struct {
 	index     int
-	size      int
+	size      int // bytes to be fetched
+	room      int // bytes of its buffer, with the padding at its end
 	buffer    uint32
 	blocks    []block
 	also      []ask // requests for a block beyond its first
@@ -81,8 +82,9 @@ func (s *pieces) init(budget int64) {
 // maxSpare is how many closed pieces are kept for use.
 const maxSpare = 64
 
-// begin opens piece i. The owner is nil if anybody may join in.
-func (s *pieces) begin(now time.Time, i, size int, o *owner, alone bool) *piece {
+// begin opens piece i, of which size bytes are fetched into a buffer of room bytes.
+// The owner is nil if anybody may join in.
+func (s *pieces) begin(now time.Time, i, size, room int, o *owner, alone bool) *piece {
 	var pc *piece
 	if n := len(s.spare); n > 0 {
 		pc = s.spare[n-1]
@@ -95,11 +97,11 @@ func (s *pieces) begin(now time.Time, i, size int, o *owner, alone bool) *piece 
 	clear(blocks)
 	s.buffer++
 	*pc = piece{
-		index: i, size: size, buffer: s.buffer, blocks: blocks, also: pc.also[:0],
+		index: i, size: size, room: room, buffer: s.buffer, blocks: blocks, also: pc.also[:0],
 		free: n, owner: o, alone: alone, touched: now,
 	}
 	s.at[i] = pc
-	s.size += int64(size)
+	s.size += int64(room)
 	s.open.add(pc)
 	if alone {
 		s.alone.add(pc)
@@ -120,7 +122,7 @@ func (s *pieces) end(pc *piece) {
 	s.alone.remove(pc)
 	s.open.remove(pc)
 	delete(s.at, pc.index)
-	s.size -= int64(pc.size)
+	s.size -= int64(pc.room)
 	if len(s.spare) < maxSpare {
 		s.spare = append(s.spare, pc)
 	}

@@ -30,7 +30,7 @@ func TestPiecesAgreeWithANaiveCount(t *testing.T) {
 				owners[i] = newOwner(PeerKey(i))
 				o = &owners[i]
 			}
-			s.begin(noon, i, blocks*BlockSize-100, o, i == 2)
+			s.begin(noon, i, blocks*BlockSize-100, blocks*BlockSize, o, i == 2)
 		}
 		for i := range n {
 			open(i)
@@ -133,8 +133,8 @@ func TestOnlyAPieceThatLiesIsLetGo(t *testing.T) {
 	if !s.room(5 * BlockSize) {
 		t.Fatal("the first piece fits always")
 	}
-	a := s.begin(noon, 0, BlockSize, nil, false)
-	b := s.begin(noon.Add(time.Second), 1, BlockSize, nil, false)
+	a := s.begin(noon, 0, BlockSize, BlockSize, nil, false)
+	b := s.begin(noon.Add(time.Second), 1, BlockSize, BlockSize, nil, false)
 	s.ask(noon, a, 0, 1)
 	if s.room(1) {
 		t.Fatal("there is no room")
@@ -160,7 +160,7 @@ func TestJoinPrefersTheNearestToCompletion(t *testing.T) {
 	var s pieces
 	s.init(1 << 30)
 	for i := range 200 {
-		s.begin(noon, i, 4*BlockSize, nil, false)
+		s.begin(noon, i, 4*BlockSize, 4*BlockSize, nil, false)
 	}
 	s.put(noon, s.at[20], 0, 1)
 	few := func(pc *piece) bool { return pc.index < 25 && pc.index > 18 }

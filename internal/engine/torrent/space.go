@@ -60,7 +60,15 @@ func (s *space) none() bits.Set {
 	return bits.Window(s.first, end)
 }
 
-// size is how many bytes of a piece are to be fetched.
+// data is how many bytes of a piece are to be fetched: all but padding at its end.
+func (s *space) data(i int) int64 {
+	if s.info != nil {
+		return s.info.PieceData(i)
+	}
+	return s.size(i)
+}
+
+// size is how many bytes of a piece are hashed and stored.
 func (s *space) size(i int) int64 {
 	if s.info != nil {
 		return s.info.PieceSize(i)

@@ -48,7 +48,7 @@ func (q *queue) run(i *metainfo.Info, limit int64) (blocks []Block, size int64, 
 		blocks = append(blocks, b)
 		size += int64(b.Length)
 		end := int64(b.Begin) + int64(b.Length)
-		ends = end >= i.PieceSize(int(b.Index))
+		ends = end >= i.PieceData(int(b.Index))
 		next := Block{b.Index, uint32(end), 0}
 		if ends {
 			whole, wholeSize = len(blocks), size
@@ -57,7 +57,7 @@ func (q *queue) run(i *metainfo.Info, limit int64) (blocks []Block, size int64, 
 			}
 			next = Block{b.Index + 1, 0, 0}
 		}
-		next.Length = uint32(min(metainfo.BlockSize, i.PieceSize(int(next.Index))-int64(next.Begin)))
+		next.Length = uint32(min(metainfo.BlockSize, i.PieceData(int(next.Index))-int64(next.Begin)))
 		b = next
 	}
 	if whole > 0 {

@@ -1,12 +1,13 @@
 // The page: it routes the address's fragment to views, starts the engine when
 // it is needed and takes what is dropped or pasted anywhere.
 
-import { parseFragment, parseSource, SourceError, type Source } from "../../src/source";
+import { parseFragment, parseSource, saysMore, SourceError, type Source } from "../../src/source";
 import { Shoal, type SeedFile, type Torrent } from "../../src/shoal";
 import { h, icon, setText } from "./dom";
 import { filesOf } from "./drop";
 import { bytes, percent } from "./format";
 import { HomeView } from "./home";
+import { followEngine } from "./loading";
 import { Node, type NodeTorrent } from "./node";
 import { TorrentView } from "./torrentview";
 
@@ -40,8 +41,9 @@ class App {
     this.#anywhere();
     addEventListener("hashchange", () => void this.#route());
     addEventListener("beforeunload", (event) => {
-      // Leaving would cut off people who are downloading right now.
-      if (this.#running?.torrents.some((torrent) => torrent.own && torrent.stats.upSpeed > 0)) event.preventDefault();
+      // Leaving would cut off people who are downloading right now, and those who wait for more.
+      const taking = ({ own, stats }: Torrent): boolean => own && (stats.upSpeed > 0 || stats.peerList.some((peer) => peer.progress < 1));
+      if (this.#running?.torrents.some(taking)) event.preventDefault();
     });
     void this.#route();
   }
@@ -105,8 +107,12 @@ class App {
     const turn = ++this.#turn;
     const { id } = source;
     const known = this.#running?.get(id);
-    if (known) return this.#showTorrent(known);
-    this.#waiting("Opening…");
+    if (known) {
+      this.#showTorrent(known);
+      return this.#improve(known, source);
+    }
+    const waiting = this.#waiting("Opening…");
+    const arrived = this.#running ? () => undefined : followEngine(waiting);
     try {
       // The .torrent is fetched while the engine loads.
       const file = this.#node.torrentFile(id);
@@ -119,7 +125,18 @@ class App {
       }
     } catch (err) {
       if (turn === this.#turn) this.#broken(err as Error);
+    } finally {
+      arrived();
     }
+  }
+
+  /** A further link to a torrent that is there may know more trackers, or the .torrent that was lacking. */
+  async #improve(torrent: Torrent, source: Source & { kind: "hash" | "magnet" }): Promise<void> {
+    const file = torrent.files.length === 0 ? await this.#node.torrentFile(torrent.id) : null;
+    const trackers = source.kind === "hash" ? source.trackers : [];
+    if (source.kind === "hash" && !file && trackers.length === 0) return;
+    const link = source.kind === "magnet" ? source.uri : "";
+    await this.#running?.add(file ?? (link || source.id), file ? { trackers, link } : { trackers }).catch((err: Error) => this.#toast(sentence(err.message)));
   }
 
   /** Opens a pasted text by going to its address. */
@@ -205,12 +222,16 @@ class App {
     this.#show(view);
   }
 
-  /** A plain hash is enough where this site's tracker brings people together. */
+  /**
+   * A plain hash is enough where this site's tracker brings people together. A torrent that has
+   * trackers or web seeds besides is passed on with them.
+   */
   async #link(torrent: Torrent): Promise<{ link: string; local: boolean }> {
     const { trackers, origin } = await this.#node.config();
     const loopback = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(location.hostname);
     const page = (loopback && origin !== null ? origin : location.origin) + location.pathname;
-    return { link: page + "#" + (trackers.length > 0 ? torrent.id : torrent.magnet), local: loopback && origin === null };
+    const plain = trackers.length > 0 && (this.#node.has(torrent.id) || !saysMore(torrent.magnet, trackers));
+    return { link: page + "#" + (plain ? torrent.id : torrent.magnet), local: loopback && origin === null };
   }
 
   /** A page that says that something is on its way; the result moves its bar. */

@@ -74,19 +74,35 @@ export function hero(): HTMLElement {
   return h("div", { class: "hero-shoal", "aria-hidden": "true" }, ...Array.from({ length: 7 }, () => fish()));
 }
 
-/** Calls `render` in an animation frame, at most once in `ms`; hidden pages are left alone. */
+/** How long a page that is looked at may take for its next frame; a hidden one has none. */
+const frameWithin = 250;
+
+/**
+ * Calls `render` in an animation frame, at most once in `ms`. A hidden page has no frames, and
+ * its title is looked at all the same: there it is called without one.
+ */
 export function throttled(ms: number, render: () => void): () => void {
   let last = -Infinity;
   let waiting = false;
+  const run = (): void => {
+    if (!waiting) return;
+    waiting = false;
+    last = performance.now();
+    render();
+  };
   return () => {
     if (waiting) return;
     waiting = true;
     setTimeout(() => {
-      requestAnimationFrame(() => {
-        waiting = false;
-        last = performance.now();
-        render();
-      });
+      if (document.visibilityState === "hidden") return run();
+      requestAnimationFrame(run);
+      setTimeout(run, frameWithin); // it may have been hidden meanwhile
     }, Math.max(0, last + ms - performance.now()));
   };
+}
+
+/** Calls `render` every second, as long as the function that it returns is not called. */
+export function everySecond(render: () => void): () => void {
+  const timer = setInterval(render, 1_000);
+  return () => clearInterval(timer);
 }

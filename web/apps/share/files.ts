@@ -1,10 +1,13 @@
 import type { ShoalFile, Torrent } from "../../src/shoal";
+import { cutName, isRightToLeft, safeName } from "../../src/names";
 import { h, icon, setAttribute, setText } from "./dom";
 import { bytes, percent, plural } from "./format";
 import { viewable } from "./viewer";
 
 /** Rows shown at first and added at each "show more": a page of 20,000 rows would not scroll. */
 const pageSize = 200;
+/** On a phone the list stands above what else there is to say. */
+const phonePageSize = 30;
 const searchFrom = 12;
 
 interface Row {
@@ -31,7 +34,8 @@ export class FileList {
   readonly #list = h("ul", { class: "files" });
   readonly #more = h("button", { class: "button more", type: "button" });
   #rows: Row[] = [];
-  #shown = pageSize;
+  readonly #pageSize = matchMedia("(max-width: 900px)").matches ? phonePageSize : pageSize;
+  #shown = this.#pageSize;
   #filter = "";
   #current: ShoalFile | null = null;
 
@@ -43,11 +47,11 @@ export class FileList {
     const search = h("input", { type: "search", class: "search", placeholder: "Find a file", "aria-label": "Find a file" });
     search.addEventListener("input", () => {
       this.#filter = search.value.trim().toLowerCase();
-      this.#shown = pageSize;
+      this.#shown = this.#pageSize;
       this.#build();
     });
     this.#more.addEventListener("click", () => {
-      this.#shown += pageSize;
+      this.#shown += this.#pageSize;
       this.#build();
     });
     this.element = h(
@@ -81,7 +85,7 @@ export class FileList {
     let folder = "";
     for (const file of found.slice(0, this.#shown)) {
       const here = folderOf(file);
-      if (here !== folder) items.push(h("li", { class: "folder" }, icon("folder"), here));
+      if (here !== folder) items.push(h("li", { class: "folder" }, icon("folder"), h("bdi", {}, safeName(here))));
       folder = here;
       const row = this.#row(file);
       this.#rows.push(row);
@@ -106,7 +110,7 @@ export class FileList {
     );
     const save = h(
       "button",
-      { class: "icon-button", type: "button", "data-download": file.index, "aria-label": `Download ${file.name}`, title: "Download" },
+      { class: "icon-button", type: "button", "data-download": file.index, "aria-label": `Download ${safeName(file.name)}`, title: "Download" },
       icon("download"),
     );
     save.addEventListener("click", () => this.#host.download(file, save));
@@ -131,10 +135,10 @@ function folderOf(file: ShoalFile): string {
   return file.path.slice(0, Math.max(0, file.path.length - file.name.length - 1));
 }
 
-/** A long name is cut in the middle, so that its end stays readable. */
+/** A long name is cut in the middle, so that its end, which says what it is, stays readable. */
 function nameParts(name: string): HTMLElement[] {
-  const cut = name.length > 28 ? name.length - 12 : name.length;
-  const parts = [h("span", { class: "name-start" }, name.slice(0, cut))];
-  if (cut < name.length) parts.push(h("span", { class: "name-end" }, name.slice(cut)));
-  return parts;
+  const shown = safeName(name);
+  if (isRightToLeft(shown)) return [h("span", { class: "name-whole", dir: "auto" }, shown)];
+  const [start, end] = cutName(shown, 28, 12);
+  return [h("span", { class: "name-start" }, start), ...(end ? [h("span", { class: "name-end" }, end)] : [])];
 }

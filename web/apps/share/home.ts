@@ -1,9 +1,10 @@
 import type { SeedFile, Shoal, Torrent } from "../../src/shoal";
 import { filesFrom } from "./drop";
-import { h, hero, icon, setText, throttled, type Icon } from "./dom";
+import { everySecond, h, hero, icon, setText, throttled, type Icon } from "./dom";
 import { bytes, percent, speed } from "./format";
 import type { NodeTorrent } from "./node";
-import { describe } from "./swarm";
+import { safeName } from "../../src/names";
+import { describe, downSpeed } from "./swarm";
 
 export interface HomeHost {
   /** Opens a pasted text; throws with words for people when it is no link. */
@@ -69,14 +70,15 @@ export class HomeView {
     const { element, name, detail } = entry(torrent.id, torrent.name || torrent.id, "");
     const render = (): void => {
       const { stats } = torrent;
-      setText(name, torrent.name || torrent.id);
-      const flow = stats.downSpeed > 0 ? "↓ " + speed(stats.downSpeed) : stats.upSpeed > 0 ? "↑ " + speed(stats.upSpeed) : "";
+      setText(name, safeName(torrent.name) || torrent.id);
+      const down = downSpeed(torrent);
+      const flow = down > 0 ? "↓ " + speed(down) : stats.upSpeed > 0 ? "↑ " + speed(stats.upSpeed) : "";
       const share = torrent.own || torrent.done || stats.progress >= 1 ? "" : percent(stats.progress);
       setText(detail, [describe(torrent), share, flow].filter(Boolean).join(" · "));
     };
     render();
     const later = throttled(500, render);
-    this.#offs.push(torrent.on("stats", later), torrent.on("metadata", later), torrent.on("done", later));
+    this.#offs.push(torrent.on("stats", later), torrent.on("metadata", later), torrent.on("done", later), everySecond(later));
     return element;
   }
 
@@ -160,7 +162,7 @@ function group(title: string, entries: HTMLElement[]): HTMLElement {
 }
 
 function entry(id: string, title: string, text: string): { element: HTMLElement; name: HTMLElement; detail: HTMLElement } {
-  const name = h("span", { class: "entry-name" }, title);
+  const name = h("span", { class: "entry-name", dir: "auto" }, safeName(title));
   const detail = h("span", { class: "entry-detail" }, text);
   return { element: h("li", {}, h("a", { class: "entry", href: "#" + id }, name, detail, icon("play"))), name, detail };
 }

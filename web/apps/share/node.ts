@@ -25,6 +25,29 @@ export class Node {
   /** Ids of torrents whose .torrent this node handed out. */
   readonly #has = new Set<string>();
   #config: Promise<NodeConfig> | null = null;
+  /** Bytes of its streams by torrent, as far as the browser has told of them. */
+  readonly #streamed = new Map<string, number>();
+
+  constructor() {
+    const prefix = new URL("stream/", document.baseURI).href;
+    new PerformanceObserver((list) => {
+      for (const entry of list.getEntries() as PerformanceResourceTiming[]) {
+        if (!entry.name.startsWith(prefix)) continue;
+        const id = entry.name.slice(prefix.length, prefix.length + 40);
+        this.#streamed.set(id, this.streamed(id) + entry.encodedBodySize);
+      }
+    }).observe({ type: "resource", buffered: true });
+  }
+
+  /** Bytes of a torrent that a player of this page had from the node over HTTP. */
+  streamed(id: string): number {
+    return this.#streamed.get(id) ?? 0;
+  }
+
+  /** Whether the node hands out the torrent, with all trackers that are in it. */
+  has(id: string): boolean {
+    return this.#has.has(id);
+  }
 
   config(): Promise<NodeConfig> {
     return (this.#config ??= readConfig().catch(() => empty));

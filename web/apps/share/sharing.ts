@@ -1,3 +1,4 @@
+import { safeName } from "../../src/names";
 import type { Torrent } from "../../src/shoal";
 import { h, icon, svg } from "./dom";
 import { encodeQR, qrPath } from "./qr";
@@ -28,7 +29,7 @@ export function shareCard(torrent: Torrent, host: ShareHost): HTMLElement {
   const passOn =
     typeof navigator.share === "function" &&
     matchMedia("(pointer: coarse)").matches &&
-    h("button", { class: "button", type: "button", onclick: () => void navigator.share({ title: torrent.name, url: host.link }).catch(() => undefined) }, icon("share"), "Share…");
+    h("button", { class: "button", type: "button", onclick: () => void navigator.share({ title: safeName(torrent.name), url: host.link }).catch(() => undefined) }, icon("share"), "Share…");
   const save = h("button", { class: "button quiet", type: "button", onclick: () => saveTorrent(torrent) }, icon("download"), ".torrent");
   return h(
     "section",
@@ -90,6 +91,6 @@ function saveTorrent(torrent: Torrent): void {
 /** Hands a blob to the browser's downloads. */
 export function saveBlob(blob: Blob, name: string): void {
   const url = URL.createObjectURL(blob);
-  h("a", { href: url, download: name }).click();
+  h("a", { href: url, download: safeName(name) }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

@@ -1,5 +1,6 @@
+import { isolated, safeName } from "../../src/names";
 import type { Shoal, ShoalFile, Torrent } from "../../src/shoal";
-import { h, hero, icon, setText, throttled } from "./dom";
+import { everySecond, h, hero, icon, setText, throttled } from "./dom";
 import { FileList } from "./files";
 import { bytes, percent, plural } from "./format";
 import type { Node } from "./node";
@@ -29,7 +30,7 @@ export class TorrentView {
   readonly #host: ViewHost;
   readonly #status: StatusCard;
   readonly #peers = new PeersCard();
-  readonly #title = h("h1");
+  readonly #title = h("h1", { dir: "auto" });
   readonly #meta = h("p", { class: "meta" });
   readonly #note = h("p", { class: "note", hidden: true });
   readonly #alert = h("p", { class: "alert", role: "alert", hidden: true });
@@ -41,11 +42,13 @@ export class TorrentView {
   readonly #offs: (() => void)[] = [];
   #files: FileList | null = null;
   #gone = false;
+  #link = "";
+  #share: HTMLElement | null = null;
 
   constructor(torrent: Torrent, host: ViewHost) {
     this.torrent = torrent;
     this.#host = host;
-    this.#status = new StatusCard(torrent, host.announce);
+    this.#status = new StatusCard(torrent, host.announce, () => host.node.streamed(torrent.id));
     this.#viewer = new Viewer({
       node: host.node,
       torrent,
@@ -71,9 +74,12 @@ export class TorrentView {
     const render = throttled(250, () => this.#render());
     this.#offs.push(
       torrent.on("stats", render),
+      // What there is to say changes with time alone, too.
+      everySecond(render),
+      torrent.on("metadata", () => void this.#passOn()),
       torrent.on("done", () => {
         render();
-        host.announce(`${torrent.name} is complete.`);
+        host.announce(`${safeName(torrent.name)} is complete.`);
       }),
       torrent.on("error", (error) => this.#fail(error.message)),
     );
@@ -93,13 +99,14 @@ export class TorrentView {
   #render(): void {
     if (this.#gone) return;
     const { stats } = this.torrent;
-    const { name, files, own, done } = this.torrent;
+    const { files, own, done } = this.torrent;
+    const name = safeName(this.torrent.name);
     if (files.length === 0) {
       setText(this.#title, name || "Opening…");
       setText(this.#pendingText, describe(this.torrent));
     }
     const share = own || done || files.length === 0 || stats.progress >= 1 ? "" : percent(stats.progress) + " · ";
-    document.title = share + (name || "Opening…") + " · Shoal";
+    document.title = share + (isolated(name) || "Opening…") + " · Shoal";
     this.element.dataset.state = this.torrent.done ? "seeding" : stats.state;
     this.#status.update(stats);
     this.#peers.update(stats);
@@ -114,20 +121,30 @@ export class TorrentView {
   /** Fills in what the metadata tells. */
   async #fill(): Promise<void> {
     const { torrent } = this;
-    const { link, local } = await this.#host.link(torrent);
-    if (this.#gone) return;
+    if (!(await this.#passOn())) return;
     this.#pending.remove();
-    this.#title.textContent = torrent.name;
-    this.#title.title = torrent.name;
+    this.#title.textContent = this.#title.title = safeName(torrent.name);
     this.#meta.textContent = [torrent.files.length > 1 && plural(torrent.files.length, "file"), bytes(torrent.length)].filter(Boolean).join(" · ");
     this.#files = new FileList(torrent, { open: (file) => this.#open(file), download: (file, button) => void this.#download(file, button) });
-    const share = shareCard(torrent, { link, local, toast: this.#host.toast });
-    if (torrent.own) this.#main.prepend(share);
-    else this.#status.element.after(share);
     this.#main.append(this.#files.element);
     this.#render();
     this.#spareMemory();
     if (!torrent.own) this.#openFirst();
+  }
+
+  /** Shows the link to pass on, which better links that come later change. Reports false if the view is gone. */
+  async #passOn(): Promise<boolean> {
+    const { torrent } = this;
+    const { link, local } = await this.#host.link(torrent);
+    if (this.#gone) return false;
+    if (link === this.#link) return true;
+    this.#link = link;
+    const share = shareCard(torrent, { link, local, toast: this.#host.toast });
+    if (this.#share) this.#share.replaceWith(share);
+    else if (torrent.own) this.#main.prepend(share);
+    else this.#status.element.after(share);
+    this.#share = share;
+    return true;
   }
 
   /** A link that is opened plays by itself: the largest video, else sound, else the only picture or text. */
@@ -176,20 +193,20 @@ export class TorrentView {
       const frame = h("iframe", { src: streaming + "?download", hidden: true, title: "Download" });
       document.body.append(frame);
       setTimeout(() => frame.remove(), 60_000);
-      this.#host.toast(this.torrent.own || file.done ? `Saving ${file.name}.` : `Saving ${file.name} while it arrives. Keep this tab open until it is finished.`);
+      this.#host.toast(this.torrent.own || file.done ? `Saving ${safeName(file.name)}.` : `Saving ${safeName(file.name)} while it arrives. Keep this tab open until it is finished.`);
       return;
     }
     if (node !== null && !file.done && (file.length > memoryLimit || this.torrent.stats.peers === 0)) {
-      h("a", { href: node, download: file.name }).click();
+      h("a", { href: node, download: safeName(file.name) }).click();
       return;
     }
     if (file.length > blobLimit) this.#host.toast("This browser collects the file in memory before saving it; a file this large may not fit.");
     button?.setAttribute("data-busy", "");
     try {
       saveBlob(await file.blob((done) => button?.style.setProperty("--share", String(done / file.length))), file.name);
-      this.#host.toast(`Saved ${file.name}.`);
+      this.#host.toast(`Saved ${safeName(file.name)}.`);
     } catch (err) {
-      this.#host.toast(`${file.name} could not be saved: ${(err as Error).message}`);
+      this.#host.toast(`${safeName(file.name)} could not be saved: ${(err as Error).message}`);
     } finally {
       button?.removeAttribute("data-busy");
     }

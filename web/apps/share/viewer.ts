@@ -1,9 +1,18 @@
+import { safeName } from "../../src/names";
 import type { ShoalFile, Torrent } from "../../src/shoal";
 import { h, icon, setText } from "./dom";
 import { bytes } from "./format";
 import type { Node } from "./node";
+import { positionOf, rememberPosition } from "./positions";
+import { subtitlesOf, toVTT } from "./subtitles";
+import { encodingOf } from "./text";
 
 const textLimit = 512 << 10;
+/** How often the place in a film is noted, and how long a stream may take to show that it is alive, in milliseconds. */
+const noteEvery = 5_000;
+const probeWithin = 5_000;
+/** Seconds that the keys of a headset or a lock screen jump. */
+const jump = 10;
 /** How long a stream may stay empty without a single peer before plain HTTP is tried. */
 const patience = 8_000;
 
@@ -81,8 +90,8 @@ export class Viewer {
 
   async #media(file: ShoalFile, play: boolean): Promise<void> {
     const video = file.kind === "video";
-    const media = h(video ? "video" : "audio", { controls: true, playsinline: true, preload: play ? "auto" : "metadata", "aria-label": file.name });
-    this.#stage.replaceChildren(...(video ? [media] : [h("div", { class: "record" }, icon("audio"), h("strong", {}, file.name)), media]));
+    const media = h(video ? "video" : "audio", { controls: true, playsinline: true, preload: play ? "auto" : "metadata", "aria-label": safeName(file.name) });
+    this.#stage.replaceChildren(...(video ? [media] : [h("div", { class: "record" }, icon("audio"), h("strong", { dir: "auto" }, safeName(file.name))), media]));
     this.#cleanups.push(() => {
       media.pause();
       media.removeAttribute("src");
@@ -91,16 +100,21 @@ export class Viewer {
     this.#message("Getting the first part…", true);
     const addresses = await this.#addresses(file);
     if (this.#current !== file) return;
+    let current = "";
     const next = (): boolean => {
       const address = addresses.shift();
       if (address === undefined) return false;
-      const at = media.currentTime;
+      const at = media.currentTime || this.#left(file);
+      current = address;
       media.src = address;
       if (at > 0) media.currentTime = at;
       if (play) void this.#start(media);
       return true;
     };
     media.addEventListener("loadeddata", () => this.#message(null));
+    media.addEventListener("loadeddata", () => video && void this.#subtitles(file, media), { once: true });
+    this.#remember(file, media);
+    this.#session(file, media);
     media.addEventListener("playing", () => this.#message(null));
     media.addEventListener("waiting", () => this.#message("Waiting for the next part…", true));
     media.addEventListener("seeking", () => media.readyState < 2 && this.#message("Jumping there…", true));
@@ -109,7 +123,7 @@ export class Viewer {
     media.addEventListener("error", () => {
       if (!media.error || this.#current !== file) return;
       if (media.error.code !== MediaError.MEDIA_ERR_DECODE && next()) return;
-      this.#refused(file, media.error.code);
+      void this.#fault(file, media.error.code, current);
     });
     if (!next()) return this.#whole(file, (url) => {
       media.src = url;
@@ -173,7 +187,7 @@ export class Viewer {
   }
 
   async #image(file: ShoalFile): Promise<void> {
-    const image = h("img", { alt: file.name, hidden: true });
+    const image = h("img", { alt: safeName(file.name), hidden: true });
     this.#stage.replaceChildren(image);
     this.#message("Getting the picture…", true);
     image.addEventListener("load", () => {
@@ -197,7 +211,7 @@ export class Viewer {
     const addresses = await this.#addresses(file);
     if (this.#current !== file) return;
     const show = (url: string): void => {
-      this.#stage.replaceChildren(h("iframe", { src: url, title: file.name }));
+      this.#stage.replaceChildren(h("iframe", { src: url, title: safeName(file.name) }));
       this.#message(null);
     };
     if (addresses[0] !== undefined) show(addresses[0]);
@@ -205,17 +219,18 @@ export class Viewer {
   }
 
   async #text(file: ShoalFile): Promise<void> {
-    const text = h("pre", { tabindex: 0, "aria-label": file.name });
+    const text = h("pre", { tabindex: 0, "aria-label": safeName(file.name) });
     this.#stage.replaceChildren(text);
     this.#message("Getting the text…", true);
     const reader = file.stream({ end: textLimit }).getReader();
     this.#cleanups.push(() => void reader.cancel().catch(() => undefined));
-    const decoder = new TextDecoder();
+    let decoder: TextDecoder | null = null;
     try {
       for (;;) {
         const { done, value } = await reader.read();
         if (this.#current !== file) return;
-        text.append(decoder.decode(value, { stream: !done }));
+        if (value) decoder ??= new TextDecoder(encodingOf(value));
+        text.append(decoder?.decode(value, { stream: !done }) ?? "");
         this.#message(null);
         if (done) break;
       }
@@ -226,12 +241,98 @@ export class Viewer {
     if (file.length > textLimit) this.onnote(`This is the first ${bytes(textLimit)} of ${bytes(file.length)}. Download the file to see all of it.`);
   }
 
+  /** The name under which the place in a file is remembered. */
+  #key(file: ShoalFile): string {
+    return this.#host.torrent.id + "/" + file.index;
+  }
+
+  #left(file: ShoalFile): number {
+    try {
+      return positionOf(localStorage, this.#key(file));
+    } catch {
+      return 0; // storage is refused
+    }
+  }
+
+  /** Notes where a film is, to go on there another time. */
+  #remember(file: ShoalFile, media: HTMLMediaElement): void {
+    const note = (): void => {
+      if (!media.duration || media.readyState === 0) return;
+      try {
+        rememberPosition(localStorage, this.#key(file), media.currentTime, media.duration);
+      } catch {
+        // storage is refused
+      }
+    };
+    const timer = setInterval(() => media.paused || note(), noteEvery);
+    media.addEventListener("pause", note);
+    media.addEventListener("ended", note);
+    addEventListener("pagehide", note);
+    this.#cleanups.unshift(() => {
+      note();
+      clearInterval(timer);
+      removeEventListener("pagehide", note);
+    });
+  }
+
+  /** What plays, for the lock screen and the keys of a headset. */
+  #session(file: ShoalFile, media: HTMLMediaElement): void {
+    const session = navigator.mediaSession as MediaSession | undefined;
+    if (!session || typeof MediaMetadata === "undefined") return;
+    const { torrent } = this.#host;
+    session.metadata = new MediaMetadata({ title: safeName(file.name), album: torrent.files.length > 1 ? safeName(torrent.name) : "" });
+    const actions: [MediaSessionAction, MediaSessionActionHandler | null][] = [
+      ["seekbackward", (details) => (media.currentTime -= details.seekOffset ?? jump)],
+      ["seekforward", (details) => (media.currentTime += details.seekOffset ?? jump)],
+      ["seekto", (details) => details.seekTime !== undefined && (media.currentTime = details.seekTime)],
+      ["nexttrack", file.kind === "audio" ? () => this.#host.ended(file) : null],
+    ];
+    const set = (action: MediaSessionAction, handler: MediaSessionActionHandler | null): void => {
+      try {
+        session.setActionHandler(action, handler);
+      } catch {
+        // this browser does not know the action
+      }
+    };
+    for (const [action, handler] of actions) set(action, handler);
+    this.#cleanups.push(() => {
+      session.metadata = null;
+      for (const [action] of actions) set(action, null);
+    });
+  }
+
+  /** Gives a film the subtitles that came with it, once it shows something itself. */
+  async #subtitles(file: ShoalFile, media: HTMLMediaElement): Promise<void> {
+    for (const { file: from, label, language } of subtitlesOf(file, this.#host.torrent.files)) {
+      try {
+        const text = toVTT(new Uint8Array(await (await from.blob()).arrayBuffer()));
+        if (this.#current !== file) return;
+        const url = URL.createObjectURL(new Blob([text], { type: "text/vtt" }));
+        this.#cleanups.push(() => URL.revokeObjectURL(url));
+        media.append(h("track", { kind: "subtitles", src: url, label: safeName(label), srclang: language || null }));
+      } catch {
+        // the film plays without them
+      }
+    }
+  }
+
+  /**
+   * Says what is wrong with a film. A browser says that a source is not supported also
+   * when it could not get it: then it is not the film's fault.
+   */
+  async #fault(file: ShoalFile, code: number, address: string): Promise<void> {
+    if (code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED && address !== "" && !(await answers(address))) code = MediaError.MEDIA_ERR_NETWORK;
+    if (this.#current === file) this.#refused(file, code);
+  }
+
   #refused(file: ShoalFile, code: number): void {
     const broken = code === MediaError.MEDIA_ERR_NETWORK;
-    const extension = /\.([^.]+)$/.exec(file.name)?.[1]?.toUpperCase();
+    const extension = /\.([^.]+)$/.exec(safeName(file.name))?.[1]?.toUpperCase();
     this.#message(
       broken
         ? "The stream broke off. Nobody who has this part may be reachable right now."
+        : code === MediaError.MEDIA_ERR_DECODE
+        ? "This browser cannot decode what comes next: the file may be damaged, or made in a way that it does not know. You can still download it."
         : `This browser cannot show ${extension ? `this kind of ${extension} file` : "this file"}. You can still download it.`,
     );
     const retry = h("button", { class: "button", type: "button", onclick: () => void this.show(file, true) }, "Try again");
@@ -247,5 +348,15 @@ export class Viewer {
     this.#cover.classList.toggle("busy", busy);
     this.#cover.replaceChildren(busy ? h("span", { class: "spinner" }) : icon("warning"), h("p", {}, text));
     if (!busy) this.#host.announce(text);
+  }
+}
+
+/** Whether an address brings its first byte. */
+async function answers(address: string): Promise<boolean> {
+  try {
+    const response = await fetch(address, { headers: { Range: "bytes=0-0" }, signal: AbortSignal.timeout(probeWithin) });
+    return response.ok && (await response.arrayBuffer()).byteLength > 0;
+  } catch {
+    return false;
   }
 }

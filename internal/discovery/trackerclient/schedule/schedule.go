@@ -240,6 +240,19 @@ func (m *Machine) Update(now time.Time) { m.pull(now, m.min) }
 // Hurry is Update with a least interval of the caller's choice.
 func (m *Machine) Hurry(now time.Time, least time.Duration) { m.pull(now, least) }
 
+// Wake forgets earlier failures and makes the next announce due at now, or as soon
+// after as the trackers allow it.
+func (m *Machine) Wake(now time.Time) {
+	if m.backoff.failures > 0 {
+		m.backoff.Reset()
+		if m.flying == nil && now.Before(m.next) {
+			m.next = now
+		}
+		return
+	}
+	m.pull(now, m.min)
+}
+
 func (m *Machine) pull(now time.Time, least time.Duration) {
 	if m.last.IsZero() || m.backoff.failures > 0 {
 		return // It is due already, or failing.

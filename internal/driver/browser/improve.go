@@ -1,0 +1,138 @@
+//go:build js
+
+package browser
+
+import (
+	"slices"
+	"strconv"
+
+	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient"
+	"github.com/shoal-p2p/shoal/internal/driver"
+	"github.com/shoal-p2p/shoal/metainfo"
+)
+
+// known returns the torrent that is there already in a swarm of what is to be added, nil
+// if there is none. A hybrid may have come by one of its hashes and come again by the
+// other.
+func (c *Client) known(opt driver.Options) *tabTorrent {
+	keys := []metainfo.Hash{opt.Key}
+	if opt.Info != nil {
+		keys = opt.Info.SwarmHashes()
+	} else if opt.HashV2 != nil {
+		keys = append(keys, opt.HashV2.Short())
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, key := range keys {
+		if t := c.swarms[key]; t != nil {
+			return t
+		}
+	}
+	return nil
+}
+
+// improve tells a torrent that is there already what a further link or .torrent of it
+// says: trackers, web seeds, and what is in it.
+func (c *Client) improve(t, more *tabTorrent) {
+	c.mu.Lock()
+	var trackers []string
+	for _, url := range more.trackers {
+		if !slices.Contains(t.trackers, url) {
+			trackers = append(trackers, url)
+		}
+	}
+	t.trackers = append(t.trackers, trackers...)
+	for _, url := range more.webSeeds {
+		if !slices.Contains(t.webSeeds, url) {
+			t.webSeeds = append(t.webSeeds, url)
+		}
+	}
+	if t.meta == nil {
+		t.meta = more.meta
+	}
+	dt, meta, announces := t.Torrent, t.meta, t.announces
+	c.mu.Unlock()
+	reachable := slices.Concat(webSockets(trackers)...)
+	for _, h := range announces {
+		h.Add(reachable)
+	}
+	switch {
+	case dt == nil: // being added: start looks again
+	case isDone(dt.Learned()):
+		t.startWebSeeds(c, t.sendMetadata(c))
+	case meta != nil:
+		dt.Give(meta.Info)
+	}
+}
+
+// wake says that the network may be back: the browser has come online, or the page was
+// brought back to the front.
+func (c *Client) wake() {
+	c.trackers.Wake()
+}
+
+// lookAgain asks the trackers for more peers where some have gone: the next announce
+// may be minutes away.
+func (c *Client) lookAgain(t *tabTorrent) {
+	n := t.NumPeers()
+	lost := n < t.peersBefore
+	t.peersBefore = n
+	if !lost || isDone(t.Done()) {
+		return
+	}
+	c.mu.Lock()
+	announces := t.announces
+	c.mu.Unlock()
+	for _, h := range announces {
+		h.Update()
+	}
+}
+
+// TrackerStatus implements trackerclient.Sink.
+func (c *Client) TrackerStatus(key metainfo.Hash, url string, st trackerclient.Status) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if t := c.swarms[key]; t != nil {
+		if t.status == nil {
+			t.status = map[string]trackerclient.Status{}
+		}
+		t.status[url] = st // of as many as it has trackers
+	}
+}
+
+// trackersNow is what the page is told of the trackers, in their order, and a
+// fingerprint of it.
+func (c *Client) trackersNow(t *tabTorrent) (list []any, print string) {
+	list = []any{}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, tier := range webSockets(t.trackers) {
+		url := tier[0]
+		st, asked := t.status[url]
+		next := int64(0)
+		tr := map[string]any{"url": url, "state": "asking", "reason": st.Warning}
+		switch {
+		case st.Err != nil:
+			tr["state"], tr["reason"] = "failed", reason(st.Err)
+			if !st.NextAnnounce.IsZero() {
+				next = st.NextAnnounce.UnixMilli()
+			}
+		case asked:
+			tr["state"] = "working"
+		}
+		tr["next"] = next
+		list = append(list, tr)
+		print += "|" + url + tr["state"].(string) + tr["reason"].(string) + strconv.FormatInt(next, 10)
+	}
+	return list, print
+}
+
+// reason is why a tracker failed, in words for people.
+func reason(err error) string {
+	const ours = "tracker: "
+	s := err.Error()
+	if len(s) > len(ours) && s[:len(ours)] == ours {
+		s = s[len(ours):]
+	}
+	return s
+}
