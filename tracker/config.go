@@ -35,12 +35,16 @@ type Config struct {
 	// long as there are at most 10,000. Off, such a scrape is refused.
 	FullScrape bool
 	// AllowClient, when set, decides whose WebSocket connections are taken; the text
-	// of its error is the answer to the others. It is called by many goroutines.
+	// of its error is the answer to the others. It may set c.Trust, and c.Until, when the
+	// connection is to end. It is called by many goroutines.
 	AllowClient func(c *Client) error
 	// AllowAnnounce, when set, decides which announces are taken, by info hash and by
 	// client; the text of its error becomes the failure reason. A scrape shows zeros for
-	// what it refuses. It is called by many goroutines, and must not keep c.
+	// what it refuses. It may set c.Trust. It is called by many goroutines, and must not keep c.
 	AllowAnnounce func(c *Client, infoHash [20]byte) error
+	// TrustedOnly introduces two peers only if AllowClient or AllowAnnounce has set the Trust of one of
+	// them to Trusted. The others meet none of their own kind. All nodes of a cluster should agree.
+	TrustedOnly bool
 	// TrustedProxies are the addresses whose ProxyHeader is believed: the client is the rightmost
 	// address of the header that is not one of them. Who comes by a Unix socket is trusted, too.
 	TrustedProxies []netip.Prefix

@@ -39,6 +39,17 @@ type (
 	// can use. Peering carries them from one tracker to another.
 	TCPPeer = swarm.TCPPeer
 	Family  = swarm.Family
+	// Trust says whom a peer may meet, Role that and whether it has all. Client carries the one,
+	// Peering the other.
+	Trust = swarm.Trust
+	Role  = swarm.Role
+)
+
+// The kinds of trust. Two peers meet if each may meet the other.
+const (
+	Ordinary = swarm.Ordinary // meets all who are not Limited
+	Limited  = swarm.Limited  // meets those who are Trusted alone
+	Trusted  = swarm.Trusted  // meets everybody
 )
 
 // The doors.

@@ -73,7 +73,7 @@ func New(cfg Config) (*Tracker, error) {
 		Offers: l.Offers, NumWant: l.NumWant, Scrape: l.Scrape, Message: l.Message, SDP: l.SDP, Swarms: l.Swarms, Peers: l.Peers,
 		PeersPerConn: l.PeersPerConn, PeersPerAddr: l.PeersPerAddr, Unanswered: l.Unanswered, OffersPerPeer: l.OffersPerPeer, AnnouncesPerSecond: l.AnnouncesPerSecond,
 		AnnouncesPerConn: l.AnnouncesPerConn, OffersPerConn: l.OffersPerConn,
-		FullScrape: cfg.FullScrape, DeflateOut: cfg.Compression == CompressBoth, AllowAnnounce: cfg.AllowAnnounce,
+		FullScrape: cfg.FullScrape, TrustedOnly: cfg.TrustedOnly, DeflateOut: cfg.Compression == CompressBoth, AllowAnnounce: cfg.AllowAnnounce,
 		Locality: cfg.Locality, Locate: cfg.Locate, Peering: cfg.Peering, Memory: cfg.Memory, ICEServers: cfg.ICEServers, Seed: cfg.Seed, Now: cfg.Now,
 		Buffers: t.buffers, Clients: clients, Counters: t.counters,
 	})

@@ -242,30 +242,30 @@ func (c *Cluster) Start(local tracker.Local) {
 
 // Changed tells the counts of a swarm on this node.
 func (c *Cluster) Changed(h swarm.Hash, n tracker.Counts) {
-	if c.views.of(h).here == countsOf(mesh.Counts(n)) {
+	if c.views.of(h).here == countsOf(n) {
 		return // most announces
 	}
 	now := time.Now()
 	c.mu.Lock()
-	c.mesh.Changed(now, h, mesh.Counts(n))
+	c.mesh.Changed(now, h, n)
 	c.unlock()
 }
 
 // Elsewhere returns what is known of a swarm on the other nodes.
 func (c *Cluster) Elsewhere(h swarm.Hash) tracker.Counts {
-	return tracker.Counts(c.views.of(h).elsewhere.mesh())
+	return c.views.of(h).elsewhere.mesh()
 }
 
 // Offers hands over offers of a local peer. They go to nodes with peers for them, or wait
 // half a minute for one.
-func (c *Cluster) Offers(h swarm.Hash, from swarm.PeerID, seeder bool, offers []tracker.RemoteSDP) {
+func (c *Cluster) Offers(h swarm.Hash, from swarm.PeerID, role swarm.Role, offers []tracker.RemoteSDP) {
 	now := time.Now()
 	sdps := make([]mesh.SDP, len(offers))
 	for i := range offers {
 		sdps[i] = mesh.SDP(offers[i])
 	}
 	c.mu.Lock()
-	c.mesh.Offers(now, h, from, seeder, sdps)
+	c.mesh.Offers(now, h, from, role, sdps)
 	c.unlock()
 }
 
@@ -280,14 +280,14 @@ func (c *Cluster) Answer(h swarm.Hash, from, to swarm.PeerID, answer tracker.Rem
 
 // TCPPeers appends to dst up to want peers of other nodes, as far as they are known here. When a swarm has just begun
 // on this node, that takes a moment.
-func (c *Cluster) TCPPeers(h swarm.Hash, family swarm.Family, scopes netaddr.Scope, seeder bool, want int, dst []swarm.TCPPeer) []swarm.TCPPeer {
+func (c *Cluster) TCPPeers(h swarm.Hash, family swarm.Family, scopes netaddr.Scope, role swarm.Role, want int, dst []swarm.TCPPeer) []swarm.TCPPeer {
 	if n := c.views.of(h).elsewhere; n.tcpSeeders|n.tcpLeechers == 0 {
 		return dst
 	}
 	now := time.Now()
 	c.mu.Lock()
 	defer c.unlock()
-	return c.mesh.TCPPeers(now, h, family, scopes, seeder, want, dst)
+	return c.mesh.TCPPeers(now, h, family, scopes, role, want, dst)
 }
 
 // Stats returns the counts of now.
@@ -419,7 +419,7 @@ func (c *Cluster) deliver(d *mesh.Delivery, sdps []tracker.RemoteSDP) []tracker.
 	}
 	switch d.Kind {
 	case mesh.DeliverOffers:
-		n := c.local.DeliverOffers(d.Hash, d.From, d.Seeder, sdps)
+		n := c.local.DeliverOffers(d.Hash, d.From, d.Role, sdps)
 		gone := len(sdps) - min(n, len(sdps))
 		c.undelivered.Add(uint64(gone))
 		c.tell(limit.ClusterGone, gone)
@@ -433,8 +433,8 @@ func (c *Cluster) deliver(d *mesh.Delivery, sdps []tracker.RemoteSDP) []tracker.
 		}
 	case mesh.CollectPeers:
 		var peers []mesh.TCPPeer
-		c.local.EachTCP(d.Hash, d.Max, func(p swarm.TCPPeer, seeder bool) {
-			peers = append(peers, mesh.TCPPeer{TCPPeer: p, Seeder: seeder})
+		c.local.EachTCP(d.Hash, d.Max, func(p swarm.TCPPeer, role swarm.Role) {
+			peers = append(peers, mesh.TCPPeer{TCPPeer: p, Role: role})
 		})
 		now := time.Now()
 		c.mu.Lock()
@@ -473,7 +473,7 @@ func (c *Cluster) reconcileNow() {
 			now := time.Now()
 			c.mu.Lock()
 			for _, s := range batch {
-				r.Swarm(now, s.h, mesh.Counts(s.n))
+				r.Swarm(now, s.h, s.n)
 			}
 			c.unlock()
 			batch = batch[:0]

@@ -74,7 +74,7 @@ func TestTCPPeersAreKnownElsewhere(t *testing.T) {
 	nodes[1].announceTCP(h, b)
 	for i, want := range []swarm.TCPPeer{b, a} {
 		until(t, "the other's peer is known", func() bool {
-			return slices.Equal(nodes[i].cluster.TCPPeers(h, 0, netaddr.Public, false, 50, nil), []swarm.TCPPeer{want})
+			return slices.Equal(nodes[i].cluster.TCPPeers(h, 0, netaddr.Public, swarm.Role{}, 50, nil), []swarm.TCPPeer{want})
 		})
 	}
 }

@@ -33,7 +33,7 @@ type fakePeer struct {
 	answers []string
 }
 
-func (f *fakeTracker) DeliverOffers(h swarm.Hash, from swarm.PeerID, seeder bool, offers []tracker.RemoteSDP) int {
+func (f *fakeTracker) DeliverOffers(h swarm.Hash, from swarm.PeerID, role swarm.Role, offers []tracker.RemoteSDP) int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	n := 0
@@ -41,7 +41,7 @@ func (f *fakeTracker) DeliverOffers(h swarm.Hash, from swarm.PeerID, seeder bool
 		if n == len(offers) {
 			break
 		}
-		if p.id == from || p.seeder && seeder {
+		if p.id == from || p.seeder && role.Seeder {
 			continue
 		}
 		p.offers = append(p.offers, fmt.Sprintf("%s %s", name(from), offers[n].SDP))
@@ -87,11 +87,11 @@ func (f *fakeTracker) EachSwarm(each func(h swarm.Hash, n tracker.Counts) bool) 
 	}
 }
 
-func (f *fakeTracker) EachTCP(h swarm.Hash, max int, each func(p swarm.TCPPeer, seeder bool)) {
+func (f *fakeTracker) EachTCP(h swarm.Hash, max int, each func(p swarm.TCPPeer, role swarm.Role)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, p := range f.tcp[h][:min(max, len(f.tcp[h]))] {
-		each(p, false)
+		each(p, swarm.Role{})
 	}
 }
 
@@ -114,7 +114,7 @@ func (f *fakeTracker) announce(h swarm.Hash, p *fakePeer, offers ...string) {
 	n := f.counts(h)
 	f.mu.Unlock()
 	f.cluster.Changed(h, n)
-	f.cluster.Offers(h, p.id, p.seeder, sdps(offers...))
+	f.cluster.Offers(h, p.id, swarm.Role{Seeder: p.seeder}, sdps(offers...))
 }
 
 func (f *fakeTracker) announceTCP(h swarm.Hash, p swarm.TCPPeer) {

@@ -28,11 +28,17 @@ type site struct {
 
 func startSite(t *testing.T, url string) *site {
 	t.Helper()
+	return startSiteWith(t, url, tracker.Config{})
+}
+
+func startSiteWith(t *testing.T, url string, cfg tracker.Config) *site {
+	t.Helper()
 	c, err := Join(Config{URLs: []string{url}})
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr, err := tracker.New(tracker.Config{Peering: c, TrustedProxies: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})
+	cfg.Peering, cfg.TrustedProxies = c, []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}
+	tr, err := tracker.New(cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,9 +79,14 @@ type tab struct {
 
 func openTab(t *testing.T, s *site, hash, id string) *tab {
 	t.Helper()
+	return openTabAt(t, s, "/announce", hash, id)
+}
+
+func openTabAt(t *testing.T, s *site, path, hash, id string) *tab {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	conn, _, err := websocket.Dial(ctx, "ws://"+s.addr+"/announce", nil)
+	conn, _, err := websocket.Dial(ctx, "ws://"+s.addr+path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,14 +21,15 @@ type views [64]struct {
 type view struct{ here, elsewhere counts }
 
 // counts are mesh.Counts in half the memory.
-type counts struct{ rtcSeeders, rtcLeechers, tcpSeeders, tcpLeechers uint32 }
+type counts struct{ rtcSeeders, rtcLeechers, tcpSeeders, tcpLeechers, trustedSeeders, trustedLeechers uint32 }
 
 func countsOf(n mesh.Counts) counts {
-	return counts{uint32(n.RTCSeeders), uint32(n.RTCLeechers), uint32(n.TCPSeeders), uint32(n.TCPLeechers)}
+	return counts{uint32(n.RTCSeeders), uint32(n.RTCLeechers), uint32(n.TCPSeeders), uint32(n.TCPLeechers), uint32(n.TrustedSeeders), uint32(n.TrustedLeechers)}
 }
 
 func (n counts) mesh() mesh.Counts {
-	return mesh.Counts{RTCSeeders: int(n.rtcSeeders), RTCLeechers: int(n.rtcLeechers), TCPSeeders: int(n.tcpSeeders), TCPLeechers: int(n.tcpLeechers)}
+	return mesh.Counts{RTCSeeders: int(n.rtcSeeders), RTCLeechers: int(n.rtcLeechers), TCPSeeders: int(n.tcpSeeders), TCPLeechers: int(n.tcpLeechers),
+		TrustedSeeders: int(n.trustedSeeders), TrustedLeechers: int(n.trustedLeechers)}
 }
 
 // of returns what is known of a swarm.

@@ -24,7 +24,7 @@ func TestAnnouncesDoNotWaitForTheMesh(t *testing.T) {
 	done := make(chan tracker.Counts)
 	go func() {
 		c.Changed(h, tracker.Counts{RTCLeechers: 1})
-		c.TCPPeers(h, 0, netaddr.Public, false, 50, nil)
+		c.TCPPeers(h, 0, netaddr.Public, swarm.Role{}, 50, nil)
 		done <- c.Elsewhere(h)
 	}()
 	select {

@@ -33,11 +33,11 @@ func (s *Session) announce(b *wsconn.Batch, a *signal.Announce) limit.Reason {
 	if a.NumWant >= 0 {
 		want = min(want, a.NumWant)
 	}
-	there := t.elsewhere(a.InfoHash)
+	there, trust := t.elsewhere(a.InfoHash), t.trust(s.client.Trust)
 	re, why := s.join(b, swarm.RTCAnnounce[*Session]{
 		Hash: a.InfoHash, Peer: a.PeerID, Conn: s,
-		Event: swarm.ParseEvent(a.Event), Left: a.Left, Want: want, Place: s.place, Source: s.source,
-		Offers: t.mayLeave(want), Shared: want > 0 && there.RTCSeeders+there.RTCLeechers > 0, Owned: &s.peers, MaxOwned: t.cfg.PeersPerConn,
+		Event: swarm.ParseEvent(a.Event), Left: a.Left, Want: want, Place: s.place, Source: s.source, Trust: trust,
+		Offers: t.mayLeave(want), Shared: want > 0 && there.RTC(swarm.Role{Trust: trust}) > 0, Owned: &s.peers, MaxOwned: t.cfg.PeersPerConn,
 	})
 	if why != limit.None {
 		return fail(why, why.Error())
@@ -62,7 +62,7 @@ func (s *Session) announce(b *wsconn.Batch, a *signal.Announce) limit.Reason {
 	relay := min(re.Relay, want)
 	b.N.Unplaced.Add(uint64(want - relay))
 	if rest := offers[min(len(w.to), relay):relay]; len(rest) > 0 {
-		t.offerRemote(b, a, re.Seeder, rest)
+		t.offerRemote(b, a, swarm.Role{Seeder: re.Seeder, Trust: trust}, rest)
 	}
 	clear(w.to)
 	return limit.None

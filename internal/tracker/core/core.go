@@ -31,6 +31,7 @@ type Config struct {
 	AnnouncesPerConn, OffersPerConn                                    limit.Rate
 
 	FullScrape    bool
+	TrustedOnly   bool
 	DeflateOut    bool
 	AllowAnnounce func(c *Client, infoHash [20]byte) error
 	Locality      swarm.Locality
@@ -56,6 +57,13 @@ type Client struct {
 	Query string
 	// PeerID is that of the announce; zeros for a connection and a scrape.
 	PeerID swarm.PeerID
+
+	// What the operator says of the client, when asked whether it is taken:
+
+	// Trust says whom its peers may meet. Over a WebSocket it holds until it is set anew.
+	Trust swarm.Trust
+	// Until is when a WebSocket is ended; zero means never.
+	Until time.Time
 }
 
 // A Core holds the swarms of a tracker. It may be used by many goroutines.

@@ -25,14 +25,14 @@ func (s *Session) streamScrape(hashes []swarm.Hash) bool {
 	if !s.scraping.CompareAndSwap(false, true) {
 		return false
 	}
-	t := s.core
+	t, c := s.core, *s.client
 	t.wg.Go(func() {
 		defer s.scraping.Store(false)
 		var out []byte
 		for part := range slices.Chunk(hashes, scrapePart) {
 			m := signal.Reply{Action: signal.ActionScrape}
 			for _, h := range part {
-				m.Files = append(m.Files, t.scrapeFile(s.client, h))
+				m.Files = append(m.Files, t.scrapeFile(&c, h))
 			}
 			out = m.Append(out[:0])
 			if !s.sendPatiently(out) {

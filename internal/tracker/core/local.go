@@ -14,6 +14,14 @@ func (t *Core) elsewhere(h swarm.Hash) (n Counts) {
 	return n
 }
 
+// trust is whom a client may meet, here where perhaps nobody meets all.
+func (t *Core) trust(c swarm.Trust) swarm.Trust {
+	if c == swarm.Ordinary && t.cfg.TrustedOnly {
+		return swarm.Limited
+	}
+	return c
+}
+
 // mayLeave is how many of an announce's offers may be answered from other nodes.
 func (t *Core) mayLeave(offers int) int {
 	if t.cfg.Peering == nil {
@@ -32,7 +40,7 @@ func (t *Core) oustedFrom(swarms []swarm.Hash) {
 }
 
 // offerRemote gives offers that found no peer here to the other nodes.
-func (t *Core) offerRemote(b *wsconn.Batch, a *signal.Announce, seeder bool, offers []signal.Offer) {
+func (t *Core) offerRemote(b *wsconn.Batch, a *signal.Announce, role swarm.Role, offers []signal.Offer) {
 	p := t.cfg.Peering
 	if p == nil {
 		b.N.Unplaced.Add(uint64(len(offers)))
@@ -43,14 +51,14 @@ func (t *Core) offerRemote(b *wsconn.Batch, a *signal.Announce, seeder bool, off
 	for i := range offers {
 		w.remote = append(w.remote, RemoteSDP{ID: offers[i].ID, SDP: offers[i].SDP})
 	}
-	p.Offers(a.InfoHash, a.PeerID, seeder, w.remote)
+	p.Offers(a.InfoHash, a.PeerID, role, w.remote)
 	clear(w.remote)
 }
 
 // countsLocked returns a swarm's counts for the peering, if there is one.
 func (t *Core) countsLocked(s *shard, h swarm.Hash) (n Counts) {
 	if t.cfg.Peering != nil {
-		n.RTCSeeders, n.RTCLeechers, n.TCPSeeders, n.TCPLeechers = s.core.Kinds(h)
+		n = s.core.Kinds(h)
 	}
 	return n
 }
@@ -58,13 +66,13 @@ func (t *Core) countsLocked(s *shard, h swarm.Hash) (n Counts) {
 // local is the Core as its Peering sees it.
 type local struct{ t *Core }
 
-func (l local) DeliverOffers(h swarm.Hash, from swarm.PeerID, seeder bool, offers []RemoteSDP) int {
+func (l local) DeliverOffers(h swarm.Hash, from swarm.PeerID, role swarm.Role, offers []RemoteSDP) int {
 	t := l.t
 	b := t.conns.Begin()
 	defer t.conns.End(b)
 	w, s := workOf(b), t.shard(h)
 	s.mu.Lock()
-	w.to = s.core.Receivers(b.Now, h, from, seeder, swarm.Place{}, len(offers), w.to[:0])
+	w.to = s.core.Receivers(b.Now, h, from, role, swarm.Place{}, len(offers), w.to[:0])
 	s.mu.Unlock()
 	n := 0
 	for i, to := range w.to {
@@ -115,17 +123,17 @@ func (l local) EachSwarm(f func(h swarm.Hash, n Counts) bool) {
 	}
 }
 
-func (l local) EachTCP(h swarm.Hash, max int, f func(p swarm.TCPPeer, seeder bool)) {
+func (l local) EachTCP(h swarm.Hash, max int, f func(p swarm.TCPPeer, role swarm.Role)) {
 	type entry struct {
-		p      swarm.TCPPeer
-		seeder bool
+		p    swarm.TCPPeer
+		role swarm.Role
 	}
 	var all []entry
 	s := l.t.shard(h)
 	s.mu.Lock()
-	s.core.EachTCP(h, max, func(p swarm.TCPPeer, seeder bool) { all = append(all, entry{p, seeder}) })
+	s.core.EachTCP(h, max, func(p swarm.TCPPeer, role swarm.Role) { all = append(all, entry{p, role}) })
 	s.mu.Unlock()
 	for _, e := range all {
-		f(e.p, e.seeder)
+		f(e.p, e.role)
 	}
 }

@@ -24,7 +24,7 @@ func (t *Core) Want(n int) int {
 // is found by the address. A refusal is counted in n.
 func (t *Core) AnnounceTCP(n *stats.Counters, now time.Time, door stats.Door, a swarm.TCPAnnounce, dst []swarm.TCPPeer) (c swarm.Counts, peers []swarm.TCPPeer, err error) {
 	n.Announces[door].Add(1)
-	a.Place = t.place(a.Addr.Addr())
+	a.Place, a.Trust = t.place(a.Addr.Addr()), t.trust(a.Trust)
 	first := len(dst)
 	s := t.shard(a.Hash)
 	s.mu.Lock()
@@ -42,7 +42,7 @@ func (t *Core) AnnounceTCP(n *stats.Counters, now time.Time, door stats.Door, a 
 		seeder := !gone && (a.Left == 0 || a.Event == swarm.Completed)
 		p.Changed(a.Hash, kinds)
 		if want := a.Want - (len(peers) - first); want > 0 && !gone {
-			peers = p.TCPPeers(a.Hash, a.Family, a.Sees(), seeder, want, peers)
+			peers = p.TCPPeers(a.Hash, a.Family, a.Sees(), swarm.Role{Seeder: seeder, Trust: a.Trust}, want, peers)
 		}
 		there := p.Elsewhere(a.Hash)
 		c.Complete += there.RTCSeeders + there.TCPSeeders

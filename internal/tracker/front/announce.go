@@ -41,7 +41,7 @@ func (f *Front) announce(c *core.Client, local netip.Addr) []byte {
 	event := swarm.ParseEvent(a.Event)
 	counts, peers, err := t.AnnounceTCP(f.shared, now, stats.HTTP, swarm.TCPAnnounce{
 		Hash: a.InfoHash, Peer: a.PeerID, Addr: netip.AddrPortFrom(ip, a.Port),
-		Event: event, Left: a.Left, Want: t.Want(a.NumWant), Local: local,
+		Event: event, Left: a.Left, Want: t.Want(a.NumWant), Local: local, Trust: c.Trust,
 	}, nil)
 	if err != nil {
 		return failure(err.Error())

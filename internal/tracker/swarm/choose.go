@@ -7,12 +7,15 @@ import (
 
 // A query says which rows of a table are wanted.
 type query struct {
-	lo    int // the first row that is eligible: 0, or the first leecher
-	self  int // the row of the announcer, or -1
-	want  int
-	place Place  // of the announcer; zero chooses at random
-	src   Source // of the announcer
-	slot  uint32 // the loadSlot of now
+	// The rows that are eligible, as table.eligible says: size of them from lo on. The first
+	// row follows the last.
+	lo, size int
+	self     int // the row of the announcer, or -1
+	want     int
+	leechers bool   // there are no seeders among them
+	place    Place  // of the announcer; zero chooses at random
+	src      Source // of the announcer
+	slot     uint32 // the loadSlot of now
 	// What a WebRTC peer may be given: offers that wait, and likewise of one that has never
 	// answered; offers of a slot. All are 0 for TCP peers, which may be given at any time.
 	waiting, fresh, total int
@@ -20,7 +23,10 @@ type query struct {
 
 // A chooser is the scratch space of choose.
 type chooser struct {
-	rng    *rand.Rand
+	rng *rand.Rand
+	// What is eligible of how many rows, as in query.
+	lo, size, rows int
+
 	spare  uint32 // random bits, if spared
 	spared bool
 	out    []int32
@@ -51,24 +57,24 @@ const moreTries = 128
 
 // choose returns up to q.want eligible rows. The result is valid until the next call.
 func choose[K comparable, V any](c *chooser, t *table[K, V], q *query) []int32 {
-	size := len(t.rows) - q.lo
 	c.out, c.marked, c.srcs = c.out[:0], c.marked[:0], c.srcs[:0]
+	c.lo, c.size, c.rows = q.lo, q.size, len(t.rows)
 	c.share = max(1, q.want/sourceShare)
-	if words := (size + 63) / 64; len(c.marks) < words {
+	if words := (c.size + 63) / 64; len(c.marks) < words {
 		c.marks = make([]uint64, words+words/4)
 	}
-	if q.self >= q.lo {
-		c.mark(q.self, q.lo)
+	if q.self >= 0 && c.offset(q.self) < c.size {
+		c.mark(q.self)
 	}
-	n := min(q.want, size-len(c.marked))
+	n := min(q.want, c.size-len(c.marked))
 	switch {
 	case n <= 0:
-	case n == size-len(c.marked):
+	case n == c.size-len(c.marked):
 		// Everybody; where the round starts decides who gets the first offer.
-		start := c.intN(size)
-		for j := range size {
-			if i := int32(q.lo + (start+j)%size); int(i) != q.self && (q.waiting == 0 || t.idle(i, q)) {
-				c.out = append(c.out, i)
+		start := c.intN(c.size)
+		for j := range c.size {
+			if i := c.row((start + j) % c.size); i != q.self && (q.waiting == 0 || t.idle(int32(i), q)) {
+				c.out = append(c.out, int32(i))
 			}
 		}
 	default:
@@ -83,10 +89,26 @@ func choose[K comparable, V any](c *chooser, t *table[K, V], q *query) []int32 {
 		draw(c, t, q, n-len(c.out))
 	}
 	for _, i := range c.marked {
-		i -= int32(q.lo)
-		c.marks[i/64] &^= 1 << (i % 64)
+		c.unmark(int(i))
 	}
 	return c.out
+}
+
+// offset returns how far row i is behind the first that is eligible. It is not eligible itself if that
+// is size or more.
+func (c *chooser) offset(i int) int {
+	if i < c.lo {
+		return i - c.lo + c.rows
+	}
+	return i - c.lo
+}
+
+// row returns the row at an offset.
+func (c *chooser) row(offset int) int {
+	if i := c.lo + offset; i < c.rows {
+		return i
+	}
+	return c.lo + offset - c.rows
 }
 
 // idle reports whether row i may be given an offer.
@@ -99,9 +121,11 @@ func (t *table[K, V]) idle(i int32, q *query) bool {
 	return l.sum() < most && l.total() < q.total
 }
 
-// fits reports whether a row of this source may be chosen beside those that are.
-func (c *chooser) fits(src Source, q *query) bool {
-	if src == 0 || src == q.src || q.waiting == 0 {
+// fits reports whether a row may be chosen beside those that are. Whom the operator trusts may be
+// at one address.
+func fits[K comparable, V any](c *chooser, t *table[K, V], i int32, q *query) bool {
+	src := t.rows[i].src
+	if src == 0 || src == q.src || q.waiting == 0 || t.role(int(i)).Trust == Trusted {
 		return true
 	}
 	n := 0
@@ -124,20 +148,19 @@ func (c *chooser) chosen(i int32, src Source, q *query) {
 // draw appends up to k rows at random to c.out: those that may be chosen, as far as some
 // more draws find them.
 func draw[K comparable, V any](c *chooser, t *table[K, V], q *query, k int) {
-	size := len(t.rows) - q.lo
 	if q.waiting == 0 {
-		for ; k > 0 && len(c.marked) < size; k-- {
-			i := c.next(q.lo, size)
-			c.mark(i, q.lo)
+		for ; k > 0 && len(c.marked) < c.size; k-- {
+			i := c.next()
+			c.mark(i)
 			c.out = append(c.out, int32(i))
 		}
 		return
 	}
-	for tries := k + moreTries; k > 0 && tries > 0 && len(c.marked) < size; tries-- {
-		i := c.next(q.lo, size)
-		c.mark(i, q.lo)
-		if src := t.rows[i].src; t.idle(int32(i), q) && c.fits(src, q) {
-			c.chosen(int32(i), src, q)
+	for tries := k + moreTries; k > 0 && tries > 0 && len(c.marked) < c.size; tries-- {
+		i := c.next()
+		c.mark(i)
+		if t.idle(int32(i), q) && fits(c, t, int32(i), q) {
+			c.chosen(int32(i), t.rows[i].src, q)
 			k--
 		}
 	}
@@ -154,17 +177,17 @@ func (c *chooser) intN(n int) int {
 	return int(uint64(bits) * uint64(n) >> 32)
 }
 
-// next returns one of the rows without a mark, each with the same chance.
-func (c *chooser) next(lo, size int) int {
-	if 2*len(c.marked) < size {
+// next returns one of the eligible rows without a mark, each with the same chance.
+func (c *chooser) next() int {
+	if 2*len(c.marked) < c.size {
 		for {
-			if k := c.intN(size); c.marks[k/64]&(1<<(k%64)) == 0 {
-				return lo + k
+			if k := c.intN(c.size); c.marks[k/64]&(1<<(k%64)) == 0 {
+				return c.row(k)
 			}
 		}
 	}
 	// Few are left: count to the one drawn.
-	k := c.intN(size - len(c.marked))
+	k := c.intN(c.size - len(c.marked))
 	for w := 0; ; w++ {
 		free := ^c.marks[w]
 		if n := bits.OnesCount64(free); k >= n {
@@ -174,19 +197,25 @@ func (c *chooser) next(lo, size int) int {
 		for ; k > 0; k-- {
 			free &= free - 1
 		}
-		return lo + w*64 + bits.TrailingZeros64(free)
+		return c.row(w*64 + bits.TrailingZeros64(free))
 	}
 }
 
-// mark takes a row out of what can be drawn, and reports false if it was out already.
-func (c *chooser) mark(i, lo int) bool {
-	k := i - lo
+// mark takes an eligible row out of what can be drawn, and reports false if it was out already.
+func (c *chooser) mark(i int) bool {
+	k := c.offset(i)
 	if c.marks[k/64]&(1<<(k%64)) != 0 {
 		return false
 	}
 	c.marks[k/64] |= 1 << (k % 64)
 	c.marked = append(c.marked, int32(i))
 	return true
+}
+
+// unmark undoes mark, but for marked.
+func (c *chooser) unmark(i int) {
+	k := c.offset(i)
+	c.marks[k/64] &^= 1 << (k % 64)
 }
 
 // stages are where near rows are looked for, in this order, until there are enough. The
@@ -217,17 +246,17 @@ func nearest[K comparable, V any](c *chooser, t *table[K, V], n int, q *query) {
 		c.found = c.found[:0]
 		find := func(i int32) {
 			score := q.place.score(&near.places[i])
-			if score >= stage.score && (q.waiting == 0 || t.idle(i, q) && c.fits(t.rows[i].src, q)) && c.mark(int(i), q.lo) {
+			if score >= stage.score && c.offset(int(i)) < c.size && (q.waiting == 0 || t.idle(i, q) && fits(c, t, i, q)) && c.mark(int(i)) {
 				c.found = append(c.found, candidate{i, min(score, stage.cap)})
 			}
 		}
-		if near.pos == nil {
-			for i := q.lo; i < len(near.places); i++ {
-				find(int32(i))
+		if near.pos == nil || c.size <= groupFrom {
+			for k := range c.size {
+				find(int32(c.row(k)))
 			}
 		} else if g := near.groups[stage.level][q.place.value(stage.level)]; g != nil {
 			rows := g.rows
-			if q.lo > 0 {
+			if q.leechers {
 				rows = rows[g.seeders:]
 			}
 			if len(rows) <= groupFrom {
@@ -259,11 +288,11 @@ func take[K comparable, V any](c *chooser, t *table[K, V], n int, q *query) {
 		}
 		for ; equals > 0 && len(c.out) < n; equals-- {
 			j := c.intN(equals)
-			if i := left[j].row; c.fits(t.rows[i].src, q) {
+			if i := left[j].row; fits(c, t, i, q) {
 				c.chosen(i, t.rows[i].src, q)
 				c.marked = append(c.marked, i)
 			} else {
-				c.marks[(int(i)-q.lo)/64] &^= 1 << ((int(i) - q.lo) % 64)
+				c.unmark(int(i))
 			}
 			left[j] = left[0]
 			left = left[1:]
@@ -271,7 +300,6 @@ func take[K comparable, V any](c *chooser, t *table[K, V], n int, q *query) {
 		}
 	}
 	for _, f := range left {
-		k := int(f.row) - q.lo
-		c.marks[k/64] &^= 1 << (k % 64)
+		c.unmark(int(f.row))
 	}
 }

@@ -30,7 +30,7 @@ func (c *Core[C]) fillWithSeeders(s *swarm[C], a *TCPAnnounce, from int, dst []T
 
 // seedersOf looks at no more seeders than it may append, and one more for the asker itself.
 func seedersOf[C, K comparable](c *Core[C], t *table[K, PeerID], a *TCPAnnounce, most int, dst []TCPPeer) []TCPPeer {
-	n := int(t.seeders)
+	n := t.eligibleSeeders(a.Trust)
 	if n == 0 || len(dst) >= most {
 		return dst
 	}

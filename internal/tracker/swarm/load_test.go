@@ -117,7 +117,7 @@ func TestOffersFromElsewhereCount(t *testing.T) {
 	from := id("elsewhere")
 	got := make([]int, 10)
 	for range 5 {
-		for _, r := range c.Receivers(t0, h, from, true, Place{}, 2, nil) {
+		for _, r := range c.Receivers(t0, h, from, Role{Seeder: true}, Place{}, 2, nil) {
 			got[r.Conn]++
 		}
 	}
@@ -126,24 +126,24 @@ func TestOffersFromElsewhereCount(t *testing.T) {
 			t.Errorf("peer %d got %d offers of a seeder, want %d", i, n, want)
 		}
 	}
-	if to := c.Receivers(t0, h, from, true, Place{}, 1, nil); len(to) != 0 {
+	if to := c.Receivers(t0, h, from, Role{Seeder: true}, Place{}, 1, nil); len(to) != 0 {
 		t.Errorf("an offer that is too many went to %v", to)
 	}
 	// An answer to a peer elsewhere has no way here, but is one.
 	if _, way := c.Route(h, 1, num(1), from); way != RouteElsewhere {
 		t.Errorf("route %d to a peer that is not here", way)
 	}
-	if to := c.Receivers(t0, h, from, true, Place{}, 1, nil); len(to) != 1 || to[0].Conn != 1 {
+	if to := c.Receivers(t0, h, from, Role{Seeder: true}, Place{}, 1, nil); len(to) != 1 || to[0].Conn != 1 {
 		t.Errorf("the next offer went to %v, want the one that has answered", to)
 	}
 	rest(c)
-	if to := c.Receivers(t0, h, from, false, Place{}, 99, nil); len(to) != 10 {
+	if to := c.Receivers(t0, h, from, Role{}, Place{}, 99, nil); len(to) != 10 {
 		t.Errorf("a leecher's offers reach %d", len(to))
 	}
-	if to := c.Receivers(t0, h, num(3), false, Place{}, 99, nil); len(to) != 9 {
+	if to := c.Receivers(t0, h, num(3), Role{}, Place{}, 99, nil); len(to) != 9 {
 		t.Errorf("a peer that is here too: %d", len(to))
 	}
-	if to := c.Receivers(t0, id("none"), from, false, Place{}, 1, nil); len(to) != 0 {
+	if to := c.Receivers(t0, id("none"), from, Role{}, Place{}, 1, nil); len(to) != 0 {
 		t.Errorf("no swarm: %v", to)
 	}
 }

@@ -21,8 +21,11 @@ type modelKey struct {
 type modelPeer struct {
 	conn   int
 	seeder bool
+	trust  Trust
 	seen   time.Time
 }
+
+func (p *modelPeer) role() Role { return Role{p.seeder, p.trust} }
 
 func (m *model) counts(h Hash) (n Counts) {
 	add := func(p *modelPeer) {
@@ -54,7 +57,7 @@ func FuzzModel(f *testing.F) {
 	f.Fuzz(func(t *testing.T, seed uint64, steps uint16) {
 		rng := rand.New(rand.NewPCG(seed, 7))
 		peers := 1 + rng.IntN(250)
-		locality := Locality(rng.IntN(3))
+		locality, kinds := Locality(rng.IntN(3)), 1+2*rng.IntN(2)
 		place := func() (p Place) {
 			if rng.IntN(5) > 0 {
 				p.Addr, p.Prefix = uint32(rng.IntN(20)), uint32(rng.IntN(6))
@@ -68,7 +71,7 @@ func FuzzModel(f *testing.F) {
 		m := model{rtc: map[[2]PeerID]*modelPeer{}, tcp: map[modelKey]*modelPeer{}}
 		now := t0
 		for range min(steps, 4000) {
-			h := num(rng.IntN(3))
+			h, trust := num(rng.IntN(3)), Trust(rng.IntN(kinds))
 			ev, left := Event(rng.IntN(4)), int64(rng.IntN(3)-1)
 			if rng.IntN(4) > 0 {
 				ev = None // else hardly anybody stays
@@ -81,7 +84,7 @@ func FuzzModel(f *testing.F) {
 				p, conn := num(rng.IntN(peers)), rng.IntN(peers)
 				k := [2]PeerID{h, p}
 				old := m.rtc[k]
-				re, to, err := c.AnnounceRTC(now, RTCAnnounce[int]{Hash: h, Peer: p, Conn: conn, Event: ev, Left: left, Want: rng.IntN(8), Place: place()}, nil)
+				re, to, err := c.AnnounceRTC(now, RTCAnnounce[int]{Hash: h, Peer: p, Conn: conn, Event: ev, Left: left, Want: rng.IntN(8), Place: place(), Trust: trust}, nil)
 				switch {
 				case ev == Stopped:
 					if own := old != nil && old.conn == conn; re.Parted != own {
@@ -97,14 +100,14 @@ func FuzzModel(f *testing.F) {
 					if err != nil || re.Joined != (old == nil) {
 						t.Fatalf("joined %v, error %v", re.Joined, err)
 					}
-					m.rtc[k] = &modelPeer{conn: conn, seeder: seeder(old)}
+					m.rtc[k] = &modelPeer{conn: conn, seeder: seeder(old), trust: trust}
 				}
 				if distinct := set(to); len(distinct) != len(to) {
 					t.Fatalf("somebody was chosen twice: %v", to)
 				}
 				for _, r := range to {
 					q := m.rtc[[2]PeerID{h, r.Peer}]
-					if q == nil || q.conn != r.Conn || r.Peer == p || q.seeder && m.rtc[k].seeder {
+					if q == nil || q.conn != r.Conn || r.Peer == p || !m.rtc[k].role().Meets(q.role()) {
 						t.Fatalf("receiver %v", r)
 					}
 				}
@@ -117,14 +120,14 @@ func FuzzModel(f *testing.F) {
 					ip = netip.AddrFrom16([16]byte{0x20, 1, 15: byte(rng.IntN(peers))})
 				}
 				k := modelKey{h, netip.AddrPortFrom(ip, 7)}
-				n, got, err := c.AnnounceTCP(now, TCPAnnounce{Hash: h, Peer: id(ip.String()), Addr: k.addr, Event: ev, Left: left, Want: rng.IntN(70), Place: place()}, nil)
+				n, got, err := c.AnnounceTCP(now, TCPAnnounce{Hash: h, Peer: id(ip.String()), Addr: k.addr, Event: ev, Left: left, Want: rng.IntN(70), Place: place(), Trust: trust}, nil)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if ev == Stopped {
 					delete(m.tcp, k)
 				} else {
-					m.tcp[k] = &modelPeer{seeder: seeder(m.tcp[k]), seen: now}
+					m.tcp[k] = &modelPeer{seeder: seeder(m.tcp[k]), trust: trust, seen: now}
 				}
 				if distinct := set(got); len(distinct) != len(got) {
 					t.Fatalf("somebody was chosen twice: %v", got)
@@ -132,7 +135,7 @@ func FuzzModel(f *testing.F) {
 				seeders := 0
 				for _, g := range got {
 					q := m.tcp[modelKey{h, g.Addr}]
-					if q == nil || g.Addr == k.addr {
+					if q == nil || g.Addr == k.addr || !q.trust.meets(m.tcp[k].trust) {
 						t.Fatalf("peer %v", g)
 					}
 					if q.seeder && m.tcp[k].seeder {
@@ -155,10 +158,60 @@ func FuzzModel(f *testing.F) {
 				}
 			}
 			check(t, c, locality)
+			m.checkRoles(t, c, h)
 		}
 		if got := c.Totals(); got.RTCPeers != len(m.rtc) || got.TCPPeers != len(m.tcp) {
 			t.Fatalf("%+v, model has %d and %d", got, len(m.rtc), len(m.tcp))
 		}
+	})
+}
+
+// checkRoles compares what the Core knows of the peers of a swarm with the model.
+func (m *model) checkRoles(t *testing.T, c *Core[int], h Hash) {
+	t.Helper()
+	var want Kinds
+	for k, p := range m.rtc {
+		if k[0] != h {
+			continue
+		}
+		s := c.swarm(h)
+		if got := s.rtc.role(s.rtc.find(k[1])); got != p.role() {
+			t.Fatalf("a peer is %+v, model %+v", got, p.role())
+		}
+		switch {
+		case p.seeder && p.trust == Trusted:
+			want.TrustedSeeders++
+		case p.trust == Trusted:
+			want.TrustedLeechers++
+		}
+		if p.seeder {
+			want.RTCSeeders++
+		} else {
+			want.RTCLeechers++
+		}
+	}
+	for k, p := range m.tcp {
+		switch {
+		case k.hash != h:
+		case p.seeder:
+			want.TCPSeeders++
+		default:
+			want.TCPLeechers++
+		}
+	}
+	if got := c.Kinds(h); got != want {
+		t.Fatalf("kinds %+v, model %+v", got, want)
+	}
+	rest := false
+	c.EachTCP(h, 1000, func(p TCPPeer, r Role) {
+		q := m.tcp[modelKey{h, p.Addr}]
+		if q == nil || q.role() != r {
+			t.Fatalf("%v is %+v, model %+v", p, r, q)
+		}
+		if r.Trust == Trusted && rest && p.Addr.Addr().Is4() {
+			t.Fatal("a trusted peer comes late")
+		}
+		rest = r.Trust != Trusted
 	})
 }
 
@@ -201,6 +254,14 @@ func checkTable[K comparable, V any](t *testing.T, tab *table[K, V], locality Lo
 	}
 	if tab.index != nil && len(tab.index) != len(tab.rows) {
 		t.Fatalf("index has %d entries for %d rows", len(tab.index), len(tab.rows))
+	}
+	if n := tab.uncommon; n != nil && (*n == uncommon{} || n.trustedSeeders < 0 || n.limitedSeeders < 0 || n.limitedLeechers < 0 || n.trustedLeechers < 0) {
+		t.Fatalf("%+v", *n)
+	}
+	for s := range trustedLeechers {
+		if tab.end(s) > tab.end(s+1) {
+			t.Fatalf("segment %d ends at %d, the next at %d", s, tab.end(s), tab.end(s+1))
+		}
 	}
 	for i := range tab.rows {
 		if tab.find(tab.rows[i].key) != i {

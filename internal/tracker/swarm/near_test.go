@@ -216,9 +216,16 @@ func TestTable(t *testing.T) {
 		place := func() Place {
 			return Place{uint32(rng.IntN(30)), uint32(rng.IntN(10)), uint32(rng.IntN(4)), [2]byte{byte(rng.IntN(3))}}
 		}
+		kinds := 1
+		if rng.IntN(2) == 0 {
+			kinds = 3
+		}
+		role := func() Role { return Role{rng.IntN(2) == 0, Trust(rng.IntN(kinds))} }
+		roles := map[int]Role{}
 		step := map[string]func(){
 			"add": func() {
-				tab.locate(tab.add(row[int, string]{key: next}, rng.IntN(2) == 0), place())
+				roles[next] = role()
+				tab.locate(tab.add(row[int, string]{key: next}, roles[next]), place())
 				keys = append(keys, next)
 				next++
 			},
@@ -233,7 +240,11 @@ func TestTable(t *testing.T) {
 			"turn": func() {
 				if len(keys) > 0 {
 					i := tab.find(keys[pick()])
-					tab.setSeeder(i, !tab.isSeeder(i))
+					key := tab.rows[i].key
+					roles[key] = role()
+					if at := tab.setRole(i, roles[key]); tab.rows[at].key != key {
+						rt.Fatalf("setRole says that row %d is at %d", i, at)
+					}
 				}
 			},
 			"move": func() {
@@ -249,20 +260,20 @@ func TestTable(t *testing.T) {
 			"choose": func() {
 				q := query{self: -1, want: rng.IntN(len(keys) + 2), place: place(), waiting: rng.IntN(4), total: 9}
 				q.fresh = q.waiting
-				if rng.IntN(2) == 0 {
-					q.lo = int(tab.seeders)
-				}
+				asker := role()
+				q.leechers = asker.Seeder
+				q.lo, q.size = tab.eligible(asker.Trust, asker.Seeder)
 				if len(keys) > 0 && rng.IntN(2) == 0 {
 					q.self = pick()
 				}
 				got := choose(&ch, &tab, &q)
-				eligible := len(tab.rows) - q.lo
-				if q.self >= q.lo {
-					eligible--
-				}
-				idle := 0
-				for i := q.lo; i < len(tab.rows); i++ {
-					if i != q.self && (q.waiting == 0 || tab.idle(int32(i), &q)) {
+				eligible, idle := 0, 0
+				for i := range tab.rows {
+					if i == q.self || !asker.Meets(roles[tab.rows[i].key]) {
+						continue
+					}
+					eligible++
+					if q.waiting == 0 || tab.idle(int32(i), &q) {
 						idle++
 					}
 				}
@@ -273,7 +284,7 @@ func TestTable(t *testing.T) {
 					if q.waiting > 0 && !tab.idle(i, &q) {
 						rt.Fatalf("%+v: row %d is busy", q, i)
 					}
-					if int(i) < q.lo || int(i) >= len(tab.rows) || int(i) == q.self {
+					if !asker.Meets(roles[tab.rows[i].key]) || int(i) == q.self {
 						rt.Fatalf("%+v: row %d", q, i)
 					}
 				}

@@ -86,7 +86,7 @@ func (c *Core[C]) tcpPeersFor(j joined[C], a *TCPAnnounce, leechers bool, dst []
 	var sizes [len(nearestFirst)]int
 	for i, scope := range nearestFirst {
 		if f := j.swarm.tcp.of(scope); f != nil && sees&scope != 0 {
-			n4, n6 := f.eligible(a.Family, leechers)
+			n4, n6 := f.eligible(a, leechers)
 			sizes[i] = n4 + n6
 			all += n4 + n6
 		}
@@ -112,13 +112,11 @@ func (c *Core[C]) tcpPeersFor(j joined[C], a *TCPAnnounce, leechers bool, dst []
 	return dst
 }
 
-// eligible counts the peers of each family that may be given.
-func (f *families) eligible(family Family, leechers bool) (n4, n6 int) {
-	n4, n6 = len(f.v4.rows), len(f.v6.rows)
-	if leechers {
-		n4, n6 = n4-int(f.v4.seeders), n6-int(f.v6.seeders)
-	}
-	switch family {
+// eligible counts the peers of each family that may be given to an announcer.
+func (f *families) eligible(a *TCPAnnounce, leechers bool) (n4, n6 int) {
+	_, n4 = f.v4.eligible(a.Trust, leechers)
+	_, n6 = f.v6.eligible(a.Trust, leechers)
+	switch a.Family {
 	case V4:
 		n6 = 0
 	case V6:
@@ -130,14 +128,13 @@ func (f *families) eligible(family Family, leechers bool) (n4, n6 int) {
 // pickOf appends up to want peers of one scope, both families in proportion, so that
 // neither is starved. own says that the announcer is among them.
 func (c *Core[C]) pickOf(f *families, j joined[C], own bool, a *TCPAnnounce, leechers bool, want int, dst []TCPPeer) []TCPPeer {
-	n4, n6 := f.eligible(a.Family, leechers)
+	n4, n6 := f.eligible(a, leechers)
 	if want = min(want, n4+n6); want <= 0 {
 		return dst
 	}
-	q4, q6 := query{self: -1, place: a.Place}, query{self: -1, place: a.Place}
-	if leechers {
-		q4.lo, q6.lo = int(f.v4.seeders), int(f.v6.seeders)
-	}
+	q4, q6 := query{self: -1, place: a.Place, leechers: leechers}, query{self: -1, place: a.Place, leechers: leechers}
+	q4.lo, q4.size = f.v4.eligible(a.Trust, leechers)
+	q6.lo, q6.size = f.v6.eligible(a.Trust, leechers)
 	switch {
 	case own && a.Addr.Addr().Is4():
 		q4.self = j.row
@@ -161,10 +158,10 @@ func tcpPick[C, K comparable](c *Core[C], t *table[K, PeerID], q query, a *TCPAn
 	return dst
 }
 
-// EachTCP calls f for up to max TCP peers of a swarm, seeders first, for those who meet them on another
-// machine: public ones, and private ones, which are for those who see such, up to a half
+// EachTCP calls f for up to max TCP peers of a swarm, for those who meet them on another machine, of
+// each scope the trusted first, then seeders: public ones, and private ones, which are for those who see such, up to a half
 // or what the public ones leave. f must change nothing.
-func (c *Core[C]) EachTCP(h Hash, max int, f func(p TCPPeer, seeder bool)) {
+func (c *Core[C]) EachTCP(h Hash, max int, f func(p TCPPeer, r Role)) {
 	s := c.swarm(h)
 	if s == nil || s.tcp == nil {
 		return
@@ -185,15 +182,25 @@ func (c *Core[C]) EachTCP(h Hash, max int, f func(p TCPPeer, seeder bool)) {
 	}
 }
 
-func (f *families) each(max int, one func(p TCPPeer, seeder bool)) {
+func (f *families) each(max int, one func(p TCPPeer, r Role)) {
 	n4, n6 := len(f.v4.rows), len(f.v6.rows)
 	max4 := min(n4, max-min(n6, max/2)) // IPv6 gets half, or what IPv4 leaves
 	eachRow(&f.v4, max4, one)
 	eachRow(&f.v6, min(n6, max-max4), one)
 }
 
-func eachRow[K comparable](t *table[K, PeerID], n int, f func(p TCPPeer, seeder bool)) {
-	for i := range n {
-		f(TCPPeer{Addr: addrOf(t.rows[i].key), ID: t.rows[i].val}, t.isSeeder(i))
+func eachRow[K comparable](t *table[K, PeerID], n int, f func(p TCPPeer, r Role)) {
+	one := func(i int) { f(TCPPeer{Addr: addrOf(t.rows[i].key), ID: t.rows[i].val}, t.role(i)) }
+	trusted, from := t.end(trustedSeeders), t.end(ordinaryLeechers)
+	for i := range min(n, trusted) {
+		one(i)
+	}
+	n -= trusted
+	for i := from; i < min(from+n, len(t.rows)); i++ {
+		one(i)
+	}
+	n -= len(t.rows) - from
+	for i := trusted; i < min(trusted+n, from); i++ {
+		one(i)
 	}
 }

@@ -83,7 +83,7 @@ func TestPeersForOtherMachines(t *testing.T) {
 		crowd(t, c, h, 10, tc.private)
 		crowd(t, c, h, 127, 5)
 		public, private := 0, 0
-		c.EachTCP(h, 20, func(p TCPPeer, _ bool) {
+		c.EachTCP(h, 20, func(p TCPPeer, _ Role) {
 			switch p.Addr.Addr().As4()[0] {
 			case 9:
 				public++

@@ -85,21 +85,45 @@ func (c *Core[C]) weight(s *swarm[C]) int {
 
 // oust forgets a swarm with its peers.
 func (c *Core[C]) oust(now time.Time, s *swarm[C]) {
-	for i := len(s.rtc.rows) - 1; i >= 0; i-- {
-		c.removeRTC(s, i)
-	}
-	if s.tcp != nil {
-		for f := range s.tcp.all {
-			for i := len(f.v4.rows) - 1; i >= 0; i-- {
-				tcpRemove(c, s.tcp, &f.v4, i)
-			}
-			for i := len(f.v6.rows) - 1; i >= 0; i-- {
-				tcpRemove(c, s.tcp, &f.v6, i)
-			}
-		}
-	}
+	c.empty(s, s.size(), nil)
 	s.downloaded = 0
 	c.settle(now, s)
+}
+
+// empty takes up to most peers out of a swarm, and appends the WebRTC peers among them to dst.
+func (c *Core[C]) empty(s *swarm[C], most int, dst []Receiver[C]) []Receiver[C] {
+	for ; most > 0 && len(s.rtc.rows) > 0; most-- {
+		i := len(s.rtc.rows) - 1
+		dst = append(dst, Receiver[C]{Peer: s.rtc.rows[i].key, Conn: s.rtc.rows[i].val})
+		c.removeRTC(s, i)
+	}
+	if s.tcp == nil {
+		return dst
+	}
+	for f := range s.tcp.all {
+		for ; most > 0 && len(f.v4.rows) > 0; most-- {
+			tcpRemove(c, s.tcp, &f.v4, len(f.v4.rows)-1)
+		}
+		for ; most > 0 && len(f.v6.rows) > 0; most-- {
+			tcpRemove(c, s.tcp, &f.v6, len(f.v6.rows)-1)
+		}
+	}
+	return dst
+}
+
+// Evict takes up to most peers out of a swarm, and appends the WebRTC peers among them to dst. It
+// returns how many went: fewer than most if nobody is left. Their connections still list them among
+// their Memberships, until they stop or end.
+func (c *Core[C]) Evict(now time.Time, h Hash, most int, dst []Receiver[C]) (int, []Receiver[C]) {
+	s := c.swarm(h)
+	if s == nil {
+		return 0, dst
+	}
+	before := s.size()
+	dst = c.empty(s, most, dst)
+	gone := before - s.size()
+	c.settle(now, s)
+	return gone, dst
 }
 
 // maxOusted bounds what Ousted returns; a tracker that is alone does not ask for it.

@@ -20,6 +20,7 @@ type RTCAnnounce[C comparable] struct {
 	MaxOwned int
 	Place    Place
 	Source   Source // by the Ledger; the same for as long as the connection lives
+	Trust    Trust
 }
 
 // A Receiver is a peer that gets an offer.
@@ -80,7 +81,7 @@ func (c *Core[C]) AnnounceRTC(now time.Time, a RTCAnnounce[C], dst []Receiver[C]
 		}
 		// A peer that seeds from the start may say "completed" before, or instead
 		// of, "started": that is no download.
-		i = s.rtc.add(row[PeerID, C]{key: a.Peer, src: a.Source, val: a.Conn}, isSeeder(false, a.Event, a.Left))
+		i = s.rtc.add(row[PeerID, C]{key: a.Peer, src: a.Source, val: a.Conn}, Role{isSeeder(false, a.Event, a.Left), a.Trust})
 		c.rtcPeers++
 		if s.rtc.isSeeder(i) {
 			c.seeders++
@@ -93,7 +94,7 @@ func (c *Core[C]) AnnounceRTC(now time.Time, a RTCAnnounce[C], dst []Receiver[C]
 	default:
 		was := s.rtc.isSeeder(i)
 		is := isSeeder(was, a.Event, a.Left)
-		i = s.rtc.setSeeder(i, is)
+		i = s.rtc.setRole(i, Role{is, a.Trust})
 		c.countSeeder(was, is)
 		if a.Event == Completed && !was {
 			c.completed(s)
@@ -116,18 +117,17 @@ func (c *Core[C]) AnnounceRTC(now time.Time, a RTCAnnounce[C], dst []Receiver[C]
 		c.turn++
 	}
 	before := len(dst)
-	dst = c.receivers(s, re.Seeder, &query{self: i, want: want, place: place, src: a.Source, slot: slot}, dst)
+	dst = c.receivers(s, Role{re.Seeder, a.Trust}, &query{self: i, want: want, place: place, src: a.Source, slot: slot}, dst)
 	if made := max(len(dst)-before, min(a.Offers, re.Relay)); made > 0 {
 		r.made = r.made.plus(made)
 	}
 	return re, dst, nil
 }
 
-// receivers appends to dst whom q chooses for the offers of a seeder or a leecher.
-func (c *Core[C]) receivers(s *swarm[C], seeder bool, q *query, dst []Receiver[C]) []Receiver[C] {
-	if seeder && !c.cfg.SeederToSeeder {
-		q.lo = int(s.rtc.seeders)
-	}
+// receivers appends to dst whom q chooses for the offers of a peer.
+func (c *Core[C]) receivers(s *swarm[C], role Role, q *query, dst []Receiver[C]) []Receiver[C] {
+	q.leechers = role.Seeder && !c.cfg.SeederToSeeder
+	q.lo, q.size = s.rtc.eligible(role.Trust, q.leechers)
 	q.waiting, q.total = c.cfg.MaxUnanswered, c.cfg.MaxOffers
 	q.fresh = max(1, q.waiting/2)
 	for _, i := range choose(&c.chooser, &s.rtc, q) {
@@ -148,7 +148,8 @@ const (
 	RouteElsewhere              // its receiver is not here; another node may know it
 )
 
-// Route returns the connection that an answer goes to. The sender must belong to conn. It
+// Route returns the connection that an answer goes to. The sender must belong to conn, and be one
+// whom the receiver may meet. It
 // uses up an offer that the sender was given, and, with RouteHere, one that the receiver
 // has made: nobody gets more answers than it made offers, or sends more than it got.
 func (c *Core[C]) Route(h Hash, conn C, from, to PeerID) (C, Route) {
@@ -169,7 +170,7 @@ func (c *Core[C]) Route(h Hash, conn C, from, to PeerID) (C, Route) {
 	if j >= 0 {
 		r := &s.rtc.rows[j]
 		made, waits := r.made.answered()
-		if !waits {
+		if !waits || !s.rtc.role(i).Trust.meets(s.rtc.role(j).Trust) {
 			return none, RouteNone
 		}
 		r.made = made
@@ -200,13 +201,13 @@ func (c *Core[C]) RouteIn(h Hash, to PeerID) (conn C, ok bool) {
 }
 
 // Receivers appends to dst peers that should get offers of a peer elsewhere, up to
-// want, seeders only if that peer is none.
-func (c *Core[C]) Receivers(now time.Time, h Hash, from PeerID, seeder bool, place Place, want int, dst []Receiver[C]) []Receiver[C] {
+// want, those whom it may meet.
+func (c *Core[C]) Receivers(now time.Time, h Hash, from PeerID, role Role, place Place, want int, dst []Receiver[C]) []Receiver[C] {
 	s := c.swarm(h)
 	if s == nil {
 		return dst
 	}
-	return c.receivers(s, seeder, &query{self: s.rtc.find(from), want: want, place: c.cfg.Locality.place(place), slot: c.slot(now)}, dst)
+	return c.receivers(s, role, &query{self: s.rtc.find(from), want: want, place: c.cfg.Locality.place(place), slot: c.slot(now)}, dst)
 }
 
 // Part removes a peer if conn owns it, and reports whether it did.

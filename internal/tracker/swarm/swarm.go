@@ -201,15 +201,39 @@ func (c *Core[C]) Scrape(h Hash) Scrape {
 	return Scrape{Complete: n.Complete, Incomplete: n.Incomplete, Downloaded: int(s.downloaded)}
 }
 
+// Kinds counts the peers of a swarm by what they are.
+type Kinds struct {
+	RTCSeeders, RTCLeechers, TCPSeeders, TCPLeechers int
+	// Those of RTCSeeders and RTCLeechers that are Trusted.
+	TrustedSeeders, TrustedLeechers int
+}
+
+// RTC returns how many WebRTC peers there are whom a peer may meet; it may be fewer if some are Limited.
+func (k Kinds) RTC(r Role) int {
+	switch {
+	case r.Trust == Limited && r.Seeder:
+		return k.TrustedLeechers
+	case r.Trust == Limited:
+		return k.TrustedSeeders + k.TrustedLeechers
+	case r.Seeder:
+		return k.RTCLeechers
+	}
+	return k.RTCSeeders + k.RTCLeechers
+}
+
 // Kinds returns the size of a swarm by kind of peer.
-func (c *Core[C]) Kinds(h Hash) (rtcSeeders, rtcLeechers, tcpSeeders, tcpLeechers int) {
+func (c *Core[C]) Kinds(h Hash) (k Kinds) {
 	s := c.swarm(h)
 	if s == nil {
-		return 0, 0, 0, 0
+		return k
 	}
-	rtcSeeders = int(s.rtc.seeders)
-	peers, tcpSeeders := s.tcp.size()
-	return rtcSeeders, len(s.rtc.rows) - rtcSeeders, tcpSeeders, peers - tcpSeeders
+	peers, seeders := s.tcp.size()
+	trusted := s.rtc.notOrdinary()
+	k.RTCSeeders = int(s.rtc.seeders)
+	k.RTCLeechers = len(s.rtc.rows) - k.RTCSeeders
+	k.TCPSeeders, k.TCPLeechers = seeders, peers-seeders
+	k.TrustedSeeders, k.TrustedLeechers = int(trusted.trustedSeeders), int(trusted.trustedLeechers)
+	return k
 }
 
 // Hashes appends the info hashes of up to max swarms to dst.

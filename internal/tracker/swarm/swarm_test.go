@@ -406,17 +406,13 @@ func TestListings(t *testing.T) {
 	tcp(t, c, t0, id("empty"), "1.1.1.1:1", Completed, 0, 0)
 	tcp(t, c, t0, id("empty"), "1.1.1.1:1", Stopped, 0, 0) // its download counter is kept
 
-	kinds := func(h Hash) [4]int {
-		a, b, c, d := c.Kinds(h)
-		return [4]int{a, b, c, d}
-	}
-	if got := kinds(h); got != [4]int{2, 3, 1, 4} {
+	if got := c.Kinds(h); got != (Kinds{2, 3, 1, 4, 0, 0}) {
 		t.Errorf("%v", got)
 	}
-	if got := kinds(id("web")); got != [4]int{0, 1, 0, 0} {
+	if got := c.Kinds(id("web")); got != (Kinds{RTCLeechers: 1}) {
 		t.Errorf("without TCP peers: %v", got)
 	}
-	if got := kinds(id("none")); got != [4]int{} {
+	if got := c.Kinds(id("none")); got != (Kinds{}) {
 		t.Errorf("unknown: %v", got)
 	}
 
@@ -442,9 +438,9 @@ func TestListings(t *testing.T) {
 
 	for most, want := range map[int][2]int{99: {3, 2}, 4: {2, 2}, 2: {1, 1}, 1: {1, 0}, 0: {}, -3: {}} {
 		var got [2]int
-		c.EachTCP(h, most, func(p TCPPeer, seeder bool) {
-			if p.ID != id(p.Addr.String()) && p.ID != id("1.1.1.3:1") || seeder != (p.Addr.String() == "1.1.1.3:1") {
-				t.Errorf("%v, seeder %v", p, seeder)
+		c.EachTCP(h, most, func(p TCPPeer, r Role) {
+			if p.ID != id(p.Addr.String()) && p.ID != id("1.1.1.3:1") || r != (Role{Seeder: p.Addr.String() == "1.1.1.3:1"}) {
+				t.Errorf("%v, %v", p, r)
 			}
 			if p.Addr.Addr().Is4() {
 				got[0]++
@@ -456,8 +452,8 @@ func TestListings(t *testing.T) {
 			t.Errorf("at most %d: %v IPv4 and IPv6, want %v", most, got, want)
 		}
 	}
-	c.EachTCP(id("web"), 9, func(TCPPeer, bool) { t.Error("a WebRTC peer has no address") })
-	c.EachTCP(id("none"), 9, func(TCPPeer, bool) { t.Error("a peer from nowhere") })
+	c.EachTCP(id("web"), 9, func(TCPPeer, Role) { t.Error("a WebRTC peer has no address") })
+	c.EachTCP(id("none"), 9, func(TCPPeer, Role) { t.Error("a peer from nowhere") })
 }
 
 // Swarms come and go in any number; those that stay are found.

@@ -1,13 +1,16 @@
 package swarm
 
 // A table is a set of peers that can be sampled: all rows lie side by side, the
-// seeders first, so that "any leecher" is a range.
+// seeders first, so that "any leecher" is a range. Where not everybody may meet everybody
+// they stand in the segments of trust.go.
 type table[K comparable, V any] struct {
 	rows    []row[K, V]
 	seeders int32
 	peak    int32       // most rows since index was made
 	index   map[K]int32 // nil while the table is small enough to be searched
 	near    *near       // where the rows are; nil with LocalityOff
+	// uncommon counts the rows that are not Ordinary; nil if there are none.
+	uncommon *uncommon
 }
 
 // The order of the fields leaves no gap: 40 bytes for a WebRTC peer.
@@ -42,10 +45,8 @@ func (t *table[K, V]) find(k K) int {
 	return -1
 }
 
-func (t *table[K, V]) isSeeder(i int) bool { return i < int(t.seeders) }
-
 // add appends a row that is not there yet and returns its place.
-func (t *table[K, V]) add(r row[K, V], seeder bool) int {
+func (t *table[K, V]) add(r row[K, V], role Role) int {
 	if t.rows == nil {
 		t.rows = make([]row[K, V], 0, firstRows)
 	}
@@ -61,10 +62,10 @@ func (t *table[K, V]) add(r row[K, V], seeder bool) int {
 	if t.near != nil {
 		t.near.add()
 	}
-	if seeder {
-		i = t.setSeeder(i, true)
+	if t.uncommon != nil {
+		t.uncommon.trustedLeechers++ // it stands among them
 	}
-	return i
+	return t.setRole(i, role)
 }
 
 // locate says where row i is. It must not be called with LocalityOff.
@@ -75,30 +76,15 @@ func (t *table[K, V]) locate(i int, p Place) {
 	t.near.set(i, p, int(t.seeders))
 }
 
-// setSeeder moves row i to the right side of the border and returns its new place.
-func (t *table[K, V]) setSeeder(i int, seeder bool) int {
-	if t.isSeeder(i) == seeder {
-		return i
-	}
-	to := int(t.seeders)
-	if !seeder {
-		to--
-	}
-	t.swap(i, to)
-	if seeder {
-		t.seeders++
-	} else {
-		t.seeders--
-	}
-	if t.near != nil {
-		t.near.setSeeder(to, seeder)
-	}
-	return to
-}
-
 // remove deletes row i; rows after it may change places.
 func (t *table[K, V]) remove(i int) {
-	i = t.setSeeder(i, false)
+	if t.uncommon == nil {
+		i = t.setSeeder(i, false)
+	} else {
+		i = t.move(i, trustedLeechers)
+		t.uncommon.trustedLeechers--
+		t.settle()
+	}
 	last := len(t.rows) - 1
 	t.swap(i, last)
 	if t.index != nil {

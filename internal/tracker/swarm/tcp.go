@@ -67,6 +67,7 @@ type TCPAnnounce struct {
 	// Local is the address by which it has reached this machine, as far as that is known. Peers on the
 	// machine itself, which announced over loopback, are given by it.
 	Local netip.Addr
+	Trust Trust
 }
 
 // A TCPPeer is an address to give out.
@@ -136,7 +137,7 @@ func tcpJoin[C, K comparable](c *Core[C], now time.Time, k K, a *TCPAnnounce, of
 	is := isSeeder(was, a.Event, a.Left)
 	if i < 0 {
 		src := c.cfg.Ledger.Source(a.Addr.Addr())
-		if s != nil && s.tcp != nil && s.tcp.crowded(src) {
+		if s != nil && s.tcp != nil && a.Trust != Trusted && s.tcp.crowded(src) {
 			return joined[C]{s, scope, -1, is}, nil
 		}
 		var err error
@@ -146,11 +147,11 @@ func tcpJoin[C, K comparable](c *Core[C], now time.Time, k K, a *TCPAnnounce, of
 		if s.tcp == nil {
 			s.tcp = new(tcpTables)
 		}
-		i = of(s.tcp.make(scope)).add(row[K, PeerID]{key: k, src: src, val: a.Peer}, is)
+		i = of(s.tcp.make(scope)).add(row[K, PeerID]{key: k, src: src, val: a.Peer}, Role{is, a.Trust})
 		s.tcp.counted(src, 1)
 		c.tcpPeers++
 	} else {
-		i = of(s.tcp.of(scope)).setSeeder(i, is)
+		i = of(s.tcp.of(scope)).setRole(i, Role{is, a.Trust})
 	}
 	t := of(s.tcp.of(scope))
 	t.rows[i].val, t.rows[i].time = a.Peer, c.stamp(now)

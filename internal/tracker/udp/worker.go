@@ -125,7 +125,7 @@ func (w *worker) announce(dst []byte, addr netip.AddrPort, local netip.Addr) []b
 		w.n.Refuse(stats.UDP, limit.Malformed, addr.Addr())
 		return w.fail(dst, "port is 0")
 	}
-	w.client.Query, w.client.PeerID = "", a.PeerID
+	w.client.Query, w.client.PeerID, w.client.Trust = "", a.PeerID, swarm.Ordinary
 	if w.s.cfg.Queries {
 		if _, query, ok := bytes.Cut(a.URLData, []byte("?")); ok {
 			w.client.Query = string(query)
@@ -144,7 +144,7 @@ func (w *worker) announce(dst []byte, addr netip.AddrPort, local netip.Addr) []b
 		event = swarm.Event(a.Event) // both have the numbers of BEP 15
 	}
 	counts, peers, err := t.AnnounceTCP(w.n, w.now, stats.UDP, swarm.TCPAnnounce{
-		Hash: a.InfoHash, Peer: a.PeerID, Addr: addr, Event: event, Left: a.Left, Family: family, Want: want, Local: local,
+		Hash: a.InfoHash, Peer: a.PeerID, Addr: addr, Event: event, Left: a.Left, Family: family, Want: want, Local: local, Trust: w.client.Trust,
 	}, w.peers[:0])
 	w.peers = peers[:0]
 	if err != nil {

@@ -204,16 +204,16 @@ func TestUDPRepliesAreNotFragmented(t *testing.T) {
 // A crowdPeering knows more peers elsewhere than anybody wants, of both families.
 type crowdPeering struct{ asked swarm.Family }
 
-func (*crowdPeering) Start(core.Local)                                        {}
-func (*crowdPeering) Changed(swarm.Hash, core.Counts)                         {}
-func (*crowdPeering) Elsewhere(swarm.Hash) core.Counts                        { return core.Counts{} }
-func (*crowdPeering) Offers(swarm.Hash, swarm.PeerID, bool, []core.RemoteSDP) {}
+func (*crowdPeering) Start(core.Local)                                              {}
+func (*crowdPeering) Changed(swarm.Hash, core.Counts)                               {}
+func (*crowdPeering) Elsewhere(swarm.Hash) core.Counts                              { return core.Counts{} }
+func (*crowdPeering) Offers(swarm.Hash, swarm.PeerID, swarm.Role, []core.RemoteSDP) {}
 func (*crowdPeering) Answer(swarm.Hash, swarm.PeerID, swarm.PeerID, core.RemoteSDP) bool {
 	return false
 }
 func (*crowdPeering) Close() error { return nil }
 
-func (p *crowdPeering) TCPPeers(_ swarm.Hash, family swarm.Family, _ netaddr.Scope, _ bool, _ int, dst []swarm.TCPPeer) []swarm.TCPPeer {
+func (p *crowdPeering) TCPPeers(_ swarm.Hash, family swarm.Family, _ netaddr.Scope, _ swarm.Role, _ int, dst []swarm.TCPPeer) []swarm.TCPPeer {
 	p.asked = family
 	for i := range 500 {
 		dst = append(dst, swarm.TCPPeer{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{4, 4, byte(i >> 8), byte(i)}), 4)},

@@ -73,7 +73,7 @@ func (d *node) receive(b []byte) {
 	for i := range d.todo {
 		switch t := &d.todo[i]; t.Kind {
 		case mesh.DeliverOffers:
-			d.to = d.core.Receivers(d.s.at(), t.Hash, t.From, t.Seeder, swarm.Place{}, len(t.Offers), d.to[:0])
+			d.to = d.core.Receivers(d.s.at(), t.Hash, t.From, t.Role, swarm.Place{}, len(t.Offers), d.to[:0])
 			d.s.phase.Lost += len(t.Offers) - len(d.to)
 			for i, to := range d.to {
 				d.s.give(to.Conn, event{kind: replyFar, node: d.n, a: to.Conn, b: indexOf(t.From), id: binary.BigEndian.Uint64(t.Offers[i].ID[:])})
@@ -91,9 +91,7 @@ func (d *node) receive(b []byte) {
 }
 
 func (d *node) changed() {
-	var n mesh.Counts
-	n.RTCSeeders, n.RTCLeechers, n.TCPSeeders, n.TCPLeechers = d.core.Kinds(infoHash)
-	d.mesh.Changed(d.s.at(), infoHash, n)
+	d.mesh.Changed(d.s.at(), infoHash, d.core.Kinds(infoHash))
 }
 
 // announce is what package core does with an announce.
@@ -126,7 +124,7 @@ func (d *node) announce(i int32, ev swarm.Event, offers int) {
 			d.sdps = append(d.sdps, offerOf(s.offers, s.sdp))
 		}
 		before := d.mesh.Stats().OffersOut
-		d.mesh.Offers(s.at(), infoHash, idOf(i), p.seeder, d.sdps)
+		d.mesh.Offers(s.at(), infoHash, idOf(i), swarm.Role{Seeder: p.seeder}, d.sdps)
 		sent := int(d.mesh.Stats().OffersOut - before)
 		s.phase.Sent += sent
 		s.phase.Unplaced += rest - sent

@@ -68,11 +68,11 @@ func TestTCPPeersOfOtherNodes(t *testing.T) {
 			asked = append(asked, d.Node)
 			if d.Node == 1 {
 				b.TCPPeersHere(now, 1, h, []TCPPeer{
-					{swarm.TCPPeer{Addr: netip.MustParseAddrPort("1.1.1.1:1"), ID: id("s4")}, true},
-					{swarm.TCPPeer{Addr: netip.MustParseAddrPort("[2001::1]:1"), ID: id("s6")}, true},
-					{swarm.TCPPeer{Addr: netip.MustParseAddrPort("1.1.1.2:1"), ID: id("l4")}, false},
-					{swarm.TCPPeer{Addr: netip.MustParseAddrPort("10.0.0.1:1"), ID: id("p4")}, false},
-					{swarm.TCPPeer{Addr: netip.MustParseAddrPort("127.0.0.1:1"), ID: id("lo")}, false},
+					{swarm.TCPPeer{Addr: netip.MustParseAddrPort("1.1.1.1:1"), ID: id("s4")}, swarm.Role{Seeder: true}},
+					{swarm.TCPPeer{Addr: netip.MustParseAddrPort("[2001::1]:1"), ID: id("s6")}, swarm.Role{Seeder: true}},
+					{swarm.TCPPeer{Addr: netip.MustParseAddrPort("1.1.1.2:1"), ID: id("l4")}, swarm.Role{}},
+					{swarm.TCPPeer{Addr: netip.MustParseAddrPort("10.0.0.1:1"), ID: id("p4")}, swarm.Role{}},
+					{swarm.TCPPeer{Addr: netip.MustParseAddrPort("127.0.0.1:1"), ID: id("lo")}, swarm.Role{}},
 				})
 			}
 		}
@@ -97,7 +97,7 @@ func TestTCPPeersOfOtherNodes(t *testing.T) {
 		{0, public, false, 2, 2}, {0, public, false, 0, 0},
 		{0, public | netaddr.Private, false, 50, 4}, {0, public | netaddr.Private | netaddr.Loopback, false, 50, 4}, // never what is loopback elsewhere
 	} {
-		if got := a.TCPPeers(now, h, tc.family, tc.scopes, tc.seeder, tc.want, nil); len(got) != tc.got {
+		if got := a.TCPPeers(now, h, tc.family, tc.scopes, swarm.Role{Seeder: tc.seeder}, tc.want, nil); len(got) != tc.got {
 			t.Errorf("%+v: %v", tc, got)
 		}
 	}
@@ -106,7 +106,7 @@ func TestTCPPeersOfOtherNodes(t *testing.T) {
 		now = now.Add(time.Second)
 		a.Step(now, nil)
 	}
-	if got := a.TCPPeers(now, h, 0, netaddr.Public, false, 50, nil); len(got) > 0 || a.Elsewhere(h) != (Counts{}) {
+	if got := a.TCPPeers(now, h, 0, netaddr.Public, swarm.Role{}, 50, nil); len(got) > 0 || a.Elsewhere(h) != (Counts{}) {
 		t.Errorf("after the node's death: %v, %+v", got, a.Elsewhere(h))
 	}
 	check(t, a)
@@ -123,17 +123,17 @@ func TestAFloodIsBounded(t *testing.T) {
 		for k := range 5 {
 			h := num(i*5 + k)
 			m.Changed(now, h, Counts{TCPSeeders: 1, RTCLeechers: 1})
-			m.Offers(now, h, id("p"), false, []SDP{{id("1"), make([]byte, 1000)}})
-			m.TCPPeers(now, h, 0, netaddr.Public, false, 10, nil)
+			m.Offers(now, h, id("p"), swarm.Role{}, []SDP{{id("1"), make([]byte, 1000)}})
+			m.TCPPeers(now, h, 0, netaddr.Public, swarm.Role{}, 10, nil)
 			var peers []tcpPeer
 			for p := range maxPeers {
-				peers = append(peers, tcpPeer{swarm.TCPPeer{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{1, 2, 3, byte(p)}), 1)}, false})
+				peers = append(peers, tcpPeer{swarm.TCPPeer{Addr: netip.AddrPortFrom(netip.AddrFrom4([4]byte{1, 2, 3, byte(p)}), 1)}, swarm.Role{}})
 			}
 			var offer [20]byte
 			binary.BigEndian.PutUint64(offer[:], uint64(i*5+k))
 			for _, r := range []record{
-				{kind: kindReport, hash: h, flags: reportAsk, n: tally{1, 1, 1, 1}},
-				{kind: kindOthers, hash: num(k), n: tally{1, 1, 1, 1}, holdings: []holding{{sender, tally{1, 1, 1, 1}}}},
+				{kind: kindReport, hash: h, flags: reportAsk, n: tally{1, 1, 1, 1, 0, 0}},
+				{kind: kindOthers, hash: num(k), n: tally{1, 1, 1, 1, 0, 0}, holdings: []holding{{sender, tally{1, 1, 1, 1, 0, 0}}}},
 				{kind: kindOffers, hash: num(k), from: id("q"), sdps: []SDP{{offer, []byte("v=0")}}},
 				{kind: kindPeers, hash: num(k), peers: peers},
 			} {
@@ -167,7 +167,7 @@ func TestAFullQueueDropsTheOldest(t *testing.T) {
 	for i := range 1000 {
 		var offer [20]byte
 		binary.BigEndian.PutUint64(offer[:], uint64(i))
-		a.Offers(now, h, id("p"), false, []SDP{{offer, make([]byte, 1300)}})
+		a.Offers(now, h, id("p"), swarm.Role{}, []SDP{{offer, make([]byte, 1300)}})
 		if n := a.others[2].queue.bytes; n > 300_000+fullFrame+2000 {
 			t.Fatalf("%d bytes queued", n)
 		}
@@ -192,7 +192,7 @@ func TestLongRecordsAreSplitOrDropped(t *testing.T) {
 	carry(t0.Add(time.Second))
 	carry(t0.Add(3 * time.Second))
 	now := t0.Add(3500 * time.Millisecond)
-	a.Offers(now, h, id("p"), false, []SDP{
+	a.Offers(now, h, id("p"), swarm.Role{}, []SDP{
 		{id("1"), make([]byte, 1500)}, {id("2"), make([]byte, 1500)}, {id("3"), make([]byte, 1500)},
 		{id("too long"), make([]byte, 5000)}, {id("4"), make([]byte, 10)},
 	})
@@ -209,7 +209,7 @@ func TestAnAnswerGoesBackOnce(t *testing.T) {
 	a, b, h, carry := pair(t, Config{})
 	a.Changed(t0, h, Counts{RTCLeechers: 1})
 	b.Changed(t0, h, Counts{RTCLeechers: 1})
-	a.Offers(t0, h, id("p"), false, []SDP{{id("1"), []byte("offer")}})
+	a.Offers(t0, h, id("p"), swarm.Role{}, []SDP{{id("1"), []byte("offer")}})
 	ds := carry(t0.Add(time.Second))
 	if len(ds) != 1 || ds[0].From != id("p") || string(ds[0].Offers[0].SDP) != "offer" {
 		t.Fatalf("%+v", ds)
@@ -230,7 +230,7 @@ func TestAnAnswerGoesBackOnce(t *testing.T) {
 		t.Fatalf("%+v", ds)
 	}
 	// Two minutes later nobody waits for it.
-	a.Offers(now, h, id("p"), false, []SDP{{id("3"), []byte("offer")}})
+	a.Offers(now, h, id("p"), swarm.Role{}, []SDP{{id("3"), []byte("offer")}})
 	if ds = carry(now); len(ds) != 1 {
 		t.Fatalf("%+v", ds)
 	}
@@ -311,7 +311,7 @@ func BenchmarkRelay(b *testing.B) {
 			i++
 			binary.BigEndian.PutUint64(offers[0].ID[:], uint64(i))
 			offers[0].SDP = text
-			x.Offers(now, h, id("p"), false, offers)
+			x.Offers(now, h, id("p"), swarm.Role{}, offers)
 		}
 		for _, d := range carry(x, y) {
 			if d.Kind == DeliverOffers {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math"
 	"net/netip"
+	"slices"
 
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 )
@@ -27,13 +28,16 @@ const (
 
 // The flags, by kind.
 const (
-	beatHello    = 1
-	beatLeaving  = 2
-	reportAsk    = 1
-	reportKnows  = 2
-	offersSeeder = 1
-	peerSeeder   = 1
-	peerV6       = 2
+	beatHello   = 1
+	beatLeaving = 2
+	reportAsk   = 1
+	reportKnows = 2
+
+	// Of offers and of TCP peers.
+	roleSeeder  = 1
+	peerV6      = 2
+	roleTrusted = 4
+	roleLimited = 8
 )
 
 // Bounds on the lists in one record.
@@ -52,28 +56,31 @@ var (
 )
 
 // A tally is Counts as they travel.
-type tally struct{ rtcSeeders, rtcLeechers, tcpSeeders, tcpLeechers uint32 }
+type tally struct {
+	rtcSeeders, rtcLeechers, tcpSeeders, tcpLeechers uint32
+	trustedSeeders, trustedLeechers                  uint32
+}
 
 func (n tally) zero() bool { return n == tally{} }
 
 // suits is how many peers an offer can go to: a seeder has no use for seeders.
-func (n tally) suits(seeder bool) int {
-	if seeder {
-		return int(n.rtcLeechers)
-	}
-	return int(n.rtcLeechers) + int(n.rtcSeeders)
-}
+func (n tally) suits(r swarm.Role) int { return n.counts().RTC(r) }
 
 func (n tally) tcp() int { return int(n.tcpSeeders) + int(n.tcpLeechers) }
 
+// trusted reports whether there is something to say of those who are.
+func (n tally) trusted() bool { return n.trustedSeeders|n.trustedLeechers != 0 }
+
 func (n tally) plus(o tally) tally {
 	return tally{sum(n.rtcSeeders, o.rtcSeeders), sum(n.rtcLeechers, o.rtcLeechers),
-		sum(n.tcpSeeders, o.tcpSeeders), sum(n.tcpLeechers, o.tcpLeechers)}
+		sum(n.tcpSeeders, o.tcpSeeders), sum(n.tcpLeechers, o.tcpLeechers),
+		sum(n.trustedSeeders, o.trustedSeeders), sum(n.trustedLeechers, o.trustedLeechers)}
 }
 
 func (n tally) minus(o tally) tally {
 	return tally{diff(n.rtcSeeders, o.rtcSeeders), diff(n.rtcLeechers, o.rtcLeechers),
-		diff(n.tcpSeeders, o.tcpSeeders), diff(n.tcpLeechers, o.tcpLeechers)}
+		diff(n.tcpSeeders, o.tcpSeeders), diff(n.tcpLeechers, o.tcpLeechers),
+		diff(n.trustedSeeders, o.trustedSeeders), diff(n.trustedLeechers, o.trustedLeechers)}
 }
 
 // Sums stay within what a count may be on the wire.
@@ -84,11 +91,13 @@ func diff(a, b uint32) uint32 { return a - min(a, b) }
 
 func tallyOf(c Counts) tally {
 	clamp := func(n int) uint32 { return uint32(min(max(n, 0), maxCount)) }
-	return tally{clamp(c.RTCSeeders), clamp(c.RTCLeechers), clamp(c.TCPSeeders), clamp(c.TCPLeechers)}
+	return tally{clamp(c.RTCSeeders), clamp(c.RTCLeechers), clamp(c.TCPSeeders), clamp(c.TCPLeechers),
+		clamp(c.TrustedSeeders), clamp(c.TrustedLeechers)}
 }
 
 func (n tally) counts() Counts {
-	return Counts{int(n.rtcSeeders), int(n.rtcLeechers), int(n.tcpSeeders), int(n.tcpLeechers)}
+	return Counts{RTCSeeders: int(n.rtcSeeders), RTCLeechers: int(n.rtcLeechers), TCPSeeders: int(n.tcpSeeders), TCPLeechers: int(n.tcpLeechers),
+		TrustedSeeders: int(n.trustedSeeders), TrustedLeechers: int(n.trustedLeechers)}
 }
 
 // A holding is what one node has of a swarm.
@@ -100,7 +109,32 @@ type holding struct {
 // A tcpPeer is a TCP peer as it travels.
 type tcpPeer struct {
 	swarm.TCPPeer
-	seeder bool
+	role swarm.Role
+}
+
+// flagsOf is a role as it travels.
+func flagsOf(r swarm.Role) (flags byte) {
+	if r.Seeder {
+		flags = roleSeeder
+	}
+	switch r.Trust {
+	case swarm.Trusted:
+		flags |= roleTrusted
+	case swarm.Limited:
+		flags |= roleLimited
+	}
+	return flags
+}
+
+func roleOf(flags byte) (r swarm.Role) {
+	r.Seeder = flags&roleSeeder != 0
+	switch {
+	case flags&roleTrusted != 0:
+		r.Trust = swarm.Trusted
+	case flags&roleLimited != 0:
+		r.Trust = swarm.Limited
+	}
+	return r
 }
 
 // A record is one of any kind; its kind says which fields count. parse reuses the slices.
@@ -155,12 +189,21 @@ func (r *record) append(b []byte) []byte {
 	switch r.kind {
 	case kindReport:
 		b = appendTally(append(b, r.flags), r.n)
+		if r.n.trusted() {
+			b = appendTrusted(b, r.n)
+		}
 	case kindOthers:
 		b = appendTally(b, r.n)
 		b = binary.AppendUvarint(b, uint64(len(r.holdings)))
 		for i := range r.holdings {
 			b = binary.BigEndian.AppendUint64(b, uint64(r.holdings[i].node))
 			b = appendTally(b, r.holdings[i].n)
+		}
+		if r.n.trusted() || slices.ContainsFunc(r.holdings, func(h holding) bool { return h.n.trusted() }) {
+			b = appendTrusted(b, r.n)
+			for i := range r.holdings {
+				b = appendTrusted(b, r.holdings[i].n)
+			}
 		}
 	case kindOffers:
 		b = append(b, r.from[:]...)
@@ -194,11 +237,13 @@ func appendTally(b []byte, n tally) []byte {
 	return b
 }
 
+func appendTrusted(b []byte, n tally) []byte {
+	b = binary.AppendUvarint(b, uint64(n.trustedSeeders))
+	return binary.AppendUvarint(b, uint64(n.trustedLeechers))
+}
+
 func appendPeer(b []byte, p *tcpPeer) []byte {
-	var flags byte
-	if p.seeder {
-		flags = peerSeeder
-	}
+	flags := flagsOf(p.role)
 	ip := p.Addr.Addr().Unmap()
 	if !ip.Is4() {
 		flags |= peerV6
@@ -231,10 +276,19 @@ func (r *record) parse(kind byte, body []byte) error {
 	case kindReport:
 		r.flags = d.byte()
 		r.n = d.tally()
+		if len(d.b) > 0 {
+			d.trusted(&r.n)
+		}
 	case kindOthers:
 		r.n = d.tally()
 		for range d.count(maxOthers, 8+4) {
 			r.holdings = append(r.holdings, holding{node: NodeID(d.uint64()), n: d.tally()})
+		}
+		if len(d.b) > 0 {
+			d.trusted(&r.n)
+			for i := range r.holdings {
+				d.trusted(&r.holdings[i].n)
+			}
 		}
 	case kindOffers:
 		r.from = d.id()
@@ -324,12 +378,18 @@ func (d *decoder) tally() tally {
 	for i := range v {
 		v[i] = uint32(min(d.uvarint(), maxCount))
 	}
-	return tally{v[0], v[1], v[2], v[3]}
+	return tally{rtcSeeders: v[0], rtcLeechers: v[1], tcpSeeders: v[2], tcpLeechers: v[3]}
+}
+
+// trusted reads how many of the WebRTC peers are.
+func (d *decoder) trusted(n *tally) {
+	n.trustedSeeders = uint32(min(d.uvarint(), uint64(n.rtcSeeders)))
+	n.trustedLeechers = uint32(min(d.uvarint(), uint64(n.rtcLeechers)))
 }
 
 func (d *decoder) peer() (p tcpPeer) {
 	flags := d.byte()
-	p.seeder = flags&peerSeeder != 0
+	p.role = roleOf(flags)
 	p.ID = d.id()
 	var ip netip.Addr
 	if flags&peerV6 != 0 {

@@ -20,15 +20,17 @@ func examples() []record {
 	h := id("hash")
 	return []record{
 		{kind: kindBeat, flags: beatHello},
-		{kind: kindReport, hash: h, flags: reportAsk | reportKnows, n: tally{1, 2, 3, 300}},
+		{kind: kindReport, hash: h, flags: reportAsk | reportKnows, n: tally{1, 2, 3, 300, 0, 0}},
+		{kind: kindReport, hash: h, n: tally{100, 2, 3, 4, 99, 1}},
 		{kind: kindReport, hash: h},
-		{kind: kindOthers, hash: h, n: tally{9, 9, 9, 9}, holdings: []holding{{1, tally{1, 2, 3, 4}}, {1 << 63, tally{8, 7, 6, 5}}}},
-		{kind: kindOffers, hash: h, from: id("a"), flags: offersSeeder, sdps: []SDP{{id("1"), []byte("v=0")}, {id("2"), []byte("v=1 longer")}}},
+		{kind: kindOthers, hash: h, n: tally{9, 9, 9, 9, 0, 0}, holdings: []holding{{1, tally{1, 2, 3, 4, 0, 0}}, {1 << 63, tally{8, 7, 6, 5, 0, 0}}}},
+		{kind: kindOthers, hash: h, n: tally{9, 9, 9, 9, 1, 2}, holdings: []holding{{1, tally{1, 2, 3, 4, 1, 0}}, {1 << 63, tally{8, 7, 6, 5, 0, 2}}}},
+		{kind: kindOffers, hash: h, from: id("a"), flags: roleSeeder, sdps: []SDP{{id("1"), []byte("v=0")}, {id("2"), []byte("v=1 longer")}}},
 		{kind: kindAnswer, hash: h, from: id("b"), to: id("a"), sdps: []SDP{{id("1"), []byte("v=0")}}},
 		{kind: kindAsk, hash: h, max: 50},
 		{kind: kindPeers, hash: h, peers: []tcpPeer{
-			{swarm.TCPPeer{Addr: netip.MustParseAddrPort("1.2.3.4:5"), ID: id("x")}, true},
-			{swarm.TCPPeer{Addr: netip.MustParseAddrPort("[2001::1]:65535"), ID: id("y")}, false},
+			{swarm.TCPPeer{Addr: netip.MustParseAddrPort("1.2.3.4:5"), ID: id("x")}, swarm.Role{Seeder: true, Trust: swarm.Limited}},
+			{swarm.TCPPeer{Addr: netip.MustParseAddrPort("[2001::1]:65535"), ID: id("y")}, swarm.Role{Trust: swarm.Trusted}},
 		}},
 	}
 }
@@ -67,9 +69,15 @@ func TestRecordsReadAsTheyWereWritten(t *testing.T) {
 		if !equal(&r, &want) {
 			t.Errorf("kind %d: %+v, want %+v", kind, r, want)
 		}
-		// Every record that ends early is refused, except an answer, whose SDP is the rest.
+		// Every record that ends early is refused, except an answer, whose SDP is the rest, and one without
+		// a word on who is trusted.
+		plain := want
+		plain.n.trustedSeeders, plain.n.trustedLeechers, plain.holdings = 0, 0, slices.Clone(want.holdings)
+		for i := range plain.holdings {
+			plain.holdings[i].n.trustedSeeders, plain.holdings[i].n.trustedLeechers = 0, 0
+		}
 		for n := range body {
-			if err := new(record).parse(kind, body[:n]); err == nil && (kind != kindAnswer || n < 80) {
+			if err := new(record).parse(kind, body[:n]); err == nil && (kind != kindAnswer || n < 80) && n != len(plain.append(nil)) {
 				t.Errorf("kind %d was read from %d of %d bytes", kind, n, len(body))
 			}
 		}
@@ -131,7 +139,7 @@ func TestFramesOfOthersAreRefused(t *testing.T) {
 		t.Errorf("longer body: %v", err)
 	}
 	// A count that the bytes cannot hold is no reason to allocate.
-	huge := append(examples()[7].append(nil)[:20], 0xff, 0xff, 0xff, 0xff, 0x0f)
+	huge := append(examples()[9].append(nil)[:20], 0xff, 0xff, 0xff, 0xff, 0x0f)
 	if err := new(record).parse(kindPeers, huge); !errors.Is(err, errRecord) {
 		t.Errorf("huge count: %v", err)
 	}
@@ -150,7 +158,7 @@ func FuzzFrame(f *testing.F) {
 	f.Fuzz(func(t *testing.T, frame []byte) {
 		m := New(Config{ID: 1}, rng(1), t0)
 		m.Connected(t0, 1<<20)
-		m.Changed(t0, id("hash"), Counts{1, 1, 1, 1})
+		m.Changed(t0, id("hash"), Counts{RTCSeeders: 1, RTCLeechers: 1, TCPSeeders: 1, TCPLeechers: 1})
 		ds, _ := m.Receive(t0, frame, nil)
 		for _, d := range ds {
 			if d.Kind == CollectPeers && d.Max > maxPeers || len(d.Offers) > maxOffers {

@@ -37,15 +37,16 @@
 //	generation  4 bytes
 //	records     kind (1 byte), length (uvarint), body; to the end of the frame
 //
+// Where some are trusted, "trusted" is n twice, trusted WebRTC seeders and leechers among the counts; else nothing.
 // A node ignores frames of another version and skips records of a kind
 // it does not know, or whose body goes on after what it knows. In the bodies, n stands for a uvarint and counts for four of
 // them: WebRTC seeders, WebRTC leechers, TCP seeders, TCP leechers.
 //
 //	1 beat     flags: 1 answer at once, 2 leaving
-//	2 report   info hash 20, flags: 1 tell me who else, 2 I know of others; counts here
-//	3 others   info hash 20, counts of all others, n, then n times: node 8, counts
-//	4 offers   info hash 20, peer id 20, flags: 1 seeder; n, then n times: offer id 20, n, SDP
+//	2 report   info hash 20, flags: 1 tell me who else, 2 I know of others; counts here; trusted here
+//	3 others   info hash 20, counts of all others, n, then n times: node 8, counts; trusted of all others, then n times: trusted
+//	4 offers   info hash 20, peer id 20, flags: 1 seeder, 4 trusted, 8 limited; n, then n times: offer id 20, n, SDP
 //	5 answer   info hash 20, from 20, to 20, offer id 20, SDP to the end
 //	6 ask      info hash 20, n: how many TCP peers
-//	7 peers    info hash 20, n, then n times: flags (1 seeder, 2 IPv6), peer id 20, address 4 or 16, port 2
+//	7 peers    info hash 20, n, then n times: flags (1 seeder, 2 IPv6, 4 trusted, 8 limited), peer id 20, address 4 or 16, port 2
 package mesh

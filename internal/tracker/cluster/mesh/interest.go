@@ -70,7 +70,8 @@ func (m *Mesh) watch(l *local) {
 // reverse: that decides whether a node is sent offers.
 func differs(a, b tally) bool {
 	return (a.rtcSeeders == 0) != (b.rtcSeeders == 0) || (a.rtcLeechers == 0) != (b.rtcLeechers == 0) ||
-		(a.tcpSeeders == 0) != (b.tcpSeeders == 0) || (a.tcpLeechers == 0) != (b.tcpLeechers == 0)
+		(a.tcpSeeders == 0) != (b.tcpSeeders == 0) || (a.tcpLeechers == 0) != (b.tcpLeechers == 0) ||
+		(a.trustedSeeders == 0) != (b.trustedSeeders == 0) || (a.trustedLeechers == 0) != (b.trustedLeechers == 0)
 }
 
 // Elsewhere returns what is known of a swarm on the other nodes.

@@ -17,7 +17,7 @@ type PeerID = swarm.PeerID
 type NodeID uint64
 
 // Counts is the WebRTC and TCP peers of a swarm on one or more nodes.
-type Counts struct{ RTCSeeders, RTCLeechers, TCPSeeders, TCPLeechers int }
+type Counts = swarm.Kinds
 
 // An SDP is an offer or an answer with its offer id.
 type SDP struct {
@@ -254,8 +254,8 @@ type Delivery struct {
 	Kind     DeliveryKind
 	Hash     Hash
 	From, To PeerID
-	Seeder   bool
-	Offers   []SDP // pointing into the frame
+	Role     swarm.Role // of From
+	Offers   []SDP      // pointing into the frame
 	Node     NodeID
 	Max      int
 }
@@ -296,7 +296,7 @@ func (m *Mesh) Receive(now time.Time, frame []byte, dst []Delivery) ([]Delivery,
 			m.onOthers(t, sender, r.hash, r.n, r.holdings)
 		case kindOffers:
 			if offers := m.accept(t, sender, r); len(offers) > 0 {
-				dst = append(dst, Delivery{Kind: DeliverOffers, Hash: r.hash, From: r.from, Seeder: r.flags&offersSeeder != 0, Offers: offers})
+				dst = append(dst, Delivery{Kind: DeliverOffers, Hash: r.hash, From: r.from, Role: roleOf(r.flags), Offers: offers})
 			}
 		case kindAnswer:
 			m.stats.AnswersIn++

@@ -4,13 +4,15 @@ import (
 	"encoding/binary"
 	"slices"
 	"time"
+
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 )
 
 // A park is the offers of one announce, waiting for a node with a peer for them.
 type park struct {
 	l      *local
 	from   PeerID
-	seeder bool
+	role   swarm.Role
 	offers []SDP // nil when they were sent or given up
 	bytes  int
 }
@@ -19,7 +21,7 @@ type park struct {
 const parkCost = 200
 
 // Offers hands over offers of a peer here that found no peer here.
-func (m *Mesh) Offers(now time.Time, h Hash, from PeerID, seeder bool, offers []SDP) {
+func (m *Mesh) Offers(now time.Time, h Hash, from PeerID, role swarm.Role, offers []SDP) {
 	if len(offers) == 0 {
 		return
 	}
@@ -30,11 +32,11 @@ func (m *Mesh) Offers(now time.Time, h Hash, from PeerID, seeder bool, offers []
 			return
 		}
 	}
-	if m.distribute(t, l, from, seeder, offers) {
+	if m.distribute(t, l, from, role, offers) {
 		m.removePark(l, from)
 		return
 	}
-	m.park(t, l, from, seeder, offers)
+	m.park(t, l, from, role, offers)
 	if l.mine.zero() {
 		return // Changed reports it
 	}
@@ -45,12 +47,12 @@ func (m *Mesh) Offers(now time.Time, h Hash, from PeerID, seeder bool, offers []
 
 // distribute sends offers to the nodes with peers for them, one for each peer at most, and
 // to each node in proportion to its peers. It reports false if there is none.
-func (m *Mesh) distribute(t instant, l *local, from PeerID, seeder bool, offers []SDP) bool {
+func (m *Mesh) distribute(t instant, l *local, from PeerID, role swarm.Role, offers []SDP) bool {
 	var left, take [maxOthers]int
 	total := 0
 	for i, o := range l.others {
 		if m.others[o.node] != nil {
-			left[i] = o.n.suits(seeder)
+			left[i] = o.n.suits(role)
 			total += left[i]
 		}
 	}
@@ -70,10 +72,7 @@ func (m *Mesh) distribute(t instant, l *local, from PeerID, seeder bool, offers 
 		}
 		total--
 	}
-	var flags byte
-	if seeder {
-		flags = offersSeeder
-	}
+	flags := flagsOf(role)
 	for i, o := range l.others {
 		for take[i] > 0 {
 			// Long offers are spread over several records, each short enough for the bus.
@@ -94,12 +93,12 @@ func (m *Mesh) distribute(t instant, l *local, from PeerID, seeder bool, offers 
 
 // park keeps offers until it is known who can use them. The latest of a peer replace
 // its earlier ones, which the peer has given up.
-func (m *Mesh) park(t instant, l *local, from PeerID, seeder bool, offers []SDP) {
+func (m *Mesh) park(t instant, l *local, from PeerID, role swarm.Role, offers []SDP) {
 	m.removePark(l, from)
 	if len(l.parks) >= parkedSets {
 		m.endPark(l.parks[0])
 	}
-	p := &park{l: l, from: from, seeder: seeder}
+	p := &park{l: l, from: from, role: role}
 	offers = offers[:min(len(offers), parkedOffers)]
 	size := 0
 	for i := range offers {
@@ -172,7 +171,7 @@ func (m *Mesh) unpark(l *local) {
 func (m *Mesh) release(t instant, l *local) {
 	for i := 0; i < len(l.parks); {
 		p := l.parks[i]
-		if m.distribute(t, l, p.from, p.seeder, p.offers) {
+		if m.distribute(t, l, p.from, p.role, p.offers) {
 			m.endPark(p)
 		} else {
 			i++
@@ -183,7 +182,7 @@ func (m *Mesh) release(t instant, l *local) {
 // Delivered says how many offers of a Delivery found a peer here. If that is all peers here, they have
 // met somebody, and what was parked for the swarm would only connect them twice.
 func (m *Mesh) Delivered(h Hash, n int) {
-	if l := m.local[h]; l != nil && n > 0 && n >= l.mine.suits(false) {
+	if l := m.local[h]; l != nil && n > 0 && n >= l.mine.suits(swarm.Role{}) {
 		m.unpark(l)
 	}
 }

@@ -193,7 +193,7 @@ func (tr *tracker) receive(frame []byte) {
 		case CollectPeers:
 			var peers []TCPPeer
 			for _, p := range tr.swarms[d.Hash][:min(len(tr.swarms[d.Hash]), d.Max)] {
-				peers = append(peers, TCPPeer{swarm.TCPPeer{Addr: addrOf(p), ID: p.id}, p.seeder})
+				peers = append(peers, TCPPeer{swarm.TCPPeer{Addr: addrOf(p), ID: p.id}, swarm.Role{Seeder: p.seeder}})
 			}
 			tr.m.TCPPeersHere(w.now, d.Node, d.Hash, peers)
 		}
@@ -211,7 +211,7 @@ func (tr *tracker) deliver(d Delivery) int {
 	w := tr.w
 	var fit []*peer
 	for _, p := range tr.swarms[d.Hash] {
-		if p.id != d.From && !(d.Seeder && p.seeder) {
+		if p.id != d.From && !(d.Role.Seeder && p.seeder) {
 			fit = append(fit, p)
 		}
 	}
@@ -274,7 +274,7 @@ func (p *peer) announce(tr *tracker) {
 		}
 	}
 	if len(offers) > 0 {
-		tr.m.Offers(w.now, p.hash, p.id, p.seeder, offers)
+		tr.m.Offers(w.now, p.hash, p.id, swarm.Role{Seeder: p.seeder}, offers)
 	}
 	for i := range offers {
 		clear(offers[i].SDP) // nobody may keep it

@@ -20,9 +20,9 @@ type cachedPeer struct {
 	known instant
 }
 
-// TCPPeers appends to dst up to want TCP peers of other nodes that a peer here can use: any, or leechers
-// if it is a seeder, with addresses of the scopes that it sees, except for Loopback. It may have them asked for, for the next time.
-func (m *Mesh) TCPPeers(now time.Time, h Hash, family swarm.Family, scopes netaddr.Scope, seeder bool, want int, dst []swarm.TCPPeer) []swarm.TCPPeer {
+// TCPPeers appends to dst up to want TCP peers of other nodes that a peer here can use: whom it may
+// meet, leechers if it is a seeder, with addresses of the scopes that it sees, except for Loopback. It may have them asked for, for the next time.
+func (m *Mesh) TCPPeers(now time.Time, h Hash, family swarm.Family, scopes netaddr.Scope, role swarm.Role, want int, dst []swarm.TCPPeer) []swarm.TCPPeer {
 	l := m.local[h]
 	if l == nil || l.all.tcp() == 0 {
 		return dst
@@ -42,7 +42,7 @@ func (m *Mesh) TCPPeers(now time.Time, h Hash, family swarm.Family, scopes netad
 		p := &l.tcp.peers[(start+i)%n]
 		v4 := p.Addr.Addr().Is4()
 		switch {
-		case seeder && p.seeder, netaddr.ScopeOf(p.Addr.Addr())&scopes == 0, v4 && family == swarm.V6, !v4 && family == swarm.V4:
+		case !role.Meets(p.role), netaddr.ScopeOf(p.Addr.Addr())&scopes == 0, v4 && family == swarm.V6, !v4 && family == swarm.V4:
 			continue
 		}
 		dst = append(dst, p.TCPPeer)
@@ -85,14 +85,14 @@ func (m *Mesh) askPeers(t instant, l *local, changed bool) {
 // A TCPPeer is a peer that listens on TCP, with what it is.
 type TCPPeer struct {
 	swarm.TCPPeer
-	Seeder bool
+	Role swarm.Role
 }
 
 // TCPPeersHere answers a Delivery of kind CollectPeers.
 func (m *Mesh) TCPPeersHere(now time.Time, to NodeID, h Hash, peers []TCPPeer) {
 	r := record{kind: kindPeers, hash: h, peers: m.rec.peers[:0]}
 	for _, p := range peers[:min(len(peers), maxPeers)] {
-		r.peers = append(r.peers, tcpPeer{p.TCPPeer, p.Seeder})
+		r.peers = append(r.peers, tcpPeer{p.TCPPeer, p.Role})
 	}
 	m.rec = r
 	m.send(m.at(now), to, &m.rec)
