@@ -180,6 +180,17 @@ func (t *Tracker) endLog() {
 	}
 }
 
+// Evict takes everybody out of the swarms that check refuses, tells those who came by WebSocket why,
+// by a failure reason, and returns how many swarms and peers that were. Connections stay open, for other
+// swarms. It is for when AllowAnnounce has begun to refuse torrents that it took before.
+func (t *Tracker) Evict(check func(infoHash [20]byte) error) (swarms, peers int) {
+	return t.core.Evict(check)
+}
+
+// ClientAddr returns where a request comes from, behind TrustedProxies too: for handlers beside the
+// Tracker, such as Config.Fallback. It is the zero Addr if nobody knows.
+func (t *Tracker) ClientAddr(r *http.Request) netip.Addr { return t.front.ClientAddr(r) }
+
 // Limit counts what somebody else beside this Tracker has refused to a client, such as a TURN relay,
 // and logs it: it is counted in Stats.Reasons.
 func (t *Tracker) Limit(r Reason, client netip.Addr) { t.counters.Shared().Limit(r, client) }

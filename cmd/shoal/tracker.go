@@ -58,6 +58,7 @@ type trackerServeCmd struct {
 	ClientAllow     string   `group:"Who may use it:" placeholder:"FILE" help:"Serve programs only whose peer ids begin as a line of this file says, such as -qB."`
 	ClientDeny      string   `group:"Who may use it:" placeholder:"FILE" help:"Do not serve those in this file."`
 	TokenSecretFile string   `group:"Who may use it:" placeholder:"FILE" help:"Serve holders of a token only that a secret in this file has signed."`
+	Introduce       string   `group:"Who may use it:" default:"all" placeholder:"WHOM" help:"Peers that are introduced: all, or trusted: one of two at least is trusted by its token (${default})."`
 	TrustedProxy    []string `group:"Who may use it:" placeholder:"NET" help:"Believe what proxies at these addresses say of their clients (repeatable)."`
 	ProxyHeader     string   `group:"Who may use it:" default:"any" placeholder:"NAME" help:"The header in which they say it: x-forwarded-for, x-real-ip, forwarded, or the first of these (${default})."`
 	ProxyProtocol   bool     `group:"Who may use it:" help:"They begin each connection with a PROXY header, version 1 or 2, as HAProxy and load balancers do."`

@@ -33,7 +33,13 @@ func (s *settings) access(p *trackerPlan) {
 			continue
 		}
 		*list = l
-		p.files.add("info hashes "+path, l.Reload, path)
+		p.files.add("info hashes "+path, func() error {
+			err := l.Reload()
+			if err == nil {
+				p.gate.evict()
+			}
+			return err
+		}, path)
 	}
 	addresses := access.Addresses{Allow: s.addressLists(p, "address-allow"), Deny: s.addressLists(p, "address-deny")}
 	clients := access.Clients{Allow: s.clientList(p, "client-allow"), Deny: s.clientList(p, "client-deny")}
@@ -50,6 +56,10 @@ func (s *settings) access(p *trackerPlan) {
 		log: p.log, logAddresses: s.truth("log-addresses"),
 	}
 	p.gate = g
+	p.conf.TrustedOnly = s.oneOf("introduce", "all", "trusted") == 1
+	if p.conf.TrustedOnly && keys == nil {
+		s.fail("introduce", "nobody is trusted without tokens: name their secret with --token-secret-file")
+	}
 	p.conf.Logger, p.conf.LogAddresses = p.log, g.logAddresses
 	p.conf.AllowClient = g.client
 	lists := len(addresses.Allow)+len(addresses.Deny) > 0 || clients != (access.Clients{}) || hashes != (access.Hashes{})
@@ -114,7 +124,8 @@ type gate struct {
 	addresses    access.Addresses
 	clients      access.Clients
 	hashes       access.Hashes
-	keys         *token.Keys // nil: no token is needed
+	keys         *token.Keys  // nil: no token is needed
+	tracker      *lateTracker // nil: it has not been started
 	log          *slog.Logger
 	logAddresses bool // clients' addresses may be logged
 }
@@ -128,9 +139,21 @@ func (g *gate) client(c *tracker.Client) error {
 		var claims token.Claims
 		if claims, err = g.keys.Verify(token.FromQuery(c.Query)); err == nil {
 			err = claims.Admit(time.Now(), c.Addr)
+			c.Trust, c.Until = trust(&claims), claims.Expires
 		}
 	}
 	return g.refused(c, err)
+}
+
+// trust is whom the holder of a token may meet.
+func trust(c *token.Claims) tracker.Trust {
+	switch {
+	case c.Trusted:
+		return tracker.Trusted
+	case c.Limited:
+		return tracker.Limited
+	}
+	return tracker.Ordinary
 }
 
 func (g *gate) announce(c *tracker.Client, infoHash [20]byte) error {
@@ -144,15 +167,29 @@ func (g *gate) announce(c *tracker.Client, infoHash [20]byte) error {
 	if err == nil && g.keys != nil {
 		var claims token.Claims
 		if claims, err = g.keys.Verify(token.FromQuery(c.Query)); err == nil {
-			err = claims.Covers(infoHash)
-		}
-		// A WebSocket was let in once: who stays on the page longer than the token
-		// lasts goes on.
-		if err == nil && c.Door != tracker.WebSocket {
-			err = claims.Admit(time.Now(), c.Addr)
+			if err = claims.Covers(infoHash); err == nil {
+				err = claims.Admit(time.Now(), c.Addr)
+			}
+			if c.Door != tracker.WebSocket { // whose Trust is that of its connection
+				c.Trust = trust(&claims)
+			}
 		}
 	}
 	return g.refused(c, err)
+}
+
+// evict takes everybody out of the swarms that are not served any more.
+func (g *gate) evict() {
+	if g.tracker == nil {
+		return
+	}
+	t := g.tracker.Load()
+	if t == nil {
+		return
+	}
+	if swarms, peers := t.Evict(g.hashes.Check); swarms > 0 {
+		g.log.Info("swarms were ended, for their info hashes are not served any more", "swarms", swarms, "peers", peers)
+	}
 }
 
 func (g *gate) refused(c *tracker.Client, err error) error {

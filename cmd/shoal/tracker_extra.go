@@ -18,7 +18,6 @@ import (
 	"github.com/shoal-p2p/shoal/internal/tracker/relay"
 	"github.com/shoal-p2p/shoal/internal/tracker/secret"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
-	"github.com/shoal-p2p/shoal/internal/tracker/token"
 	"github.com/shoal-p2p/shoal/tracker"
 )
 
@@ -214,18 +213,11 @@ func setSecrets(r *relay.Server, list []string) {
 }
 
 // icePage hands out credentials to those who may use the tracker.
-func (p *trackerPlan) icePage(r *relay.Server) http.Handler {
+func (p *trackerPlan) icePage(t *lateTracker, r *relay.Server) http.Handler {
 	page := r.Handler()
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		err := p.gate.origins.Check(req.Header.Get("Origin"))
-		if err == nil && p.gate.keys != nil {
-			var claims token.Claims
-			if claims, err = p.gate.keys.Verify(token.FromQuery(req.URL.RawQuery)); err == nil {
-				claims.Net = netip.Prefix{} // the address before a proxy is not known here
-				err = claims.Admit(time.Now(), netip.Addr{})
-			}
-		}
-		if err != nil {
+		c := tracker.Client{Door: tracker.HTTP, Addr: t.clientAddr(req), Origin: req.Header.Get("Origin"), Query: req.URL.RawQuery}
+		if err := p.gate.client(&c); err != nil {
 			http.Error(w, err.Error(), http.StatusForbidden)
 			return
 		}

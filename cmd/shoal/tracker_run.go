@@ -274,6 +274,13 @@ func (l *lateTracker) limit(r tracker.Reason, client netip.Addr) {
 	}
 }
 
+func (l *lateTracker) clientAddr(r *http.Request) netip.Addr {
+	if t := l.Load(); t != nil {
+		return t.ClientAddr(r)
+	}
+	return netip.Addr{}
+}
+
 func (l *lateTracker) Stats() tracker.Stats {
 	if t := l.Load(); t != nil {
 		return t.Stats()
@@ -297,6 +304,7 @@ func (p *trackerPlan) run(ctx context.Context) error {
 		}
 	}
 	var late lateTracker
+	p.gate.tracker = &late
 	var turn *relay.Server
 	if p.turn != nil {
 		if turn, err = p.startRelay(&late); err != nil {
@@ -419,7 +427,7 @@ func (p *trackerPlan) pages(t *lateTracker, doors []*trackerDoor, turn *relay.Se
 	mux.Handle("/{$}", admin.Landing(landing))
 	mux.HandleFunc("GET /health", admin.Health(t))
 	if turn != nil {
-		mux.Handle("/ice.json", p.icePage(turn))
+		mux.Handle("/ice.json", p.icePage(t, turn))
 	}
 	if p.acme != nil {
 		return p.acme.HTTPHandler(mux)

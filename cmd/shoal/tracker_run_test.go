@@ -155,6 +155,16 @@ func announceUDP(t *testing.T, addr string, hash [20]byte, query string) string 
 		t.Fatal(err)
 	}
 	defer c.Close()
+	r := askUDP(t, c, hash, 6881, query)
+	if r.Action == udpwire.Announce {
+		return ""
+	}
+	return string(r.Message)
+}
+
+// askUDP returns the reply to an announce.
+func askUDP(t *testing.T, c net.Conn, hash [20]byte, port uint16, query string) udpwire.Reply {
+	t.Helper()
 	ask := func(packet []byte) udpwire.Reply {
 		t.Helper()
 		buf := make([]byte, 2048)
@@ -175,13 +185,9 @@ func announceUDP(t *testing.T, addr string, hash [20]byte, query string) string 
 		return udpwire.Reply{}
 	}
 	conn := ask(udpwire.AppendConnect(nil, 1)).ConnID
-	r := ask(udpwire.AppendAnnounce(nil, conn, 2, &udpwire.AnnounceRequest{
-		InfoHash: hash, PeerID: [20]byte{7}, Left: 1, NumWant: -1, Port: 6881, URLData: []byte("/announce?" + query),
+	return ask(udpwire.AppendAnnounce(nil, conn, 2, &udpwire.AnnounceRequest{
+		InfoHash: hash, PeerID: [20]byte{7}, Left: 1, NumWant: -1, Port: port, URLData: []byte("/announce?" + query),
 	}))
-	if r.Action == udpwire.Announce {
-		return ""
-	}
-	return string(r.Message)
 }
 
 // dialWS returns a WebSocket to the tracker, or the status and the text that refused it.
@@ -211,13 +217,6 @@ var wsPeers atomic.Int64
 // announceWS returns the failure reason, or "".
 func announceWS(t *testing.T, ws *websocket.Conn, hash [20]byte) string {
 	t.Helper()
-	latin1 := func(b []byte) string { // as webtorrent.js writes binary in JSON
-		var s strings.Builder
-		for _, c := range b {
-			s.WriteRune(rune(c))
-		}
-		return s.String()
-	}
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
 	msg, err := json.Marshal(map[string]any{
@@ -229,13 +228,13 @@ func announceWS(t *testing.T, ws *websocket.Conn, hash [20]byte) string {
 	if err := ws.Write(ctx, websocket.MessageText, msg); err != nil {
 		t.Fatal(err)
 	}
-	_, reply, err := ws.Read(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var r struct {
 		Failure  string `json:"failure reason"`
 		Interval int    `json:"interval"`
+	}
+	_, reply, err := ws.Read(ctx)
+	if err != nil {
+		t.Fatal(err)
 	}
 	if err := json.Unmarshal(reply, &r); err != nil {
 		t.Fatal(err)
@@ -315,9 +314,9 @@ func TestHashListsOnARunningTracker(t *testing.T) {
 		set(film)
 		r := startTracker(t, flag, path)
 		addr := r.addr(t, "ws, http, udp")
-		ws, _, _ := dialWS(t, addr, "", "")
 		check := func(served, refused [20]byte) {
 			t.Helper()
+			ws, _, _ := dialWS(t, addr, "", "")
 			for door, announce := range map[string]func(h [20]byte) string{
 				"HTTP":      func(h [20]byte) string { return announceHTTP(t, addr, h, "") },
 				"UDP":       func(h [20]byte) string { return announceUDP(t, addr, h, "") },
@@ -441,29 +440,6 @@ func TestTokens(t *testing.T) {
 	}
 	if reason := announceWS(t, ws, film); reason != token.ErrInvalid.Error() {
 		t.Errorf("an open WebSocket whose secret is withdrawn: %q", reason)
-	}
-}
-
-func TestTokenThatEndsWhileItsHolderIsIn(t *testing.T) {
-	path := write(t, "secrets", "the secret of this test\n")
-	keys, err := token.LoadKeys(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := startTracker(t, "--token-secret-file", path)
-	addr := r.addr(t, "ws, http, udp")
-	end := time.Now().Add(2 * time.Second)
-	query := "token=" + keys.Sign(token.Claims{Expires: end})
-	ws, _, text := dialWS(t, addr, "", query)
-	if ws == nil {
-		t.Fatal(text)
-	}
-	time.Sleep(time.Until(end))
-	if reason := announceWS(t, ws, film); reason != "" {
-		t.Errorf("who is in is sent away: %q", reason)
-	}
-	if reason := announceHTTP(t, addr, film, query); reason != token.ErrExpired.Error() {
-		t.Errorf("by HTTP each announce is a new one: %q", reason)
 	}
 }
 

@@ -13,10 +13,12 @@ type trackerTokenCmd struct {
 	Expires    time.Duration `default:"24h" placeholder:"TIME" help:"How long the token is valid (${default})."`
 	InfoHash   string        `placeholder:"HASH" help:"The only torrent it is for, 40 hexadecimal digits."`
 	Net        string        `placeholder:"NET" help:"The only addresses it is for, such as 203.0.113.0/24."`
+	Trusted    bool          `help:"Its holder meets everybody, and everybody meets it."`
+	Introduce  string        `default:"all" enum:"all,trusted" placeholder:"WHOM" help:"Whom its holder meets if it is not trusted itself: all, or those who are trusted (${default})."`
 }
 
 func (c *trackerTokenCmd) Run() error {
-	claims := token.Claims{Expires: time.Now().Add(c.Expires)}
+	claims := token.Claims{Expires: time.Now().Add(c.Expires), Trusted: c.Trusted, Limited: c.Introduce == "trusted"}
 	if c.Expires <= 0 {
 		return usagef("--expires: %s is over already: write it like 24h", c.Expires)
 	}

@@ -21,6 +21,7 @@ func (s *Session) announce(b *wsconn.Batch, a *signal.Announce) limit.Reason {
 	}
 	s.client.PeerID = a.PeerID
 	if err := t.admit(s.client, a.InfoHash); err != nil {
+		s.leave(b, swarm.Membership{Hash: a.InfoHash, Peer: a.PeerID})
 		return fail(limit.AnnounceDenied, err.Error())
 	}
 	if len(a.Key) > 0 && s.key.Load() == nil {

@@ -66,6 +66,9 @@ func (t *Core) Serve(c *Client, slot limit.Slot, nc net.Conn, buffered []byte, d
 
 func (t *Core) newSession(c *Client, slot limit.Slot) *Session {
 	s := &Session{core: t, client: c, slot: slot, place: t.place(c.Addr), source: t.ledger.Source(c.Addr)}
+	if !c.Until.IsZero() {
+		s.conn.EndAt(c.Until)
+	}
 	t.countCountry(s.place.Country, 1)
 	return s
 }

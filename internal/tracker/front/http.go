@@ -15,7 +15,7 @@ import (
 // which.
 func (f *Front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if r.ContentLength != 0 && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
-		f.shared.Limit(limit.RequestBody, f.clientIP(r))
+		f.shared.Limit(limit.RequestBody, f.ClientAddr(r))
 		w.Header().Set("Connection", "close")
 		http.Error(w, limit.RequestBody.Error(), http.StatusRequestEntityTooLarge)
 		return
@@ -53,7 +53,7 @@ func (f *Front) fallback(w http.ResponseWriter, r *http.Request) {
 }
 
 func (f *Front) clientOf(r *http.Request) *core.Client {
-	return &core.Client{Door: stats.HTTP, Addr: f.clientIP(r), Query: r.URL.RawQuery}
+	return &core.Client{Door: stats.HTTP, Addr: f.ClientAddr(r), Query: r.URL.RawQuery}
 }
 
 func send(w http.ResponseWriter, body []byte) {

@@ -25,8 +25,9 @@ const (
 	Forwarded // RFC 7239
 )
 
-// clientIP is the address that a request comes from.
-func (f *Front) clientIP(r *http.Request) netip.Addr {
+// ClientAddr is the address that a request comes from, behind trusted proxies too. It is the zero Addr
+// if nobody knows.
+func (f *Front) ClientAddr(r *http.Request) netip.Addr {
 	var conn netip.Addr // of a Unix socket there is none
 	if ap, err := netip.ParseAddrPort(r.RemoteAddr); err == nil {
 		conn = netaddr.Plain(ap.Addr())

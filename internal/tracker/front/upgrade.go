@@ -141,7 +141,7 @@ func (r refusal) response() []byte {
 
 // upgradeHTTP makes a request to somebody's http.Server a WebSocket connection.
 func (f *Front) upgradeHTTP(w http.ResponseWriter, r *http.Request) {
-	c := &core.Client{Door: stats.WebSocket, Addr: f.clientIP(r), Origin: r.Header.Get("Origin"), Query: r.URL.RawQuery}
+	c := &core.Client{Door: stats.WebSocket, Addr: f.ClientAddr(r), Origin: r.Header.Get("Origin"), Query: r.URL.RawQuery}
 	get := func(name string) []byte { return []byte(strings.Join(r.Header.Values(name), ",")) }
 	var slot limit.Slot
 	resp, deflate, no := f.admitUpgrade(c, &httphead.Head{Upgrade: get("Upgrade"), Connection: get("Connection"),

@@ -58,6 +58,7 @@ const (
 	AddressUnknown // nobody knows where the client is
 	ConnectionID   // not one that the tracker gave (BEP 15)
 	ShuttingDown   // the tracker drains
+	TokenEnded     // the token of a WebSocket connection has expired
 
 	// The TURN relay.
 	RelaySessions // so many sessions or connections are open, in all or of its address
@@ -124,6 +125,7 @@ var reasons = [NumReasons]struct {
 	FullScrape:         {"full_scrape", "name the info hashes to scrape", Refused},
 	AddressUnknown:     {"address_unknown", "the address of the client is unknown", Refused},
 	ConnectionID:       {"connection_id", "connection id is not valid", Refused},
+	TokenEnded:         {"token_ended", "the token has expired, load the page again", Refused},
 	RelaySessions:      {"relay_sessions", "", Limited},
 	RelayUnproven:      {"relay_unproven", "", Limited},
 	RelayAuth:          {"relay_auth", "credentials are wrong or have ended", Refused},

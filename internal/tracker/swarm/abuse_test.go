@@ -342,8 +342,8 @@ func TestMemberships(t *testing.T) {
 	if err := m.add(num(7), num(1), 4); err != ErrTooMany {
 		t.Errorf("a swarm too many: %v", err)
 	}
-	m.remove(h, num(0))
-	m.remove(h, num(0))
+	m.Remove(Membership{h, num(0)})
+	m.Remove(Membership{h, num(0)})
 	if err := m.add(h, num(999), 4); err != nil || len(m) != 4 {
 		t.Errorf("after one has left: %v, %d memberships", err, len(m))
 	}

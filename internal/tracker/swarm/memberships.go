@@ -47,11 +47,11 @@ func (m *Memberships) add(h Hash, peer PeerID, most int) error {
 	return nil
 }
 
-// remove forgets a peer.
-func (m *Memberships) remove(h Hash, peer PeerID) {
+// Remove forgets a peer.
+func (m *Memberships) Remove(of Membership) {
 	all := *m
 	for i := range all {
-		if all[i] == (Membership{h, peer}) {
+		if all[i] == of {
 			last := len(all) - 1
 			all[i] = all[last]
 			*m = all[:last]

@@ -53,7 +53,7 @@ func (c *Core[C]) AnnounceRTC(now time.Time, a RTCAnnounce[C], dst []Receiver[C]
 	if a.Event == Stopped {
 		re.Parted = c.Part(now, a.Hash, a.Conn, a.Peer)
 		if a.Owned != nil {
-			a.Owned.remove(a.Hash, a.Peer)
+			a.Owned.Remove(Membership{a.Hash, a.Peer})
 		}
 		if s := c.swarm(a.Hash); s != nil {
 			re.Counts = s.counts()
@@ -75,7 +75,7 @@ func (c *Core[C]) AnnounceRTC(now time.Time, a RTCAnnounce[C], dst []Receiver[C]
 		}
 		if s, err = c.enter(now, a.Hash, a.Source); err != nil {
 			if a.Owned != nil {
-				a.Owned.remove(a.Hash, a.Peer)
+				a.Owned.Remove(Membership{a.Hash, a.Peer})
 			}
 			return re, dst, err
 		}

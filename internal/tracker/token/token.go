@@ -11,6 +11,8 @@
 //	exp        when the token ends, in Unix seconds; required
 //	info_hash  the only torrent it is for, 40 hexadecimal digits
 //	net        the only addresses it is for, such as 203.0.113.0/24 or 2001:db8::/32
+//	trusted    true: its holder meets everybody, and everybody meets it
+//	introduce  trusted: its holder, if not trusted itself, meets trusted peers alone
 //
 // in any order, each at most once. Any other claim makes a token invalid, because what
 // restricts must not be overlooked.
@@ -38,6 +40,8 @@ type Claims struct {
 	Expires  time.Time    // the token is valid before; in whole seconds
 	InfoHash *[20]byte    // the only torrent; nil means any
 	Net      netip.Prefix // the only addresses; the zero Prefix means any
+	Trusted  bool         // the holder meets everybody, even those who are Limited
+	Limited  bool         // the holder meets trusted peers alone; it has no effect on one who is Trusted
 }
 
 var (
@@ -151,6 +155,12 @@ func (k *Keys) Sign(c Claims) string {
 	if c.Net.IsValid() {
 		claims += "&net=" + c.Net.String()
 	}
+	if c.Trusted {
+		claims += "&trusted=true"
+	}
+	if c.Limited {
+		claims += "&introduce=trusted"
+	}
 	text := strict.EncodeToString([]byte(claims))
 	return text + "." + strict.EncodeToString((*k.keys.Load())[0].appendMAC(nil, text))
 }
@@ -206,6 +216,16 @@ func parseClaims(text string) (c Claims, err error) {
 			// http_build_query and its like write / and : in their own way.
 			c.Net, err = netip.ParsePrefix(escaped.Replace(value))
 			c.Net = c.Net.Masked()
+		case "trusted":
+			c.Trusted = true
+			if value != "true" && value != "1" { // PHP writes true as 1
+				return Claims{}, ErrInvalid
+			}
+		case "introduce":
+			c.Limited = true
+			if value != "trusted" {
+				return Claims{}, ErrInvalid
+			}
 		default:
 			return Claims{}, ErrInvalid
 		}

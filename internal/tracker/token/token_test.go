@@ -40,10 +40,13 @@ func TestSignedClaimsComeBack(t *testing.T) {
 		{Expires: now, InfoHash: &film},
 		{Expires: now, Net: netip.MustParsePrefix("203.0.113.0/24")},
 		{Expires: now, InfoHash: &film, Net: netip.MustParsePrefix("2001:db8::/32")},
+		{Expires: now, Trusted: true},
+		{Expires: now, Limited: true},
+		{Expires: now, InfoHash: &film, Trusted: true, Limited: true},
 	} {
 		tok := k.Sign(c)
 		got, err := k.Verify(tok)
-		if err != nil || !got.Expires.Equal(c.Expires) || got.Net != c.Net || (got.InfoHash == nil) != (c.InfoHash == nil) ||
+		if err != nil || !got.Expires.Equal(c.Expires) || got.Net != c.Net || got.Trusted != c.Trusted || got.Limited != c.Limited || (got.InfoHash == nil) != (c.InfoHash == nil) ||
 			c.InfoHash != nil && *got.InfoHash != *c.InfoHash {
 			t.Errorf("%+v came back as %+v, %v", c, got, err)
 		}
@@ -110,7 +113,13 @@ func TestForgeriesAreInvalid(t *testing.T) {
 	if _, err := k.Verify(sign("exp=1")); err != nil {
 		t.Fatal(err)
 	}
+	if c, err := k.Verify(sign("exp=1&trusted=1")); err != nil || !c.Trusted { // as PHP writes it
+		t.Errorf("%+v, %v", c, err)
+	}
 	bad := map[string]string{
+		"half trusted":                 sign("exp=1&trusted=perhaps"),
+		"trusted by nothing":           sign("exp=1&trusted"),
+		"introduced to whom":           sign("exp=1&introduce=friends"),
 		"another secret":               keys(t, "another secret of length").Sign(Claims{Expires: now}),
 		"no dot":                       text + mac,
 		"no MAC":                       text + ".",

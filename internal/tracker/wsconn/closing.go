@@ -2,10 +2,20 @@ package wsconn
 
 import (
 	"encoding/binary"
+	"math"
+	"time"
 	"unicode/utf8"
 
 	"github.com/shoal-p2p/shoal/internal/tracker/wsframe"
 )
+
+// EndAt says when what lets the client in has an end: the connection is closed a few seconds later. Any
+// goroutine may call it.
+func (c *Conn) EndAt(t time.Time) {
+	if t.Unix() < math.MaxInt64/int64(time.Second) { // what is beyond that, in 2262, has no end here
+		c.until.Store(t.UnixNano())
+	}
+}
 
 // closeAnswer returns what a client's close frame is answered with: its own code, or why it may
 // not send that one (RFC 6455 sections 5.5.1, 7.4.1 and 7.4.2). Code 0 stands for none.

@@ -39,6 +39,7 @@ type Conn struct {
 	heard    atomic.Int64 // when the last frame came, Unix nanoseconds
 	probed   atomic.Int64 // when it has to have shown life; 0 = no probe
 	since    atomic.Int64 // when the oldest message that has not ended began; 0 = none
+	until    atomic.Int64 // when it is ended; 0 = never
 
 	// The owner's:
 
@@ -259,7 +260,7 @@ func (c *Conn) Probe(b *Batch) {
 func (c *Conn) sweep(b *Batch) {
 	now := b.Now.UnixNano()
 	ping := int64(c.srv.cfg.PingInterval)
-	silent, probe, since := now-c.heard.Load(), c.probed.Load(), c.since.Load()
+	silent, probe, since, until := now-c.heard.Load(), c.probed.Load(), c.since.Load(), c.until.Load()
 	c.mu.Lock()
 	if c.moved && c.state == open && c.waiting != 0 {
 		c.waiting = now
@@ -275,6 +276,8 @@ func (c *Conn) sweep(b *Batch) {
 			b.N.Limit(limit.SlowReader, c.handler.Addr())
 		}
 		c.kill()
+	case until != 0 && now >= until:
+		c.Limit(b, wsframe.CloseUnauthorized, limit.TokenEnded)
 	case since != 0 && now-since > int64(frameTimeout):
 		c.Limit(b, wsframe.ClosePolicy, limit.MessageTime)
 	case silent >= ping:

@@ -33,7 +33,8 @@ const (
 // IsControl reports whether frames of this kind may come between the parts of a message.
 func (o Op) IsControl() bool { return o&8 != 0 }
 
-// Close codes of RFC 6455 section 7.4.1, and CloseBusy of those that IANA has added.
+// Close codes of RFC 6455 section 7.4.1, and CloseBusy and CloseUnauthorized of those that IANA has
+// added.
 const (
 	CloseNormal   = 1000
 	CloseGone     = 1001
@@ -42,6 +43,8 @@ const (
 	ClosePolicy   = 1008
 	CloseTooBig   = 1009
 	CloseBusy     = 1013
+
+	CloseUnauthorized = 3000
 )
 
 const (
