@@ -69,7 +69,7 @@ func TestLimitedPeersMeetTrustedOnesAlone(t *testing.T) {
 
 // Whom the operator trusts may stand at one address, and is met all the same.
 func TestTrustedPeersBehindOneAddress(t *testing.T) {
-	c, h := newCore(Config{}), id("stream")
+	c, h := newCore(Config{Ledger: &named{}}), id("stream")
 	for i := range 20 {
 		c.AnnounceRTC(t0, RTCAnnounce[int]{Hash: h, Peer: num(i), Conn: i, Event: Started, Left: 1, Trust: Trusted, Source: 7}, nil)
 	}

@@ -36,20 +36,25 @@ func TestOffersOfTheLimitedGoToTheTrusted(t *testing.T) {
 		t.Errorf("%d for a viewer", n)
 	}
 	// One comes, and the viewer's offer does not wait for its next announce.
-	b.Changed(now, h, Counts{RTCSeeders: 1, RTCLeechers: 50, TrustedSeeders: 1})
-	var got []Delivery
-	for range 3 {
-		got = append(got, carry(now)...)
-		now = now.Add(time.Second)
-	}
+	b.Changed(now, h, Counts{RTCLeechers: 50, TrustedLeechers: 1})
+	got := carry(now)
+	now = now.Add(changeAfter)
+	got = append(got, carry(now)...)
 	if len(got) != 1 || got[0].Role != limited || string(got[0].Offers[0].SDP) != "offer of viewer" {
 		t.Fatalf("after a trusted one came: %+v", got)
 	}
 	if n := a.Elsewhere(h).RTC(limited); n != 1 {
 		t.Errorf("%d for a viewer", n)
 	}
+	b.Changed(now, h, Counts{RTCSeeders: 1, RTCLeechers: 50, TrustedSeeders: 1})
+	carry(now)
+	now = now.Add(changeAfter)
+	carry(now)
 	if got := offers("seeding", swarm.Role{Seeder: true, Trust: swarm.Limited}); len(got) != 0 {
 		t.Errorf("a viewer that has all is sent to a seeder: %+v", got)
+	}
+	if got := offers("later", limited); len(got) != 1 {
+		t.Errorf("one that lacks something is sent to %+v", got)
 	}
 }
 
