@@ -11,6 +11,7 @@ import (
 
 	"github.com/shoal-p2p/shoal/internal/tracker/cluster/mesh"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
+	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
 )
 
 // heard are the reasons that OnLimit was told.
@@ -91,7 +92,7 @@ func TestEveryLossIsTold(t *testing.T) {
 		big := make([]byte, 60<<10)
 		c.mu.Lock() // so that nothing is published meanwhile
 		for i := range 200 {
-			c.mesh.Offers(time.Now(), id("swarm"), id("a"), false, []mesh.SDP{{ID: id(string(rune('A' + i))), SDP: big}})
+			c.mesh.Offers(time.Now(), id("swarm"), id("a"), swarm.Role{}, []mesh.SDP{{ID: id(string(rune('A' + i))), SDP: big}})
 		}
 		c.unlock()
 		until(t, "what was dropped is told", func() bool {
