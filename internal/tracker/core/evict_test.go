@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"testing"
 
+	"github.com/shoal-p2p/shoal/internal/netaddr"
 	"github.com/shoal-p2p/shoal/internal/signal"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/stats"
@@ -31,7 +32,7 @@ func (p *notebook) Offers(_ swarm.Hash, _ swarm.PeerID, r swarm.Role, offers []R
 		p.offers = append(p.offers, r)
 	}
 }
-func (*notebook) TCPPeers(_ swarm.Hash, _ swarm.Family, _ swarm.Role, _ int, dst []swarm.TCPPeer) []swarm.TCPPeer {
+func (*notebook) TCPPeers(_ swarm.Hash, _ swarm.Family, _ netaddr.Scope, _ swarm.Role, _ int, dst []swarm.TCPPeer) []swarm.TCPPeer {
 	return dst
 }
 
