@@ -41,6 +41,9 @@ type Config struct {
 	// client; the text of its error becomes the failure reason. A scrape shows zeros for
 	// what it refuses. It is called by many goroutines, and must not keep c.
 	AllowAnnounce func(c *Client, infoHash [20]byte) error
+	// Hook, when set, asks a web service about each announce that AllowAnnounce takes, except those that stop.
+	// A peer that it denies gets the reason, and leaves the swarm if it was in it. Close closes it.
+	Hook *Hook
 	// TrustedProxies are the addresses whose ProxyHeader is believed: the client is the rightmost
 	// address of the header that is not one of them. Who comes by a Unix socket is trusted, too.
 	TrustedProxies []netip.Prefix

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/netaddr"
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 )
 
 // An Answer is what is known about a question.
@@ -103,7 +104,7 @@ type Config struct {
 }
 
 // ReasonAway is the Reason of Denied while the service is away.
-const ReasonAway = "this tracker cannot check right now whether you may announce, try again later"
+var ReasonAway = limit.HookAway.Error()
 
 const (
 	// failures in a row mean that the service is away. Then one question at a time tries it, at most

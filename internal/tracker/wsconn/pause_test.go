@@ -118,8 +118,8 @@ func served(t *testing.T, what func(t *testing.T, s *Server, client net.Conn, p 
 			switch kind {
 			case "TLS":
 				client, server = tls.Client(far, &tls.Config{InsecureSkipVerify: true}), s.TLS(near, conf)
-				go server.(*tls.Conn).Handshake()
-				if err := client.(*tls.Conn).Handshake(); err != nil {
+				go client.(*tls.Conn).Handshake()
+				if err := server.(*tls.Conn).Handshake(); err != nil {
 					t.Fatal(err)
 				}
 			case "stream":
