@@ -138,6 +138,16 @@ func served(t *testing.T, what func(t *testing.T, s *Server, client net.Conn, p 
 	}
 }
 
+// allBack waits for whoever still writes.
+func allBack(t *testing.T, s *Server) {
+	t.Helper()
+	for end := time.Now().Add(10 * time.Second); s.buffers.Used() != 0; time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatalf("%d bytes are still lent", s.buffers.Used())
+		}
+	}
+}
+
 // tcpPair returns the two ends of a TCP connection.
 func tcpPair(t *testing.T) (near, far net.Conn) {
 	t.Helper()
@@ -187,9 +197,7 @@ func TestResumeByAnybody(t *testing.T) {
 		}
 		client.Close()
 		<-p.over
-		if n := s.buffers.Used(); n != 0 {
-			t.Errorf("%d bytes are still lent", n)
-		}
+		allBack(t, s)
 	}, func(c *Conn) {
 		switch turn.Add(1) % 3 {
 		case 0:
@@ -227,9 +235,7 @@ func TestWhoWaitsHoldsLittleAndCanBeEnded(t *testing.T) {
 				}
 				end(s, p)
 				<-p.over
-				if n := s.buffers.Used(); n != 0 {
-					t.Errorf("%d bytes are still lent", n)
-				}
+				allBack(t, s)
 				p.Resume()
 				if n := pauses.Load(); n != 1 {
 					t.Errorf("%d pauses", n)
