@@ -81,10 +81,10 @@ type Config struct {
 	// Concurrent bounds the requests under way. 0 means 64.
 	Concurrent int
 	// Queue bounds the questions that wait to be asked, and the announces that wait for
-	// answers, each. 0 means 4,096.
+	// answers, each. 0 means 16,384.
 	Queue int
 	// PerAddr bounds the questions of one IPv4 address or IPv6 /64 under way or waiting, so that one
-	// cannot take the place of all. 0 means 32.
+	// cannot take the place of all. 0 means 128.
 	PerAddr int
 	// Entries bounds the answers that are kept; the oldest goes first. One takes about 80
 	// bytes. 0 means 65,536.
@@ -169,8 +169,8 @@ func New(conf Config) (*Hook, error) {
 	}
 	def(&conf.Timeout, 2*time.Second)
 	def(&conf.Concurrent, 64)
-	def(&conf.Queue, 4096)
-	def(&conf.PerAddr, 32)
+	def(&conf.Queue, 16_384)
+	def(&conf.PerAddr, 128)
 	def(&conf.Entries, 65_536)
 	def(&conf.AllowFor, 10*time.Minute)
 	def(&conf.DenyFor, time.Minute)
