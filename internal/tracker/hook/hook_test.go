@@ -1,9 +1,11 @@
 package hook
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -323,6 +325,45 @@ func TestAServiceThatDoesNotAnswer(t *testing.T) {
 	ask(h2, question(1))
 	if e := h2.Stats().LastError; !strings.Contains(e, "refused") || strings.Contains(e, "announce") {
 		t.Error(e)
+	}
+}
+
+// Services close connections that rest, and may do so just when the next question comes. That is no failure.
+func TestAConnectionThatTheServiceCloses(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			r := bufio.NewReader(c)
+			for n := range 2 { // the second gets no answer
+				req, err := http.ReadRequest(r)
+				if err != nil {
+					break
+				}
+				io.Copy(io.Discard, req.Body)
+				if n == 0 {
+					io.WriteString(c, "HTTP/1.1 204 No Content\r\n\r\n")
+				}
+			}
+			c.Close()
+		}
+	}()
+	h, err := New(Config{URL: "http://" + ln.Addr().String(), Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	for n := range 6 {
+		if v, _ := ask(h, question(n)); v.Answer != Allowed {
+			t.Errorf("%d: %+v, %+v", n, v, h.Stats())
+		}
 	}
 }
 

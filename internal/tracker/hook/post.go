@@ -63,6 +63,8 @@ func (h *Hook) post(q *Question) (v Verdict, ttl time.Duration, err error) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "shoal-tracker")
+	// Not sent: it lets net/http ask once more when the service closes a connection that was at rest.
+	req.Header["X-Idempotency-Key"] = nil
 	if h.conf.Secret != nil {
 		if secret := h.conf.Secret(); secret != "" {
 			req.Header.Set("Authorization", "Bearer "+secret)
