@@ -22,6 +22,8 @@ type (
 	Hook       = hook.Hook
 	HookConfig = hook.Config
 	HookStats  = hook.Stats
+	// HookAnswer is one of HookAllows and HookDenies.
+	HookAnswer = hook.Answer
 	// Peering makes one tracker of several processes.
 	Peering = core.Peering
 	// Local is what a Peering may ask of its Tracker.
