@@ -131,7 +131,7 @@ func served(t *testing.T, what func(t *testing.T, s *Server, client net.Conn, p 
 				resume(&p.Conn)
 			}
 			first := frame(0x81, "wait, behind the request")
-			go s.Serve(&p.Conn, p, server, first, false)
+			go s.Serve(&p.Conn, p, server, first, false, func() error { return nil })
 			client.SetDeadline(time.Now().Add(10 * time.Second))
 			what(t, s, client, p, pauses)
 		})
