@@ -114,7 +114,8 @@ func TestTrackerGuide(t *testing.T) {
 	if err := os.WriteFile(list, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	_, addr := startTracker(t, "--admin", admin, "--turn", freeAddr(t), "--cluster", "embedded", "--cluster-listen", "127.0.0.1:"+cluster, "--hash-deny", list)
+	_, addr := startTracker(t, "--admin", admin, "--turn", freeAddr(t), "--cluster", "embedded", "--cluster-listen", "127.0.0.1:"+cluster, "--hash-deny", list,
+		"--hook", "http://127.0.0.1:1/", "--hook-away", "allow")
 	rig.StartAnnouncer(t).Client("00112233445566778899aabbccddeeff00112255", "http://"+addr+"/announce", 6601).Call("start", 0)
 	metrics := string(rig.Fetch(t, "http://"+admin+"/metrics"))
 	for _, name := range regexp.MustCompile(`(?:shoal|process)_[a-z_]+`).FindAllString(guide, -1) {

@@ -45,6 +45,9 @@ type Config struct {
 	// TrustedOnly introduces two peers only if AllowClient or AllowAnnounce has set the Trust of one of
 	// them to Trusted. The others meet none of their own kind. All nodes of a cluster should agree.
 	TrustedOnly bool
+	// Hook, when set, asks a web service about each announce that AllowAnnounce takes, except those that stop.
+	// A peer that it denies gets the reason, and leaves the swarm if it was in it. Close closes it.
+	Hook *Hook
 	// TrustedProxies are the addresses whose ProxyHeader is believed: the client is the rightmost
 	// address of the header that is not one of them. Who comes by a Unix socket is trusted, too.
 	TrustedProxies []netip.Prefix

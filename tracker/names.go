@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/shoal-p2p/shoal/internal/tracker/core"
+	"github.com/shoal-p2p/shoal/internal/tracker/hook"
 	"github.com/shoal-p2p/shoal/internal/tracker/place"
 	"github.com/shoal-p2p/shoal/internal/tracker/stats"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
@@ -16,6 +17,13 @@ type (
 	// Client is what is known of somebody who connects or announces: the Door, the address,
 	// the web origin of a page and the query of the announce URL.
 	Client = core.Client
+	// Hook asks an operator's web service whether a peer may announce, and keeps what it says for a
+	// while; NewHook makes one.
+	Hook       = hook.Hook
+	HookConfig = hook.Config
+	HookStats  = hook.Stats
+	// HookAnswer is one of HookAllows and HookDenies.
+	HookAnswer = hook.Answer
 	// Peering makes one tracker of several processes.
 	Peering = core.Peering
 	// Local is what a Peering may ask of its Tracker.
@@ -51,6 +59,15 @@ const (
 	Limited  = swarm.Limited  // meets those who are Trusted alone
 	Trusted  = swarm.Trusted  // meets everybody
 )
+
+// What HookConfig.Away may be.
+const (
+	HookAllows = hook.Allowed
+	HookDenies = hook.Denied
+)
+
+// NewHook returns a Hook for Config.Hook. The error says what of the HookConfig is wrong.
+func NewHook(cfg HookConfig) (*Hook, error) { return hook.New(cfg) }
 
 // The doors.
 const (

@@ -34,6 +34,7 @@ type Tracker struct {
 	udp      *udp.Server
 	counters *stats.Set
 	buffers  *wsconn.Buffers
+	hook     *Hook         // nil: nobody is asked
 	limits   *limitlog.Log // nil: nothing is logged
 	bounds   Limits
 	draining atomic.Bool
@@ -67,13 +68,13 @@ func New(cfg Config) (*Tracker, error) {
 			onLimit = func(r Reason, addr netip.Addr) { log.Limit(r, addr); tell(r, addr) }
 		}
 	}
-	t := &Tracker{counters: stats.NewSet(onLimit), limits: log, bounds: cfg.Limits, buffers: wsconn.NewBuffers(l.Buffers, clients.Exempt), done: make(chan struct{})}
+	t := &Tracker{counters: stats.NewSet(onLimit), hook: cfg.Hook, limits: log, bounds: cfg.Limits, buffers: wsconn.NewBuffers(l.Buffers, clients.Exempt), done: make(chan struct{})}
 	t.core, err = core.New(core.Config{
 		Interval: cfg.Interval, MinInterval: cfg.MinInterval, WSInterval: cfg.WSInterval, PingInterval: cfg.PingInterval,
 		Offers: l.Offers, NumWant: l.NumWant, Scrape: l.Scrape, Message: l.Message, SDP: l.SDP, Swarms: l.Swarms, Peers: l.Peers,
 		PeersPerConn: l.PeersPerConn, PeersPerAddr: l.PeersPerAddr, Unanswered: l.Unanswered, OffersPerPeer: l.OffersPerPeer, AnnouncesPerSecond: l.AnnouncesPerSecond,
 		AnnouncesPerConn: l.AnnouncesPerConn, OffersPerConn: l.OffersPerConn,
-		FullScrape: cfg.FullScrape, TrustedOnly: cfg.TrustedOnly, DeflateOut: cfg.Compression == CompressBoth, AllowAnnounce: cfg.AllowAnnounce,
+		FullScrape: cfg.FullScrape, TrustedOnly: cfg.TrustedOnly, DeflateOut: cfg.Compression == CompressBoth, AllowAnnounce: cfg.AllowAnnounce, Hook: cfg.Hook,
 		Locality: cfg.Locality, Locate: cfg.Locate, Peering: cfg.Peering, Memory: cfg.Memory, ICEServers: cfg.ICEServers, Seed: cfg.Seed, Now: cfg.Now,
 		Buffers: t.buffers, Clients: clients, Counters: t.counters,
 	})
@@ -81,7 +82,7 @@ func New(cfg Config) (*Tracker, error) {
 		t.endLog()
 		return nil, err
 	}
-	t.udp, err = udp.New(udp.Config{Core: t.core, Counters: t.counters, Scrape: l.Scrape, Queries: cfg.AllowAnnounce != nil, Now: cfg.Now})
+	t.udp, err = udp.New(udp.Config{Core: t.core, Counters: t.counters, Scrape: l.Scrape, Queries: cfg.AllowAnnounce != nil || cfg.Hook != nil, Now: cfg.Now})
 	if err != nil {
 		t.core.Close()
 		t.endLog()
@@ -166,6 +167,9 @@ func (t *Tracker) Close() (err error) {
 	t.once.Do(func() {
 		close(t.done)
 		t.front.Close()
+		if t.hook != nil {
+			t.hook.Close() // so that nobody waits any more
+		}
 		t.udp.Close()
 		err = t.core.Close()
 		t.front.Wait()

@@ -59,6 +59,13 @@ type trackerServeCmd struct {
 	ClientDeny      string   `group:"Who may use it:" placeholder:"FILE" help:"Do not serve those in this file."`
 	TokenSecretFile string   `group:"Who may use it:" placeholder:"FILE" help:"Serve holders of a token only that a secret in this file has signed."`
 	Introduce       string   `group:"Who may use it:" default:"all" placeholder:"WHOM" help:"Peers that are introduced: all, or trusted: one of two at least is trusted by its token (${default})."`
+	Hook            string   `group:"Who may use it:" placeholder:"URL" help:"Ask this web service about each peer that is not known: POST with JSON; 200 lets it in, 403 does not."`
+	HookSecretFile  string   `group:"Who may use it:" placeholder:"FILE" help:"Secret that it gets, as Authorization: Bearer."`
+	HookTimeout     string   `group:"Who may use it:" default:"2s" placeholder:"TIME" help:"How long it may take over an answer (${default})."`
+	HookAllowFor    string   `group:"Who may use it:" default:"10m" placeholder:"TIME" help:"How long its yes holds, unless it says so itself (${default})."`
+	HookDenyFor     string   `group:"Who may use it:" default:"1m" placeholder:"TIME" help:"How long its no holds (${default})."`
+	HookAway        string   `group:"Who may use it:" default:"deny" placeholder:"WHICH" help:"What happens to unknown peers while it is away: deny or allow (${default})."`
+	HookMaxRequests string   `group:"Who may use it:" default:"64" placeholder:"N" help:"Questions to it at once (${default})."`
 	TrustedProxy    []string `group:"Who may use it:" placeholder:"NET" help:"Believe what proxies at these addresses say of their clients (repeatable)."`
 	ProxyHeader     string   `group:"Who may use it:" default:"any" placeholder:"NAME" help:"The header in which they say it: x-forwarded-for, x-real-ip, forwarded, or the first of these (${default})."`
 	ProxyProtocol   bool     `group:"Who may use it:" help:"They begin each connection with a PROXY header, version 1 or 2, as HAProxy and load balancers do."`

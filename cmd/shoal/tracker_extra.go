@@ -244,6 +244,9 @@ func (p *trackerPlan) adminHandler(t *tracker.Tracker, r *relay.Server, nodes *c
 			}
 		}
 	}
+	if k := p.conf.Hook; k != nil {
+		c.Hook = func() admin.Hook { return admin.Hook(k.Stats()) }
+	}
 	if nodes != nil {
 		c.Cluster = func() admin.Cluster {
 			s := nodes.Stats()

@@ -70,7 +70,7 @@ func TestAllFilesAreReloaded(t *testing.T) {
 	secrets := write(t, "secrets", "a secret of sixteen bytes\n")
 	logins := write(t, "logins", "me:hunter2\n")
 	list := write(t, "list", "")
-	common := []string{"--tls-cert", cert, "--tls-key", key, "--tls-ticket-secret-file", secrets, "--token-secret-file", secrets,
+	common := []string{"--tls-cert", cert, "--tls-key", key, "--tls-ticket-secret-file", secrets, "--token-secret-file", secrets, "--hook", "http://127.0.0.1:1/", "--hook-secret-file", secrets,
 		"--hash-deny", list, "--hash-allow", list, "--client-allow", list, "--client-deny", list, "--address-allow", list, "--address-deny", list,
 		"--admin", "127.0.0.1:0", "--admin-auth-file", logins, "--turn", "127.0.0.1:0", "--turn-secret-file", secrets}
 	for what, more := range map[string][]string{

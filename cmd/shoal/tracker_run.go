@@ -88,6 +88,7 @@ func (s *settings) plan(stdout, stderr io.Writer) (*trackerPlan, error) {
 		s.fail("proxy-protocol", "nobody is trusted to say who its client is: name the proxies with --trusted-proxy")
 	}
 	s.access(p)
+	s.hook(p)
 	s.nearness(p)
 	p.history = s.text("history")
 	s.admin(p)

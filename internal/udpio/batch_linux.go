@@ -1,6 +1,7 @@
 package udpio
 
 import (
+	"bytes"
 	"context"
 	"net"
 	"net/netip"
@@ -17,6 +18,7 @@ import (
 // nothing, so the runtime is not told of it (RawSyscall6): it would give the processor
 // to another thread meanwhile, which costs a quarter more for each packet.
 type mmsg struct {
+	conn       *net.UDPConn
 	raw        syscall.RawConn
 	local      netip.Addr // where the socket is bound, or invalid
 	recv, send func(fd uintptr) bool
@@ -44,7 +46,7 @@ func newBatch(u *net.UDPConn, local netip.Addr) Batch {
 	if err != nil {
 		return nil
 	}
-	b := &mmsg{raw: raw, local: local}
+	b := &mmsg{conn: u, raw: raw, local: local}
 	b.recv, b.send = b.recvmmsg, b.sendmmsg
 	anywhere := !local.IsValid()
 	if anywhere {
@@ -167,6 +169,15 @@ func (b *mmsg) Reply(i int, p []byte) {
 		h.Name, h.Namelen = to.Name, to.Namelen
 		h.Control, h.Controllen = to.Control, to.Controllen
 	}
+}
+
+func (b *mmsg) Later(i int) func([]byte) {
+	u, to := b.conn, sender(&b.from[i])
+	var info []byte // of which arrival has taken the interface out
+	if h := &b.in[i].Hdr; h.Control != nil {
+		info = bytes.Clone(b.info[i][:h.Controllen])
+	}
+	return func(p []byte) { u.WriteMsgUDPAddrPort(p, info, to) }
 }
 
 func (b *mmsg) Send(p []byte) {

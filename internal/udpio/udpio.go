@@ -39,6 +39,9 @@ type Batch interface {
 	// last Read, of which the caller has seen the Packet. It leaves from the
 	// address at which that arrived.
 	Reply(i int, b []byte)
+	// Later returns a function that does the same for one packet at any later time, by any goroutine, without
+	// the Batch.
+	Later(i int) func(b []byte)
 	// Send queues the packet that was made in Buffer for the other end of a connected
 	// socket.
 	Send(b []byte)
@@ -118,6 +121,17 @@ func (s *single) Buffer() []byte {
 }
 
 func (s *single) Reply(_ int, b []byte) { s.queue(b, s.from) }
+
+func (s *single) Later(int) func([]byte) {
+	pc, to := s.pc, s.from
+	return func(b []byte) {
+		if u, ok := pc.(*net.UDPConn); ok {
+			u.WriteToUDPAddrPort(b, to)
+			return
+		}
+		pc.WriteTo(b, net.UDPAddrFromAddrPort(to))
+	}
+}
 
 func (s *single) Send(b []byte) { s.queue(b, netip.AddrPort{}) }
 

@@ -43,7 +43,7 @@
 //	certificates         name and end of each; missing without TLS
 //	reload               when files were last read, and those that could not be; missing if none is
 //	pages                what else there is beside history.json: swarms.json, past.json
-//	cluster, relay       see Cluster and Relay; missing when there is none
+//	cluster, relay, hook see Cluster, Relay and Hook; missing when there is none
 //
 // The counters are announces, scrapes and refused, each with _ws, _http or _udp at the
 // end; offers, answers, unplaced, dropped, limited, malformed, accepted, tls_failures;
@@ -81,6 +81,8 @@ type Config struct {
 	Cluster func() Cluster
 	// Relay returns the counts of the TURN server. nil means there is none.
 	Relay func() Relay
+	// Hook returns the counts of the web service that decides about announces. nil means there is none.
+	Hook func() Hook
 	// Past is what is kept over restarts. nil means nothing is.
 	Past *history.Store
 	// Largest returns the largest swarms, such as tracker.Tracker's. nil means that they are not shown.

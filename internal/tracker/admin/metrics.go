@@ -23,6 +23,11 @@ func (h *Handler) metrics() (http.Handler, error) {
 			return nil, err
 		}
 	}
+	if h.cfg.Hook != nil {
+		if err := registry.Register(newHookCollector(h.cfg.Hook)); err != nil {
+			return nil, err
+		}
+	}
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}), nil
 }
 

@@ -40,6 +40,7 @@ type statsJSON struct {
 	Pages        []string           `json:"pages"`
 	Cluster      *Cluster           `json:"cluster,omitempty"`
 	Relay        *Relay             `json:"relay,omitempty"`
+	Hook         *Hook              `json:"hook,omitempty"`
 }
 
 func (h *Handler) stats() statsJSON {
@@ -83,6 +84,10 @@ func (h *Handler) stats() statsJSON {
 	if h.cfg.Reload != nil {
 		r := h.cfg.Reload()
 		out.Reload = &r
+	}
+	if h.cfg.Hook != nil {
+		k := h.cfg.Hook()
+		out.Hook = &k
 	}
 	return out
 }

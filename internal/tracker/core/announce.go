@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/shoal-p2p/shoal/internal/signal"
+	"github.com/shoal-p2p/shoal/internal/tracker/hook"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/stats"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
@@ -14,15 +15,26 @@ func (s *Session) announce(b *wsconn.Batch, a *signal.Announce) limit.Reason {
 	t, w := s.core, workOf(b)
 	fail := func(r limit.Reason, text string) limit.Reason {
 		s.refused(b, r)
-		return s.reply(b, &signal.Reply{Action: signal.ActionAnnounce, InfoHash: a.InfoHash, FailureReason: text})
+		return s.replyFailure(b, a, text)
 	}
-	if r := s.withinRates(b, a); r != limit.None {
+	if before := w.asked; before != nil {
+		a.Offers = a.Offers[:min(len(a.Offers), before.offers)]
+	} else if r := s.withinRates(b, a); r != limit.None {
 		return s.bad(b, fail(r, r.Error()))
 	}
 	s.client.PeerID = a.PeerID
 	if err := t.admit(s.client, a.InfoHash); err != nil {
 		s.leave(b, swarm.Membership{Hash: a.InfoHash, Peer: a.PeerID})
 		return fail(limit.AnnounceDenied, err.Error())
+	}
+	if t.Asks(swarm.ParseEvent(a.Event)) {
+		switch v := s.ask(a, w.asked); v.Answer {
+		case hook.Pending:
+			return limit.None
+		case hook.Denied:
+			s.deny(b, a, v)
+			return s.replyFailure(b, a, v.Reason)
+		}
 	}
 	if len(a.Key) > 0 && s.key.Load() == nil {
 		key := string(a.Key)
@@ -67,6 +79,10 @@ func (s *Session) announce(b *wsconn.Batch, a *signal.Announce) limit.Reason {
 	}
 	clear(w.to)
 	return limit.None
+}
+
+func (s *Session) replyFailure(b *wsconn.Batch, a *signal.Announce, text string) limit.Reason {
+	return s.reply(b, &signal.Reply{Action: signal.ActionAnnounce, InfoHash: a.InfoHash, FailureReason: text})
 }
 
 // answer passes an answer on, without a reply. One that has no way is dropped: its

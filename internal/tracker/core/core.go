@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/tracker/hook"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/stats"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
@@ -36,6 +37,7 @@ type Config struct {
 	AllowAnnounce func(c *Client, infoHash [20]byte) error
 	Locality      swarm.Locality
 	Locate        func(netip.Addr) swarm.Place
+	Hook          *hook.Hook
 	Peering       Peering
 	Memory        swarm.Memory
 	ICEServers    func(c *Client) []byte

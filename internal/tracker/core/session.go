@@ -41,6 +41,7 @@ type Session struct {
 	offers limit.Bucket
 	slot   limit.Slot
 	errors limit.Bucket // of bad messages
+	asked  *asked       // the announce that the connection pauses for
 	// scraping is whether a full scrape is being sent.
 	scraping atomic.Bool
 }
@@ -51,6 +52,8 @@ type work struct {
 	to     []swarm.Receiver[*Session]
 	out    []byte
 	remote []RemoteSDP
+	in     []byte // a copy of a message that may come again
+	asked  *asked // of the message, when it comes again
 }
 
 func workOf(b *wsconn.Batch) *work { return b.Work.(*work) }
@@ -90,6 +93,11 @@ func (s *Session) Ended(b *wsconn.Batch) {
 func (s *Session) Message(b *wsconn.Batch, msg []byte) limit.Reason {
 	c := &s.core.cfg
 	w := workOf(b)
+	if c.Hook != nil {
+		w.in = append(w.in[:0], msg...) // Parse may change it
+		msg = w.in
+		w.asked, s.asked = s.asked, nil
+	}
 	err := w.req.Parse(msg, signal.Limits{MaxMessage: c.Message, MaxSDP: c.SDP, MaxOffers: c.Offers, MaxHashes: c.Scrape, MaxCandidates: maxCandidates})
 	if err != nil && !utf8.Valid(msg) {
 		s.conn.NotText(b)
@@ -103,7 +111,7 @@ func (s *Session) Message(b *wsconn.Batch, msg []byte) limit.Reason {
 		w.out = signal.AppendError(w.out[:0], &w.req, err)
 		return s.bad(b, s.send(b))
 	}
-	if w.req.Announce.CandidatesCut > 0 {
+	if w.req.Announce.CandidatesCut > 0 && w.asked == nil {
 		b.N.Limit(limit.Candidates, s.client.Addr)
 		if r := s.bad(b, limit.None); r != limit.None {
 			return r

@@ -6,6 +6,7 @@ import (
 
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/httpwire"
 	"github.com/shoal-p2p/shoal/internal/tracker/core"
+	"github.com/shoal-p2p/shoal/internal/tracker/hook"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/stats"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
@@ -39,10 +40,19 @@ func (f *Front) announce(c *core.Client, local netip.Addr) []byte {
 		return failure(err.Error())
 	}
 	event := swarm.ParseEvent(a.Event)
-	counts, peers, err := t.AnnounceTCP(f.shared, now, stats.HTTP, swarm.TCPAnnounce{
+	peer := swarm.TCPAnnounce{
 		Hash: a.InfoHash, Peer: a.PeerID, Addr: netip.AddrPortFrom(ip, a.Port),
 		Event: event, Left: a.Left, Want: t.Want(a.NumWant), Local: local, Trust: c.Trust,
-	}, nil)
+	}
+	if t.Asks(event) {
+		v := f.ask(c, &peer)
+		now = f.cfg.Now()
+		if v.Answer == hook.Denied {
+			t.DenyTCP(f.shared, now, c, &peer, v)
+			return failure(v.Reason)
+		}
+	}
+	counts, peers, err := t.AnnounceTCP(f.shared, now, stats.HTTP, peer, nil)
 	if err != nil {
 		return failure(err.Error())
 	}
@@ -55,6 +65,21 @@ func (f *Front) announce(c *core.Client, local netip.Addr) []byte {
 		reply.Peers[i] = httpwire.Peer{Addr: p.Addr, ID: p.ID}
 	}
 	return httpwire.AppendReply(nil, &reply, !a.NoCompact, a.NoPeerID)
+}
+
+// ask returns what the Hook says of an announce. It waits for that, for as long as the Hook lets it: its time is
+// bounded, and so are those who wait.
+func (f *Front) ask(c *core.Client, a *swarm.TCPAnnounce) hook.Verdict {
+	t := f.cfg.Core
+	if v, ok := t.Known(c, a.Hash); ok {
+		return v
+	}
+	later := make(chan hook.Verdict, 1)
+	v := t.Ask(c, a.Hash, a.Addr.Port(), a.Left, a.Event, func(v hook.Verdict) { later <- v })
+	if v.Answer == hook.Pending {
+		v = <-later
+	}
+	return v
 }
 
 // minInterval is in seconds.

@@ -25,6 +25,7 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/netaddr"
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 )
 
 // An Answer is what is known about a question.
@@ -42,6 +43,9 @@ type Verdict struct {
 	Answer Answer
 	Reason string // for the client; empty unless Denied
 }
+
+// Away reports whether nobody has answered: the verdict is Config.Away's. Only a denial tells.
+func (v Verdict) Away() bool { return v.Answer == Denied && v.Reason == ReasonAway }
 
 // A Key says who asks for what. Answers are kept by it.
 type Key struct {
@@ -77,12 +81,12 @@ type Config struct {
 	// Concurrent bounds the requests under way. 0 means 64.
 	Concurrent int
 	// Queue bounds the questions that wait to be asked, and the announces that wait for
-	// answers, each. 0 means 4,096.
+	// answers, each. 0 means 16,384.
 	Queue int
 	// PerAddr bounds the questions of one IPv4 address or IPv6 /64 under way or waiting, so that one
-	// cannot take the place of all. 0 means 32.
+	// cannot take the place of all. 0 means 128.
 	PerAddr int
-	// Entries bounds the answers that are kept; the oldest goes first. One takes about 150
+	// Entries bounds the answers that are kept; the oldest goes first. One takes about 80
 	// bytes. 0 means 65,536.
 	Entries int
 
@@ -92,12 +96,15 @@ type Config struct {
 	// Away is the answer while the service is away, or there is no room to ask: Allowed or
 	// Denied. 0 means Denied. It is not kept.
 	Away Answer
+	// Changed, when set, is told that the service is away, with the last error, and that it is back: once
+	// each. It is called by the goroutines that ask, and must not block.
+	Changed func(away bool, err error)
 	// Now is the clock. nil means time.Now.
 	Now func() time.Time
 }
 
 // ReasonAway is the Reason of Denied while the service is away.
-const ReasonAway = "this tracker cannot check right now whether you may announce, try again later"
+var ReasonAway = limit.HookAway.Error()
 
 const (
 	// failures in a row mean that the service is away. Then one question at a time tries it, at most
@@ -105,6 +112,9 @@ const (
 	failures = 3
 	retry    = 5 * time.Second
 	maxTTL   = 24 * time.Hour
+	// maxWait is how long a question may wait to be asked: whoever waits behind so many others gets
+	// Config.Away, before its client has given up. With Timeout that bounds how long an announce waits.
+	maxWait = 10 * time.Second
 )
 
 // Stats counts what a Hook has done.
@@ -144,6 +154,7 @@ type Hook struct {
 // A flight is a question and those who wait for its answer.
 type flight struct {
 	Question
+	since   time.Time
 	waiting []func(Verdict)
 }
 
@@ -158,8 +169,8 @@ func New(conf Config) (*Hook, error) {
 	}
 	def(&conf.Timeout, 2*time.Second)
 	def(&conf.Concurrent, 64)
-	def(&conf.Queue, 4096)
-	def(&conf.PerAddr, 32)
+	def(&conf.Queue, 16_384)
+	def(&conf.PerAddr, 128)
 	def(&conf.Entries, 65_536)
 	def(&conf.AllowFor, 10*time.Minute)
 	def(&conf.DenyFor, time.Minute)
@@ -189,13 +200,25 @@ func def[T comparable](p *T, v T) {
 	}
 }
 
+// Known returns an answer that is kept, and whether there is one.
+func (h *Hook) Known(k *Key) (Verdict, bool) {
+	now := h.conf.Now()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	v, ok := h.answers.get(k, now)
+	if ok {
+		h.stats.Cached++
+	}
+	return v, ok
+}
+
 // Ask returns what is known. If that is Pending, later is called once with Allowed or Denied, by another
 // goroutine, which must not be held up. Announces with the same Key wait for one request.
 func (h *Hook) Ask(q *Question, later func(Verdict)) Verdict {
 	now := h.conf.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if v, ok := h.answers.get(q.Key, now); ok {
+	if v, ok := h.answers.get(&q.Key, now); ok {
 		h.stats.Cached++
 		return v
 	}
@@ -213,7 +236,7 @@ func (h *Hook) Ask(q *Question, later func(Verdict)) Verdict {
 		h.stats.Full++
 		return h.away()
 	case !ok:
-		f = &flight{Question: *q}
+		f = &flight{Question: *q, since: now}
 		h.flights[q.Key] = f
 		h.peraddr[addr]++
 		h.queue = append(h.queue, f)
@@ -251,26 +274,40 @@ func (h *Hook) askAll() {
 			h.queue = nil
 		}
 		// Who waited when the service went away does not wait for a timeout each.
-		skip := h.closed || h.failed >= failures && h.conf.Now().Before(h.again)
+		now := h.conf.Now()
+		skip := h.closed || h.failed >= failures && now.Before(h.again)
 		h.mu.Unlock()
 
 		var v Verdict
 		var ttl time.Duration
-		err := errSkipped
-		if !skip {
+		var err error
+		switch {
+		case skip:
+			err = errSkipped
+		case now.Sub(f.since) > maxWait:
+			err = errLate
+		default:
 			v, ttl, err = h.post(&f.Question)
 		}
-		for _, later := range h.land(f, &v, ttl, err) {
+		waiting, changed := h.land(f, &v, ttl, err)
+		if changed && h.conf.Changed != nil {
+			h.conf.Changed(err != nil, err)
+		}
+		for _, later := range waiting {
 			later(v)
 		}
 	}
 }
 
-var errSkipped = errors.New("hook: the service is away")
+// Why a question was not asked.
+var (
+	errSkipped = errors.New("hook: the service is away")
+	errLate    = errors.New("hook: too many questions before this one")
+)
 
-// land takes in how a question ended, and returns who waits for it. Without an answer v
-// becomes that of an away service.
-func (h *Hook) land(f *flight, v *Verdict, ttl time.Duration, err error) []func(Verdict) {
+// land takes in how a question ended, and returns who waits for it, and whether the service has gone
+// away by this, or is back. Without an answer v becomes that of an away service.
+func (h *Hook) land(f *flight, v *Verdict, ttl time.Duration, err error) (waiting []func(Verdict), changed bool) {
 	now := h.conf.Now()
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -281,16 +318,23 @@ func (h *Hook) land(f *flight, v *Verdict, ttl time.Duration, err error) []func(
 	}
 	h.waiting -= len(f.waiting)
 	if err != nil {
-		if err != errSkipped && !h.closed {
+		switch {
+		case err == errLate:
+			h.stats.Full += uint64(len(f.waiting))
+		case err != errSkipped && !h.closed:
 			h.stats.Failed++
 			h.stats.LastError = err.Error()
 			h.failed++
+			changed = h.failed == failures
 			h.again = now.Add(retry)
+			fallthrough
+		default:
+			h.stats.Away += uint64(len(f.waiting))
 		}
-		h.stats.Away += uint64(len(f.waiting))
 		*v = h.away()
-		return f.waiting
+		return f.waiting, changed
 	}
+	changed = h.failed >= failures
 	h.failed = 0
 	if v.Answer == Allowed {
 		h.stats.Allowed++
@@ -299,8 +343,8 @@ func (h *Hook) land(f *flight, v *Verdict, ttl time.Duration, err error) []func(
 		h.stats.Denied++
 		def(&ttl, h.conf.DenyFor)
 	}
-	h.answers.put(f.Key, *v, now.Add(min(ttl, maxTTL)))
-	return f.waiting
+	h.answers.put(&f.Key, *v, now.Add(min(ttl, maxTTL)))
+	return f.waiting, changed
 }
 
 // Stats returns what the Hook has done so far.
@@ -308,7 +352,7 @@ func (h *Hook) Stats() Stats {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s := h.stats
-	s.Waiting, s.Entries, s.Down = h.waiting, len(h.answers.index), h.failed >= failures
+	s.Waiting, s.Entries, s.Down = h.waiting, len(h.answers.ring), h.failed >= failures
 	return s
 }
 

@@ -1,12 +1,16 @@
 package hook
 
 import (
+	"bufio"
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -324,6 +328,45 @@ func TestAServiceThatDoesNotAnswer(t *testing.T) {
 	}
 }
 
+// Services close connections that rest, and may do so just when the next question comes. That is no failure.
+func TestAConnectionThatTheServiceCloses(t *testing.T) {
+	ln, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ln.Close()
+	go func() {
+		for {
+			c, err := ln.Accept()
+			if err != nil {
+				return
+			}
+			r := bufio.NewReader(c)
+			for n := range 2 { // the second gets no answer
+				req, err := http.ReadRequest(r)
+				if err != nil {
+					break
+				}
+				io.Copy(io.Discard, req.Body)
+				if n == 0 {
+					io.WriteString(c, "HTTP/1.1 204 No Content\r\n\r\n")
+				}
+			}
+			c.Close()
+		}
+	}()
+	h, err := New(Config{URL: "http://" + ln.Addr().String(), Timeout: time.Minute})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer h.Close()
+	for n := range 6 {
+		if v, _ := ask(h, question(n)); v.Answer != Allowed {
+			t.Errorf("%d: %+v, %+v", n, v, h.Stats())
+		}
+	}
+}
+
 func TestClose(t *testing.T) {
 	s := newService(t)
 	s.block = make(chan struct{})
@@ -369,4 +412,77 @@ func FuzzReply(f *testing.F) {
 			t.Fatalf("%q is not one printable line", v.Reason)
 		}
 	})
+}
+
+// The state of the service is told when it changes, not for each question.
+func TestAwayAndBackAreToldOnce(t *testing.T) {
+	s := newService(t)
+	told := make(chan string, 100)
+	h, clock := newHook(t, s, Config{Changed: func(away bool, err error) { told <- fmt.Sprint(away, err) }})
+	for round := range 2 {
+		s.says(503, "")
+		for n := range 6 {
+			ask(h, question(n))
+			clock.forward(5 * time.Second)
+		}
+		s.says(200, "")
+		for n := range 3 {
+			ask(h, question(100*(round+1)+n))
+		}
+	}
+	h.Close()
+	close(told)
+	var all []string
+	for text := range told {
+		all = append(all, text)
+	}
+	const away, back = "true hook: the service says 503 Service Unavailable", "false <nil>"
+	if want := []string{away, back, away, back}; !slices.Equal(all, want) {
+		t.Errorf("%q", all)
+	}
+}
+
+// A slow service is not away, but nobody waits for minutes behind others.
+func TestNobodyWaitsForMinutes(t *testing.T) {
+	s := newService(t)
+	s.block = make(chan struct{})
+	h, clock := newHook(t, s, Config{Concurrent: 1})
+	got := make(chan Verdict, 3)
+	for n := range 3 {
+		h.Ask(question(n), func(v Verdict) { got <- v })
+	}
+	<-s.last
+	clock.forward(11 * time.Second)
+	close(s.block)
+	if v := <-got; v.Answer != Allowed {
+		t.Errorf("who was asked about gets %+v", v)
+	}
+	for range 2 {
+		if v := <-got; !v.Away() {
+			t.Errorf("who waited for 11 s gets %+v", v)
+		}
+	}
+	if st := h.Stats(); s.asked.Load() != 1 || st.Full != 2 || st.Down {
+		t.Errorf("%d requests, %+v", s.asked.Load(), st)
+	}
+}
+
+func TestAnAnswerTakesLittleMemory(t *testing.T) {
+	const entries = 1 << 17
+	var c cache
+	c.init(entries)
+	var before, after runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&before)
+	for n := range entries + 1000 {
+		q := question(n)
+		q.InfoHash[1] = byte(n >> 16)
+		c.put(&q.Key, Verdict{Denied, strings.Repeat("no subscription ", 12)}, time.Unix(1, 0))
+	}
+	runtime.GC()
+	runtime.ReadMemStats(&after)
+	if each := (after.HeapAlloc - before.HeapAlloc) / entries; each > 100 || len(c.index) != entries {
+		t.Errorf("%d bytes each, %d entries", each, len(c.index))
+	}
+	runtime.KeepAlive(&c)
 }

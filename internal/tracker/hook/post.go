@@ -13,6 +13,8 @@ import (
 	"time"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 )
 
 const (
@@ -61,6 +63,8 @@ func (h *Hook) post(q *Question) (v Verdict, ttl time.Duration, err error) {
 	}
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("User-Agent", "shoal-tracker")
+	// Not sent: it lets net/http ask once more when the service closes a connection that was at rest.
+	req.Header["X-Idempotency-Key"] = nil
 	if h.conf.Secret != nil {
 		if secret := h.conf.Secret(); secret != "" {
 			req.Header.Set("Authorization", "Bearer "+secret)
@@ -90,7 +94,7 @@ func parseReply(status int, text []byte) (v Verdict, ttl time.Duration, err erro
 	case status >= 200 && status < 300:
 		v.Answer = Allowed
 	case status == 401, status == 403, status == 404, status == 410:
-		v = Verdict{Denied, "the site does not let you announce here"}
+		v = Verdict{Denied, limit.HookDenied.Error()}
 	default:
 		return Verdict{}, 0, fmt.Errorf("hook: the service says %d %s", status, http.StatusText(status))
 	}

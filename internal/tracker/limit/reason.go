@@ -53,6 +53,8 @@ const (
 	Malformed      // cannot be read
 	ClientDenied   // by the operator: an origin, a token
 	AnnounceDenied // by the operator: an info hash, a token
+	HookDenied     // by the operator's web service
+	HookAway       // by the tracker, because that service cannot be asked
 	PeerIDTaken    // another connection has the peer id
 	FullScrape     // a scrape without info hash
 	AddressUnknown // nobody knows where the client is
@@ -121,6 +123,8 @@ var reasons = [NumReasons]struct {
 	Malformed:          {"malformed", "request cannot be read", Refused},
 	ClientDenied:       {"client_denied", "client is not served here", Refused},
 	AnnounceDenied:     {"announce_denied", "info hash is not served here", Refused},
+	HookDenied:         {"hook_denied", "the site does not let you announce here", Refused},
+	HookAway:           {"hook_away", "this tracker cannot check right now whether you may announce, try again later", Refused},
 	PeerIDTaken:        {"peer_id_taken", "peer id is in use by another connection", Refused},
 	FullScrape:         {"full_scrape", "name the info hashes to scrape", Refused},
 	AddressUnknown:     {"address_unknown", "the address of the client is unknown", Refused},

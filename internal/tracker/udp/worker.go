@@ -12,6 +12,7 @@ import (
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/compact"
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/udpwire"
 	"github.com/shoal-p2p/shoal/internal/tracker/core"
+	"github.com/shoal-p2p/shoal/internal/tracker/hook"
 	"github.com/shoal-p2p/shoal/internal/tracker/limit"
 	"github.com/shoal-p2p/shoal/internal/tracker/stats"
 	"github.com/shoal-p2p/shoal/internal/tracker/swarm"
@@ -31,6 +32,9 @@ type worker struct {
 	request udpwire.Request
 	client  core.Client
 	peers   []swarm.TCPPeer
+	// later returns a function that sends one packet to the sender of this one, at any time and by any
+	// goroutine.
+	later func() func(b []byte)
 
 	// Wrong connection ids and too many announces are answered, as long as it
 	// costs little: the client may know no better. A flood gets silence.
@@ -47,6 +51,8 @@ func (s *Server) newWorker() *worker {
 }
 
 func (w *worker) serve(b udpio.Batch) error {
+	at := 0 // the packet of now
+	w.later = func() func([]byte) { return b.Later(at) }
 	for failed := 0; ; {
 		n, err := b.Read()
 		if err != nil {
@@ -65,6 +71,7 @@ func (w *worker) serve(b udpio.Batch) error {
 		w.turns.Add(1)
 		w.now = w.s.cfg.Now()
 		for i := range n {
+			at = i
 			packet, from, local := b.Packet(i)
 			if out := w.handle(b.Buffer(), packet, from, local); len(out) > 0 {
 				b.Reply(i, out)
@@ -138,27 +145,74 @@ func (w *worker) announce(dst []byte, addr netip.AddrPort, local netip.Addr) []b
 	if addr.Addr().Is6() || r.Action == udpwire.Announce6 {
 		family, size = swarm.V6, compact.Len6
 	}
-	want := min(t.Want(int(a.NumWant)), (maxReply-20)/size)
 	event := swarm.None
 	if a.Event <= udpwire.EventStopped {
 		event = swarm.Event(a.Event) // both have the numbers of BEP 15
 	}
-	counts, peers, err := t.AnnounceTCP(w.n, w.now, stats.UDP, swarm.TCPAnnounce{
-		Hash: a.InfoHash, Peer: a.PeerID, Addr: addr, Event: event, Left: a.Left, Family: family, Want: want, Local: local, Trust: w.client.Trust,
-	}, w.peers[:0])
-	w.peers = peers[:0]
-	if err != nil {
-		return w.fail(dst, err.Error())
+	q := query{action: r.Action, txn: r.Txn, peer: swarm.TCPAnnounce{
+		Hash: a.InfoHash, Peer: a.PeerID, Addr: addr, Event: event, Left: a.Left, Family: family,
+		Want: min(t.Want(int(a.NumWant)), (maxReply-20)/size), Local: local, Trust: w.client.Trust,
+	}}
+	if t.Asks(event) {
+		switch v := w.ask(q); v.Answer {
+		case hook.Pending:
+			return dst
+		case hook.Denied:
+			return q.deny(dst, t, w.n, w.now, &w.client, v)
+		}
 	}
-	dst = udpwire.AppendAnnounceReply(dst, r.Action, r.Txn, uint32(t.IntervalTCP(event, len(peers))),
+	dst, w.peers = q.answer(dst, t, w.n, w.now, w.peers)
+	return dst
+}
+
+// A query is an announce, and what its reply needs.
+type query struct {
+	action udpwire.Action
+	txn    uint32
+	peer   swarm.TCPAnnounce
+}
+
+// answer appends the reply of an announce that is taken. peers is memory that it returns.
+func (q *query) answer(dst []byte, t *core.Core, n *stats.Counters, now time.Time, peers []swarm.TCPPeer) ([]byte, []swarm.TCPPeer) {
+	a := &q.peer
+	counts, peers, err := t.AnnounceTCP(n, now, stats.UDP, *a, peers[:0])
+	if err != nil {
+		return udpwire.AppendError(dst, q.txn, err.Error()), peers
+	}
+	dst = udpwire.AppendAnnounceReply(dst, q.action, q.txn, uint32(t.IntervalTCP(a.Event, len(peers))),
 		uint32(counts.Incomplete), uint32(counts.Complete))
-	for _, p := range peers[:min(len(peers), want)] {
+	for _, p := range peers[:min(len(peers), a.Want)] {
 		// The local address that stands in for a loopback peer's may be of the other family.
-		if p.Addr.Addr().Is6() == (family == swarm.V6) {
+		if p.Addr.Addr().Is6() == (a.Family == swarm.V6) {
 			dst = compact.Append(dst, p.Addr)
 		}
 	}
-	return dst
+	return dst, peers
+}
+
+// deny appends the reply of an announce that the Hook has denied.
+func (q *query) deny(dst []byte, t *core.Core, n *stats.Counters, now time.Time, c *core.Client, v hook.Verdict) []byte {
+	t.DenyTCP(n, now, c, &q.peer, v)
+	return udpwire.AppendError(dst, q.txn, v.Reason)
+}
+
+// ask returns what the Hook says of an announce. If that is Pending, the reply is sent when it has come. How
+// many may wait, and for how long, the Hook bounds.
+func (w *worker) ask(q query) hook.Verdict {
+	t := w.s.cfg.Core
+	if v, ok := t.Known(&w.client, q.peer.Hash); ok {
+		return v
+	}
+	s, c, send := w.s, w.client, w.later()
+	return t.Ask(&c, q.peer.Hash, q.peer.Addr.Port(), q.peer.Left, q.peer.Event, func(v hook.Verdict) {
+		n, now := s.cfg.Counters.Shared(), s.cfg.Now()
+		if v.Answer == hook.Denied {
+			send(q.deny(nil, t, n, now, &c, v))
+			return
+		}
+		reply, _ := q.answer(nil, t, n, now, nil)
+		send(reply)
+	})
 }
 
 func (w *worker) scrape(dst []byte) []byte {

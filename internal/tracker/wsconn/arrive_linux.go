@@ -56,8 +56,8 @@ func (l *loop) arrive() {
 	var b [8]byte
 	unix.Read(l.wake, b[:])
 	l.mu.Lock()
-	arriving := l.arriving
-	l.arriving = nil
+	arriving, resuming := l.arriving, l.resuming
+	l.arriving, l.resuming = nil, nil
 	l.mu.Unlock()
 	for _, c := range arriving {
 		k := c.link.(*fdLink)
@@ -65,15 +65,43 @@ func (l *loop) arrive() {
 		c.mu.Lock()
 		k.epoll = l.fd
 		err := k.register(unix.EPOLL_CTL_ADD, c.blocked)
+		resumed := c.resumed
 		c.mu.Unlock()
-		if err != nil {
+		switch {
+		case err != nil:
 			l.drop(c, k)
-			continue
-		}
-		if k.tls != nil {
+		case resumed:
+			l.goOn(c, k)
+		case k.tls != nil:
 			l.read(c, k, false) // what came behind the request is no event any more
 		}
 	}
+	for _, c := range resuming {
+		if k := c.link.(*fdLink); l.conns.at(k.slot) == c {
+			l.goOn(c, k)
+		}
+	}
+}
+
+// resume makes the loop call goOn for a connection of its own, by any goroutine.
+func (l *loop) resume(c *Conn) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ended {
+		return
+	}
+	if l.resuming = append(l.resuming, c); len(l.resuming) == 1 {
+		l.poke()
+	}
+}
+
+// goOn handles what a Pause has held up, and reads what has come meanwhile, of which no event tells.
+func (l *loop) goOn(c *Conn, k *fdLink) {
+	if !c.again(l.batch) {
+		l.drop(c, k)
+		return
+	}
+	l.read(c, k, true)
 }
 
 // drop ends a connection.

@@ -19,4 +19,6 @@ func (k sinkLink) flush(c *Conn) {
 
 func (sinkLink) hangup(*Conn) {}
 
+func (sinkLink) resume(*Conn) {}
+
 func (sinkLink) waiting() int { return 0 }

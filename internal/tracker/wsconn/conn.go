@@ -56,6 +56,7 @@ type Conn struct {
 	dirty   bool  // in a batch that will flush it
 	blocked bool  // the link flushes it when the socket takes bytes again
 	moved   bool  // the socket took some since the last sweep
+	resumed bool  // Resume was called for the Pause of now
 	waiting int64 // since when out waits, or when the close frame went; Unix nanoseconds
 }
 
@@ -65,6 +66,8 @@ const (
 	flagDeflate      connFlags = 1 << iota // messages may come deflated
 	flagPartsDeflate                       // the message in parts is deflated
 	flagSettled                            // it stays on the loop where it is
+	flagPaused                             // between Pause and Resume; the message is what in begins with, and parts
+	flagAgain                              // the message that comes next has come before
 )
 
 type connState uint8
@@ -84,6 +87,8 @@ type link interface {
 	// hangup makes the owner see the end of the stream. What the kernel has not sent is
 	// thrown away.
 	hangup(c *Conn)
+	// resume makes the owner call Conn.again.
+	resume(c *Conn)
 	// waiting is how many bytes of memory the link keeps itself for what is to be sent.
 	waiting() int
 }

@@ -88,6 +88,14 @@ func (k *fdLink) hold(c *Conn) bool {
 	return why == limit.None
 }
 
+func (k *fdLink) resume(c *Conn) {
+	for _, l := range c.srv.loops {
+		if l.fd == k.epoll { // else it arrives at a loop that will look
+			l.resume(c)
+		}
+	}
+}
+
 func (k *fdLink) waiting() int {
 	if k.tls == nil {
 		return 0

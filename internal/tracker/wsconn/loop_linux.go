@@ -33,8 +33,9 @@ type loop struct {
 
 	mu       sync.Mutex
 	arriving []*Conn
-	ended    bool // nothing arrives any more
-	wake     int  // an eventfd
+	resuming []*Conn // that may go on after a Pause
+	ended    bool    // nothing arrives any more
+	wake     int     // an eventfd
 }
 
 const (
@@ -180,6 +181,12 @@ func (l *loop) event(e *unix.EpollEvent) {
 
 // read reads what is there. ends says that the stream's end is, too: it comes with no event of its own.
 func (l *loop) read(c *Conn, k *fdLink, ends bool) {
+	if c.paused() {
+		if c.now() >= cut {
+			l.drop(c, k)
+		}
+		return
+	}
 	total := 0
 	for rounds, again := 0, true; again; rounds++ {
 		if rounds == maxRounds || total >= readSize {
@@ -195,6 +202,8 @@ func (l *loop) read(c *Conn, k *fdLink, ends bool) {
 			return
 		case err != nil || n == 0 || !c.received(l.batch, l.buf, n):
 			l.drop(c, k)
+			return
+		case c.paused():
 			return
 		}
 		total += n

@@ -37,15 +37,20 @@ func (c *Conn) received(b *Batch, shared []byte, n int) bool {
 	if len(rest) == 0 && c.in == nil && c.parts == nil && c.held == nil {
 		return true
 	}
+	c.keepRest(b, rest, len(rest) != len(data), c.inPlace(shared))
+	return true
+}
+
+// keepRest is keep and hold, or ends the connection.
+func (c *Conn) keepRest(b *Batch, rest []byte, moved, inPlace bool) {
 	why := limit.Buffers
-	if c.keep(b, rest, len(rest) != len(data), c.inPlace(shared)) {
+	if c.keep(b, rest, moved, inPlace) {
 		why = c.hold()
 	}
 	if why != limit.None {
 		c.Limit(b, wsframe.CloseBusy, why)
 		c.forget()
 	}
-	return true
 }
 
 // keep stores the beginning of a frame that has not ended, and no more than a part again of free room.
@@ -65,7 +70,10 @@ func (c *Conn) keep(b *Batch, rest []byte, moved, inPlace bool) (ok bool) {
 		}
 		return true
 	}
-	if moved && c.parts == nil || c.since.Load() == 0 {
+	switch {
+	case c.paused():
+		c.since.Store(0) // it does not wait for the client
+	case moved && c.parts == nil, c.since.Load() == 0:
 		c.since.Store(b.Now.UnixNano())
 	}
 	switch {
@@ -141,11 +149,15 @@ func (c *Conn) frames(b *Batch, data []byte) (rest []byte, ok bool) {
 		case len(data) < n+h.Len:
 			return data, true
 		}
-		payload := data[n : n+h.Len]
+		payload, from := data[n:n+h.Len], data
 		data = data[n+h.Len:]
 		wsframe.Xor(payload, h.Mask)
 		if !c.frame(b, h, payload) {
 			return nil, false
+		}
+		if c.paused() {
+			wsframe.Xor(payload, h.Mask) // as it came
+			return from, true
 		}
 	}
 	return nil, true
@@ -214,13 +226,20 @@ func (c *Conn) frame(b *Batch, h wsframe.Header, payload []byte) bool {
 	c.parts = nil
 	c.since.Store(0)
 	ok = c.message(b, whole, c.flags&flagPartsDeflate != 0)
+	if c.paused() {
+		c.parts = whole[:len(whole)-len(payload)]
+		return ok
+	}
 	c.srv.buffers.In.Put(whole)
 	return ok
 }
 
 // message handles a whole message.
 func (c *Conn) message(b *Batch, payload []byte, deflated bool) bool {
-	b.N.MessagesIn.Add(1)
+	if c.flags&flagAgain == 0 {
+		b.N.MessagesIn.Add(1)
+	}
+	c.flags &^= flagAgain
 	if deflated {
 		var err error
 		if payload, err = b.inflate.inflate(payload, c.srv.cfg.MaxMessage); err != nil {

@@ -29,7 +29,7 @@ const MaxMessage = 1 << 20
 // connection, one at a time, and must not block.
 type Handler interface {
 	// Message handles a whole message, which is gone when it returns. A Reason other than
-	// None ends the connection.
+	// None ends the connection. One that calls Conn.Pause must not have changed the message.
 	Message(b *Batch, msg []byte) limit.Reason
 	// Ended says, once, that the connection is no more.
 	Ended(b *Batch)

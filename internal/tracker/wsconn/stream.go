@@ -13,6 +13,7 @@ import (
 type streamLink struct {
 	nc      net.Conn
 	writing bool // guarded by Conn.mu
+	wake    chan struct{}
 }
 
 func (k *streamLink) flush(c *Conn) {
@@ -72,7 +73,8 @@ func (k *streamLink) writeAll(c *Conn, b []byte) error {
 // waiting is none: writeAll accounts for what it has taken.
 func (*streamLink) waiting() int { return 0 }
 
-func (k *streamLink) hangup(*Conn) {
+func (k *streamLink) hangup(c *Conn) {
+	k.resume(c) // it may not be reading
 	nc := k.nc
 	if t, ok := nc.(interface{ NetConn() net.Conn }); ok {
 		nc = t.NetConn() // TLS would wait to say goodbye
@@ -83,10 +85,18 @@ func (k *streamLink) hangup(*Conn) {
 	nc.Close()
 }
 
+func (k *streamLink) resume(*Conn) {
+	select {
+	case k.wake <- struct{}{}:
+	default:
+	}
+}
+
 // serveStream reads from a connection that no loop has taken, until it ends.
 func (s *Server) serveStream(c *Conn, nc net.Conn, buffered []byte) {
 	defer nc.Close()
-	c.link = &streamLink{nc: nc}
+	k := &streamLink{nc: nc, wake: make(chan struct{}, 1)}
+	c.link = k
 	s.mu.Lock()
 	closed := s.closed
 	if !closed {
@@ -119,6 +129,12 @@ func (s *Server) serveStream(c *Conn, nc net.Conn, buffered []byte) {
 		}
 		b := s.Begin()
 		ok := err == nil && n > 0 && c.received(b, from, n)
+		for ok && c.paused() {
+			s.End(b)
+			<-k.wake
+			b = s.Begin()
+			ok = c.again(b)
+		}
 		if !ok {
 			c.end(b)
 		}

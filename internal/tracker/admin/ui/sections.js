@@ -15,6 +15,7 @@ const REASONS = {
   no_route: 'answers to peers that have left', receiver_gone: 'receivers that are leaving', receiver_slow: 'receivers that do not read',
   receiver_buffer: 'receivers, with memory used up', malformed: 'requests that cannot be read', client_denied: 'clients that are not let in',
   announce_denied: 'torrents that are not served', peer_id_taken: 'peer ids of others', full_scrape: 'scrapes of everything',
+  hook_denied: 'peers that the service denies', hook_away: 'peers about whom the service cannot be asked',
   address_unknown: 'clients without an address', connection_id: 'UDP without a connection id', shutting_down: 'clients that came while it drains', token_ended: 'connections whose token has expired',
   relay_sessions: 'TURN sessions', relay_unproven: 'TURN packets without a session', relay_auth: 'wrong TURN credentials',
   relay_peer: 'addresses that TURN does not reach', relay_rate: 'bytes above TURN’s rates', cluster_gone: 'relays for peers that have left',
