@@ -10,11 +10,13 @@ import (
 //
 //	file   "shoal opfs 1\n" 0x00 0x00 0x00, key [20], length of info u32, info, crc32c u32
 //	       of all that; then one entry per slot of the data file
-//	entry  piece u32, crc32c u32 of slot u32 and piece u32
+//	entry  piece u32, crc32c u32 of slot u32 and piece u32; the complement of it while
+//	       nobody knows whether the data is on the disk
 //
 // An entry that fails its checksum marks a slot as free, so that an entry cut
-// off by the end of the tab costs one piece. An entry is written after the data
-// has been flushed to the disk, never before.
+// off by the end of the tab costs one piece. An entry is proven after the data
+// has been flushed to the disk, never before; what a tab wrote before it was closed
+// is there as a rule, but a crash of the system may have taken it.
 const (
 	opfsMagic    = "shoal opfs 1\n\x00\x00\x00"
 	opfsHeadLen  = len(opfsMagic) + 20 + 4
@@ -35,6 +37,15 @@ func u32(b []byte) uint32 {
 func appendEntry(dst []byte, slot, piece int) []byte {
 	pair := appendU32(appendU32(nil, uint32(slot)), uint32(piece))
 	return appendU32(append(dst, pair[4:]...), crc32.Checksum(pair, castagnoli))
+}
+
+// appendUnsure says that slot holds piece unless the system has crashed.
+func appendUnsure(dst []byte, slot, piece int) []byte {
+	dst = appendEntry(dst, slot, piece)
+	for k := len(dst) - 4; k < len(dst); k++ {
+		dst[k] = ^dst[k]
+	}
+	return dst
 }
 
 // load reads the index. What cannot be used is emptied.
@@ -86,13 +97,17 @@ func (o *OPFS) loadEntries(b []byte) error {
 	}
 	for slot := 0; len(b) >= opfsEntryLen; slot++ {
 		piece := int(u32(b))
-		whole := appendEntry(nil, slot, piece)
-		ok := string(whole) == string(b[:opfsEntryLen]) && piece < o.info.NumPieces() && !o.stored.Has(piece) &&
-			int64(slot)*o.info.PieceLength+o.info.PieceSize(piece) <= size
-		if ok {
+		entry := string(b[:opfsEntryLen])
+		_, double := o.slots[piece]
+		there := piece < o.info.NumPieces() && !double && int64(slot)*o.info.PieceLength+o.info.PieceSize(piece) <= size
+		switch {
+		case there && entry == string(appendEntry(nil, slot, piece)):
 			o.slots[piece] = slot
 			o.stored.Set(piece)
-		} else {
+		case there && entry == string(appendUnsure(nil, slot, piece)):
+			o.slots[piece] = slot
+			o.unsure.Set(piece)
+		default:
 			o.free = append(o.free, slot)
 		}
 		o.next = slot + 1
@@ -128,7 +143,8 @@ func (o *OPFS) begin(info *metainfo.Info) error {
 }
 
 func (o *OPFS) adopt(info *metainfo.Info, entries int64) {
-	o.info, o.entries, o.stored = info, entries, *NewBits(info.NumPieces())
+	o.info, o.entries = info, entries
+	o.stored, o.unsure = *NewBits(info.NumPieces()), *NewBits(info.NumPieces())
 }
 
 // slot returns the slot to write piece i to.
@@ -166,10 +182,7 @@ func (o *OPFS) flush() error {
 	err := o.data.flush()
 	for k := 0; k < len(o.pending) && err == nil; k++ {
 		i := o.pending[k]
-		slot, ok := o.slots[i]
-		if !ok {
-			continue // never written: a mistake of the caller
-		}
+		slot := o.slots[i]
 		if err = o.index.write(appendEntry(nil, slot, i), o.entry(slot)); err == nil {
 			o.stored.Set(i)
 		}

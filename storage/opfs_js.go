@@ -33,8 +33,9 @@ type OPFS struct {
 	slots   map[int]int // piece to slot
 	free    []int       // slots given back
 	next    int         // first slot never used
-	stored  Bits        // pieces with an entry in the index
-	pending []int       // pieces to get one
+	stored  Bits        // pieces with a proven entry in the index
+	unsure  Bits        // pieces that a tab closed in mid-write left
+	pending []int       // pieces whose entries are to be proven
 	timer   *time.Timer
 	failed  error // of a flush by the timer
 	closed  bool
@@ -42,7 +43,7 @@ type OPFS struct {
 
 const (
 	opfsFolder = "shoal"
-	// A tab may be closed at any moment; so much is lost then at most.
+	// A tab may be closed at any moment; so much is to be hashed again then at most.
 	flushPieces = 16
 	flushAfter  = 2 * time.Second
 )
@@ -187,18 +188,39 @@ func (o *OPFS) Have() *Bits {
 	return &have
 }
 
+// Unsure returns the pieces that were verified before the tab was closed, but of which
+// nobody knows whether they reached the disk: they may be hashed, and those that are
+// genuine given to MarkHave.
+func (o *OPFS) Unsure() *Bits {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	unsure := o.unsure.Clone()
+	return &unsure
+}
+
 // MarkHave notes that pieces are verified and that WriteAt has returned for
-// them. It becomes permanent with a later call, after two seconds, or with
-// Close. An error concerns these pieces or earlier ones; they are tried again.
+// them. They outlive the tab from then on, and a crash of the system after a later
+// call, two seconds, or Close. An error concerns these pieces or earlier ones; they
+// are tried again.
 func (o *OPFS) MarkHave(pieces ...int) error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
 		return o.fail(ErrClosed, "write")
 	}
-	o.pending = append(o.pending, pieces...)
 	err := o.failed
 	o.failed = nil
+	for _, i := range pieces {
+		slot, ok := o.slots[i]
+		if !ok {
+			continue // never written: a mistake of the caller
+		}
+		o.pending = append(o.pending, i)
+		o.unsure.Clear(i)
+		if e := o.index.write(appendUnsure(nil, slot, i), o.entry(slot)); e != nil && err == nil {
+			err = explainJS("write", o.info.Name, e)
+		}
+	}
 	if len(o.pending) >= flushPieces {
 		return o.flush()
 	}

@@ -126,7 +126,11 @@ export interface WantMessage {
 }
 
 /** Page to service worker on that port. A page without the torrent is silent. */
-export type WantReply = { have: { length: number; name: string; type: string } } | { failed: string };
+export type WantReply =
+  | { have: { length: number; name: string; type: string } }
+  | { failed: string }
+  /** The engine that had the reader is gone; another can be asked. */
+  | { again: true };
 
 /** Service worker to page on that port: start a reader on the port that is transferred along. */
 export type WantOrder = { read: { start: number; end: number } } | { close: true };

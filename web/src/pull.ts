@@ -16,6 +16,8 @@ const aliveEvery = 5_000;
 export interface PullStream {
   stream: ReadableStream<Uint8Array<ArrayBuffer>>;
   fail(message: string): void;
+  /** Asks for what it waits for by a new port: nobody answers on the last one any more. */
+  reopen(): void;
 }
 
 /**
@@ -61,6 +63,21 @@ export function pullStream(open: OpenReader, start: number, end: number, options
     settle();
   }
 
+  function connect(): void {
+    const channel = new MessageChannel();
+    port = channel.port1;
+    port.onmessage = (message: MessageEvent<unknown>) => receive(message.data);
+    open(offset, end, channel.port2);
+  }
+
+  function reopen(): void {
+    if (finished || !port) return;
+    release();
+    if (!awaited) return; // the next pull will
+    connect();
+    port!.postMessage(true);
+  }
+
   function receive(data: unknown): void {
     if (finished) return;
     if (data instanceof Uint8Array && data.length > 0 && offset + data.length <= end) {
@@ -85,12 +102,7 @@ export function pullStream(open: OpenReader, start: number, end: number, options
       pull() {
         clearTimeout(parking);
         if (finished) return;
-        if (!port) {
-          const channel = new MessageChannel();
-          port = channel.port1;
-          port.onmessage = (message: MessageEvent<unknown>) => receive(message.data);
-          open(offset, end, channel.port2);
-        }
+        if (!port) connect();
         const { alive } = options;
         if (alive) {
           clearInterval(watching);
@@ -98,7 +110,7 @@ export function pullStream(open: OpenReader, start: number, end: number, options
             void alive().then((yes) => yes || fail("the page that had this file is gone"));
           }, aliveEvery);
         }
-        port.postMessage(true);
+        port!.postMessage(true);
         return new Promise<void>((resolve) => (awaited = resolve));
       },
       cancel() {
@@ -108,5 +120,5 @@ export function pullStream(open: OpenReader, start: number, end: number, options
     },
     { highWaterMark: 2 },
   );
-  return { stream, fail };
+  return { stream, fail, reopen };
 }

@@ -24,11 +24,14 @@ export class StreamServer {
   readonly #lookup: Lookup;
   #scope: string | null = null;
   #pinging: ReturnType<typeof setInterval> | undefined;
+  /** Of the streams that read from the engine. */
+  readonly #controls = new Set<MessagePort>();
+  readonly #listen = (message: MessageEvent<unknown>): void => this.#receive(message);
 
   constructor(container: ServiceWorkerContainer, lookup: Lookup) {
     this.#container = container;
     this.#lookup = lookup;
-    container.addEventListener("message", (message) => this.#receive(message));
+    container.addEventListener("message", this.#listen);
     container.startMessages();
   }
 
@@ -44,6 +47,22 @@ export class StreamServer {
   url(id: string, file: number, name: string): string | null {
     if (this.#scope === null || !this.#container.controller) return null;
     return this.#scope + streamPrefix + id + "/" + file + "/" + encodeURIComponent(name);
+  }
+
+  /** Has every stream ask again: another engine has taken over. */
+  reopen(): void {
+    const again: WantReply = { again: true };
+    for (const control of this.#controls) control.postMessage(again);
+  }
+
+  /** Fails every stream and answers the service worker no more. */
+  close(message: string): void {
+    this.#container.removeEventListener("message", this.#listen);
+    clearInterval(this.#pinging);
+    this.#scope = null;
+    const failed: WantReply = { failed: message };
+    for (const control of this.#controls) control.postMessage(failed);
+    this.#controls.clear();
   }
 
   async #controlled(registration: ServiceWorkerRegistration): Promise<boolean> {
@@ -73,7 +92,11 @@ export class StreamServer {
     const reply = (message: WantReply): void => control.postMessage(message);
     control.onmessage = (order: MessageEvent<WantOrder>) => {
       const reader = order.ports[0];
-      if (!("read" in order.data) || !reader) return control.close();
+      if (!("read" in order.data) || !reader) {
+        this.#controls.delete(control);
+        return control.close();
+      }
+      this.#controls.add(control);
       const { start, end } = order.data.read;
       served.read(start, end, reader).catch((err: Error) => reply({ failed: err.message }));
       this.#keepAlive();

@@ -59,6 +59,8 @@ export interface ShoalEvents {
   hashing: HashingEvent;
   /** Something went wrong that belongs to no torrent. */
   error: ShoalError;
+  /** The engine crashed, and another has taken over: what was under way goes on. */
+  restart: ShoalError;
   /** The engine has failed; nothing will work until the page is reloaded. */
   fatal: ShoalError;
 }
@@ -84,12 +86,15 @@ export class Shoal extends Emitter<ShoalEvents> {
   private constructor(base: URL, options: Options) {
     super();
     this.#trackers = options.trackers ?? [];
-    this.#engine = new Engine(
-      new Worker(new URL("shoal.worker.js", base), { name: "shoal" }),
-      (event) => this.#receive(event),
-      (error) => this.emit("fatal", error),
-    );
-    attachRTC(this.#engine.worker, options.relayOnly);
+    this.#engine = new Engine(() => new Worker(new URL("shoal.worker.js", base), { name: "shoal" }), {
+      attach: (worker) => attachRTC(worker, options.relayOnly),
+      event: (event) => this.#receive(event),
+      restarted: (error) => {
+        this.#server?.reopen();
+        this.emit("restart", error);
+      },
+      fatal: (error) => this.emit("fatal", error),
+    });
     this.#unwake = onWake(() => void this.#engine.call("wake", {}).catch(() => undefined));
     this.streaming = options.serviceWorker === false ? Promise.resolve(false) : this.#serve(base);
   }
@@ -160,10 +165,17 @@ export class Shoal extends Emitter<ShoalEvents> {
     return this.#make("seed", { files: named.files, name: options.name ?? named.name, trackers }, true);
   }
 
-  /** Ends the engine and every connection of it. */
-  destroy(): void {
+  /**
+   * Ends the engine and every connection of it. Resolves once trackers and peers have
+   * been told, or could not be within three seconds, and what is stored is on the disk.
+   */
+  async destroy(): Promise<void> {
     this.#unwake();
-    this.#engine.stop("Shoal was closed.");
+    this.#server?.close("Shoal was closed.");
+    this.#server = null;
+    await this.#engine.close("Shoal was closed.");
+    for (const torrent of this.#torrents.values()) torrent.closed();
+    this.#torrents.clear();
   }
 
   async #serve(base: URL): Promise<boolean> {

@@ -121,6 +121,7 @@ function body(holder: Holder, span: Span): ReadableStream<Uint8Array> {
   );
   holder.control.onmessage = (message: MessageEvent<WantReply>) => {
     if ("failed" in message.data) pull.fail(message.data.failed);
+    else if ("again" in message.data) pull.reopen();
   };
   return pull.stream;
 }

@@ -87,6 +87,11 @@ export class Torrent extends Emitter<TorrentEvents> {
     this.emit("removed", this);
   }
 
+  /** @internal The client is closed. */
+  closed(): void {
+    this.#settle.reject(new ShoalError("Shoal was closed."));
+  }
+
   /** @internal */
   receive(event: TorrentEvent): void {
     switch (event.type) {
@@ -187,13 +192,16 @@ export class ShoalFile {
   stream(options: StreamOptions = {}): ReadableStream<Uint8Array<ArrayBuffer>> {
     const start = Math.max(0, options.start ?? 0);
     const end = Math.min(this.length, options.end ?? this.length);
+    let over: (() => void) | undefined;
     const pull = pullStream(
       (from, to, port) => {
         this.read(from, to, port).catch((err: Error) => pull.fail(err.message));
       },
       start,
       end,
+      { done: () => over?.() },
     );
+    if (start < end) over = this.#context.engine.feeds(pull);
     return pull.stream;
   }
 

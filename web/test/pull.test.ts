@@ -68,3 +68,23 @@ test("an error, an early end and too many bytes fail the stream", async () => {
     assert.equal(done, 1);
   }
 });
+
+test("a stream whose reader is gone asks another one, from where it is", async () => {
+  const log: unknown[] = [];
+  let answered = 0;
+  const silent: OpenReader = (_, __, port) => {
+    port.onmessage = ({ data }) => {
+      if (!data) port.close();
+      else if (answered++ === 0) port.postMessage(Uint8Array.of(0, 1, 2, 3));
+    };
+  };
+  const pull = pullStream((from, to, port) => (answered === 0 ? silent : reader(100, log))(from, to, port), 0, 10);
+  const drained = drain(pull.stream);
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.equal(answered, 2, "it waits for more");
+  pull.reopen();
+  assert.deepEqual(await drained, [0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+  pull.reopen(); // it has ended
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(log, [[4, 10], "cancelled"]);
+});

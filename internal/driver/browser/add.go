@@ -10,7 +10,6 @@ import (
 	"syscall/js"
 
 	"github.com/shoal-p2p/shoal/internal/driver"
-	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/magnet"
 	"github.com/shoal-p2p/shoal/metainfo"
 	"github.com/shoal-p2p/shoal/storage"
@@ -61,8 +60,8 @@ func (c *Client) add(arg js.Value) (any, error) {
 		c.improve(old, t)
 		return map[string]any{"id": old.id}, nil
 	}
-	return map[string]any{"id": t.id}, c.start(t, opt, func(_ context.Context, info *metainfo.Info) (driver.Content, error) {
-		return c.content(t, info)
+	return map[string]any{"id": t.id}, c.start(t, opt, func(ctx context.Context, info *metainfo.Info) (driver.Content, error) {
+		return c.content(ctx, t, info)
 	})
 }
 
@@ -85,7 +84,7 @@ func (c *Client) start(t *tabTorrent, opt driver.Options, open func(context.Cont
 	}
 	if opt.Info == nil && !c.memory {
 		// A previous visit may have left the info dictionary behind.
-		if o, err := storage.OpenOPFS(opt.Key); err == nil {
+		if o, err := openOPFS(context.Background(), opt.Key); err == nil {
 			t.opfs = o
 			opt.Info = o.Info()
 		}
@@ -133,7 +132,7 @@ func webSockets(urls []string) (tiers [][]string) {
 }
 
 // content opens the store of a torrent to be downloaded.
-func (c *Client) content(t *tabTorrent, info *metainfo.Info) (driver.Content, error) {
+func (c *Client) content(ctx context.Context, t *tabTorrent, info *metainfo.Info) (driver.Content, error) {
 	content := driver.Content{Priorities: c.selected(t, info)}
 	c.mu.Lock()
 	meta := t.meta
@@ -144,18 +143,12 @@ func (c *Client) content(t *tabTorrent, info *metainfo.Info) (driver.Content, er
 	if !c.memory {
 		var err error
 		if t.opfs == nil {
-			t.opfs, err = storage.OpenOPFS(info.Key())
+			t.opfs, err = openOPFS(ctx, info.Key())
 		}
 		if err == nil {
 			if err = t.opfs.SetInfo(info); err == nil {
 				t.store, content.Store = t.opfs, t.opfs
-				have := bits.New(info.NumPieces())
-				for i, kept := 0, t.opfs.Have(); i < have.Len(); i++ {
-					if kept.Has(i) {
-						have.Set(i)
-					}
-				}
-				content.Have = &have
+				content.Have = c.kept(t.opfs, info, content.Layers)
 				content.Stored = func(i int) { t.opfs.MarkHave(i) }
 				return content, nil
 			}

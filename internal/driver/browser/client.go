@@ -111,6 +111,8 @@ func (c *Client) call(method string, arg js.Value) (any, error) {
 	case "wake":
 		c.wake()
 		return nil, nil
+	case "close":
+		return nil, c.close()
 	}
 	return nil, errors.New("the engine has no method " + method)
 }
@@ -187,17 +189,6 @@ func (c *Client) remove(arg js.Value) (any, error) {
 	for _, key := range t.swarms {
 		delete(c.swarms, key)
 	}
-	announces := t.announces
 	c.mu.Unlock()
-	for _, h := range announces {
-		h.Stop(timeout(2 * time.Second))
-	}
-	t.Close()
-	switch {
-	case t.opfs != nil && truthy(arg.Get("deleteData")):
-		err = t.opfs.Delete()
-	case t.store != nil:
-		err = t.store.Close()
-	}
-	return nil, err
+	return nil, c.leave(t, truthy(arg.Get("deleteData")))
 }

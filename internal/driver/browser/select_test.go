@@ -56,7 +56,7 @@ func TestALinkSelectsFiles(t *testing.T) {
 		}
 		c := &Client{session: driver.NewSession(driver.Config{}), memory: true, torrents: map[string]*tabTorrent{}}
 		tab := &tabTorrent{id: meta.Info.Key().String(), meta: meta, link: link, unwanted: map[int]bool{}}
-		content, err := c.content(tab, meta.Info)
+		content, err := c.content(context.Background(), tab, meta.Info)
 		if err != nil || !slices.Equal(content.Priorities, tt.want) {
 			t.Errorf("so=%s: %v, %v", tt.so, content.Priorities, err)
 		}

@@ -1,0 +1,184 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { Engine, type Fed } from "../src/engine";
+import type { CallMessage, EngineEvent, FromWorker } from "../src/protocol";
+
+const id = "a".repeat(40);
+
+class FakeWorker {
+  calls: CallMessage[] = [];
+  ended = false;
+  #listeners: Record<string, (event: never) => void> = {};
+
+  addEventListener(type: string, listener: (event: never) => void): void {
+    this.#listeners[type] = listener;
+  }
+  postMessage(message: CallMessage): void {
+    this.calls.push(message);
+  }
+  terminate(): void {
+    this.ended = true;
+  }
+  say(data: FromWorker): void {
+    this.#listeners.message!({ data } as never);
+  }
+  answer(result: unknown = null, error: string | null = null): void {
+    this.say({ reply: this.calls.at(-1)!.call, error, result });
+  }
+  crash(message = "out of memory"): void {
+    this.#listeners.error!({ message, preventDefault() {} } as never);
+  }
+}
+
+/** Lets what has been promised happen. */
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+function setUp() {
+  const workers: FakeWorker[] = [];
+  const log: string[] = [];
+  const engine = new Engine(
+    () => {
+      workers.push(new FakeWorker());
+      return workers.at(-1) as unknown as Worker;
+    },
+    {
+      attach: () => {
+        log.push("attached");
+        return () => log.push("detached");
+      },
+      event: (event: EngineEvent) => log.push(event.type + ("message" in event ? " " + event.message : "")),
+      restarted: (error) => log.push("restarted: " + error.message),
+      fatal: (error) => log.push("fatal: " + error.message),
+    },
+  );
+  const started = async () => {
+    const ready = engine.call("init", { maxPeers: 5 });
+    await turn();
+    workers[0]!.answer({ version: "1" });
+    await ready;
+  };
+  const added = async () => {
+    const made = engine.call("add", { source: "magnet:?x", trackers: [], link: "" });
+    await turn();
+    workers.at(-1)!.answer({ id });
+    await made;
+  };
+  return { engine, workers, log, started, added };
+}
+
+const metadata = { type: "metadata", id, name: "n", length: 1, pieceLength: 1, pieces: 1, files: [], magnet: "", torrent: new Uint8Array([1]) } as const;
+
+test("after a crash another engine goes on where the one was", async () => {
+  const { engine, workers, log, started, added } = setUp();
+  await started();
+  await added();
+  workers[0]!.say({ event: metadata });
+  for (const on of [false, true]) {
+    const chosen = engine.call("select", { id, file: 3, on });
+    await turn();
+    workers[0]!.answer();
+    await chosen;
+  }
+  workers[0]!.say({ event: { type: "done", id } });
+  const told: string[] = [];
+  const stream: Fed = { reopen: () => told.push("reopen"), fail: (message) => told.push(message) };
+  engine.feeds(stream);
+  const reading = engine.call("read", { id });
+  const lost = engine.call("seed", {}).catch((err: Error) => err.message);
+  await turn();
+  log.length = 0;
+
+  workers[0]!.crash();
+  workers[0]!.crash(); // it says so twice
+  assert.equal(await lost, "out of memory");
+  await reading; // its stream asks again
+  assert.equal(workers.length, 2);
+  assert.ok(workers[0]!.ended);
+  assert.deepEqual(log, ["detached", "attached"], "the connections of the old one are still open");
+  const late = engine.call("remove", { id: "b".repeat(40) });
+  for (const result of [{ version: "1" }, { id }, null]) {
+    await turn();
+    assert.deepEqual(told, []);
+    workers[1]!.answer(result);
+  }
+  await turn();
+  await turn();
+  assert.deepEqual(workers[1]!.calls.map(({ method }) => method), ["init", "add", "select", "remove"]);
+  assert.deepEqual(workers[1]!.calls[1]!.args, { source: metadata.torrent, trackers: [], link: "magnet:?x" });
+  assert.deepEqual(workers[1]!.calls[2]!.args, { id, file: 3, on: true });
+  assert.deepEqual(told, ["reopen"]);
+  workers[1]!.answer();
+  await late;
+  workers[1]!.say({ event: { type: "done", id } }); // the page knows
+  workers[0]!.say({ event: { type: "error", message: "from beyond" } });
+  assert.deepEqual(log, ["detached", "attached", "restarted: out of memory"]);
+});
+
+test("what the next engine refuses is said, and the rest goes on", async () => {
+  const { workers, log, started, added } = setUp();
+  await started();
+  await added();
+  workers[0]!.say({ fatal: "the engine stopped unexpectedly" });
+  await turn();
+  workers[1]!.answer({ version: "1" });
+  await turn();
+  workers[1]!.answer(null, "the file is gone");
+  await turn();
+  assert.deepEqual(log.slice(-2), ["error the file is gone", "restarted: the engine stopped unexpectedly"]);
+});
+
+test("an engine that never ran, or does not stay, is not started for ever", async () => {
+  const first = setUp();
+  const ready = first.engine.call("init", {}).catch((err: Error) => err.message);
+  await turn();
+  first.workers[0]!.crash("no WebAssembly");
+  assert.equal(await ready, "no WebAssembly");
+  assert.deepEqual([first.workers.length, first.log.at(-1)], [1, "fatal: no WebAssembly"]);
+
+  const { engine, workers, log, started } = setUp();
+  await started();
+  let failed = "";
+  engine.feeds({ reopen: () => {}, fail: (message) => (failed = message) });
+  for (let n = 0; n < 4; n++) {
+    workers.at(-1)!.crash();
+    await turn();
+  }
+  assert.equal(workers.length, 4);
+  assert.ok(workers.every(({ ended }) => ended));
+  assert.deepEqual([log.at(-1), failed], ["fatal: out of memory", "out of memory"]);
+  assert.equal(log.filter((line) => line === "attached").length, log.filter((line) => line === "detached").length);
+  await assert.rejects(engine.call("add", {}), /out of memory/);
+});
+
+test("closing waits until the engine has said goodbye", async () => {
+  const { engine, workers, log, started } = setUp();
+  await started();
+  let failed = "";
+  engine.feeds({ reopen: () => {}, fail: (message) => (failed = message) });
+  const waiting = engine.call("add", {}).catch((err: Error) => err.message);
+  await turn();
+  const closed = engine.close("closed");
+  await assert.rejects(engine.call("add", {}), /closed/);
+  assert.equal(workers[0]!.calls.at(-1)!.method, "close");
+  assert.ok(!workers[0]!.ended);
+  workers[0]!.answer();
+  await closed;
+  await engine.close("closed"); // again
+  assert.ok(workers[0]!.ended);
+  assert.deepEqual([await waiting, failed, log.at(-1)], ["closed", "closed", "detached"]);
+});
+
+test("a removed torrent does not come back", async () => {
+  const { engine, workers, started, added } = setUp();
+  await started();
+  await added();
+  const gone = engine.call("remove", { id });
+  await turn();
+  workers[0]!.answer();
+  await gone;
+  workers[0]!.crash();
+  await turn();
+  workers[1]!.answer();
+  await turn();
+  assert.deepEqual(workers[1]!.calls.map(({ method }) => method), ["init"]);
+});
