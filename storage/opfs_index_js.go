@@ -76,6 +76,10 @@ func (o *OPFS) load() error {
 		return o.empty()
 	}
 	o.adopt(info, end)
+	// What is opened counts as used now, though nothing may be written to it.
+	if err := o.index.write(head[:len(opfsMagic)], 0); err != nil {
+		return explainJS("write", o.index.name, err)
+	}
 	return o.loadEntries(rest[infoLen+4:])
 }
 

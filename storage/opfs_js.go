@@ -59,6 +59,13 @@ func OPFSAvailable() bool {
 	return nav.Truthy() && nav.Get("storage").Truthy() && nav.Get("storage").Get("getDirectory").Type() == js.TypeFunction
 }
 
+// ProbeOPFS returns why nothing can be kept in the origin private file system, nil if
+// something can. Private windows refuse what they seem to have.
+func ProbeOPFS() error {
+	_, err := opfsDir()
+	return err
+}
+
 // opfsDir returns the folder of all torrents.
 func opfsDir() (js.Value, error) {
 	if !OPFSAvailable() {

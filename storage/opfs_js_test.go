@@ -17,7 +17,7 @@ import (
 const fakeOPFS = `
 (() => {
   const error = (name) => new DOMException(name, name);
-  const fs = { files: new Map(), open: new Map(), quota: Infinity, short: false };
+  const fs = { files: new Map(), open: new Map(), times: new Map(), clock: 0, quota: Infinity, short: false };
   class Handle {
     constructor(name) { this.name = name; }
     get data() { if (fs.open.get(this.name) !== this) throw error("InvalidStateError"); return fs.files.get(this.name); }
@@ -33,13 +33,18 @@ const fakeOPFS = `
     write(buf, { at }) {
       if (fs.short) buf = buf.subarray(0, Math.ceil(buf.length / 2));
       if (at + buf.length > this.data.length) this.grow(at + buf.length);
-      this.data.set(buf, at); return buf.length;
+      fs.times.set(this.name, ++fs.clock); this.data.set(buf, at); return buf.length;
     }
     flush() { this.data; }
     close() { if (fs.open.get(this.name) === this) fs.open.delete(this.name); }
   }
   class FileSystemFileHandle {
     constructor(name) { this.name = name; }
+    async getFile() {
+      const d = fs.files.get(this.name);
+      return { size: d.length, lastModified: fs.times.get(this.name) ?? 0,
+        slice(a, b) { return { async arrayBuffer() { return d.slice(a, b).buffer; } }; } };
+    }
     async createSyncAccessHandle() {
       if (fs.open.has(this.name)) throw error("NoModificationAllowedError");
       const h = new Handle(this.name); fs.open.set(this.name, h); return h;
@@ -421,6 +426,43 @@ func flipped(b []byte, at int) []byte {
 	c := bytes.Clone(b)
 	c[at] ^= 0x10
 	return c
+}
+
+func TestKeptOPFS(t *testing.T) {
+	fake := useFake(t)
+	first, second := mixed(t, true, true), makeSample(t, true, false, "movie.mp4:200000")
+	for _, s := range []*sample{first, second} {
+		o := openOPFS(t, s)
+		s.fill(t, o, 0, 1)
+		if err := o.MarkHave(0, 1); err != nil {
+			t.Fatal(err)
+		}
+		o.Close()
+	}
+	o := openOPFS(t, first) // it is used again, and only read
+	fake.Get("files").Call("set", metainfo.Hash{7}.String()+".index", newBytes(3))
+	kept, err := KeptOPFS()
+	if err != nil || len(kept) != 3 {
+		t.Fatalf("%v, %v", kept, err)
+	}
+	byKey := map[metainfo.Hash]Kept{}
+	for _, k := range kept {
+		byKey[k.Key] = k
+	}
+	a, b := byKey[first.Info.Key()], byKey[second.Info.Key()]
+	if a.Info == nil || a.Info.Name != first.Info.Name || b.Info == nil || b.Info.Name != "movie.mp4" {
+		t.Errorf("names are lost: %v", kept)
+	}
+	if b.Stored < 2*pieceLen || b.Stored > 3*pieceLen {
+		t.Errorf("two pieces of %d take %d", pieceLen, b.Stored)
+	}
+	if !a.Used.After(b.Used) {
+		t.Errorf("what was opened last was used at %v, the other at %v", a.Used, b.Used)
+	}
+	if k := byKey[metainfo.Hash{7}]; k.Info != nil || k.Stored != 3 {
+		t.Errorf("rubbish: %v", k)
+	}
+	o.Close()
 }
 
 func TestOPFSSpace(t *testing.T) {

@@ -20,6 +20,9 @@ type Content struct {
 	Stored func(index int)
 	// Priorities say how eagerly each piece is to be fetched; nil: all alike.
 	Priorities []torrent.Priority
+	// OnDemand is how many bytes a reader has fetched in advance where readers alone say
+	// what is fetched, see SetOnDemand; 0: they do not.
+	OnDemand int64
 	// Rest gives back what an idle torrent does not need, such as open files;
 	// the store opens them again when it is used.
 	Rest func()
@@ -43,11 +46,15 @@ func (t *Torrent) use(info *metainfo.Info, c Content) {
 		c.Layers = metainfo.NewLayers(info)
 	}
 	t.content = c
+	t.gate.mu.Lock()
 	if c.Priorities != nil {
-		t.gate.mu.Lock()
 		t.gate.wishes.levels = c.Priorities
-		t.gate.mu.Unlock()
 	}
+	if c.OnDemand > 0 {
+		t.ahead.Store(c.OnDemand)
+		t.gate.wishes.onDemand = true
+	}
+	t.gate.mu.Unlock()
 	t.info.Store(info)
 	t.store.Store(&c.Store)
 }

@@ -53,6 +53,27 @@ func (t *Torrent) unreadable(ev torrent.ReadFailed, err error) {
 	t.post(ev)
 }
 
+// Dropped withdraws a piece that the store has let go of, to have room for others. It is
+// fetched again when it is wanted or read.
+func (t *Torrent) Dropped(index int) {
+	t.gate.mu.Lock()
+	t.mu.Lock()
+	fresh, wanted := t.have.Clear(index), wants(t.gate.wishes.levels, index)
+	if fresh {
+		t.stored.Add(-1)
+		t.broadcast()
+	}
+	t.mu.Unlock()
+	t.gate.mu.Unlock()
+	if fresh && wanted {
+		t.settle() // whoever drops many wants none of them
+	}
+	if fresh {
+		t.emit(Event{Kind: PieceLost, Piece: index})
+	}
+	t.post(torrent.ReadFailed{Index: uint32(index)})
+}
+
 // NumGone is the number of pieces that were there, cannot be read, and are not fetched
 // again: Mend takes them back.
 func (t *Torrent) NumGone() int {

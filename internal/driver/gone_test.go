@@ -229,3 +229,48 @@ type readsThrough struct {
 }
 
 func (s readsThrough) ReadAt(p []byte, off int64) (int, error) { return s.from.ReadAt(p, off) }
+
+// A store that lets go of a piece to have room gets it again when it is read, though
+// nothing is wanted, and at once where it is.
+func TestWhatAStoreDropsIsFetchedAgain(t *testing.T) {
+	inBubble(t, func(t *testing.T, n *network) {
+		tor, data := makeTorrent(t, 700_000, true, false)
+		seed, addr := n.session(t, "192.0.2.1:1", nil)
+		share(t, seed, tor, data)
+		leech, _ := n.session(t, "192.0.2.2:1", nil)
+		got, _ := fetch(t, leech, tor)
+		got.AddPeers([]netip.AddrPort{addr}, swarm.User)
+		time.Sleep(time.Minute)
+		if !isDone(got) {
+			t.Fatal("it is not complete")
+		}
+		none := bits.New(tor.Info.NumPieces())
+		got.Want(&none)
+		got.SetOnDemand(1 << 20)
+		got.Dropped(3)
+		if have := got.Have(); have.Has(3) || got.NumHave() != tor.Info.NumPieces()-1 || !isDone(got) {
+			t.Errorf("%d pieces are there", got.NumHave())
+		}
+		got.AddPeers([]netip.AddrPort{addr}, swarm.User)
+		r := got.NewReader(3*64<<10, 1000, false)
+		defer r.Close()
+		buf := make([]byte, 1000)
+		if _, err := io.ReadFull(r, buf); err != nil || !bytes.Equal(buf, data[3*64<<10:][:1000]) {
+			t.Fatalf("read again: %v", err)
+		}
+		if got.NumPeers() != 1 {
+			t.Error("the seed has left, though more will be read")
+		}
+		got.Want(nil)
+		got.SetOnDemand(0)
+		got.Dropped(5)
+		if isDone(got) {
+			t.Error("it is complete without a piece that is wanted")
+		}
+		got.AddPeers([]netip.AddrPort{addr}, swarm.User)
+		time.Sleep(time.Minute)
+		if !isDone(got) {
+			t.Error("what is wanted is not fetched again")
+		}
+	})
+}

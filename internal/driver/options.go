@@ -33,10 +33,14 @@ func (t *Torrent) SetDownloadOnly(on bool) {
 type wishes struct {
 	levels                              []torrent.Priority // nil: all alike
 	sequential, superSeed, downloadOnly bool
+	onDemand                            bool
 }
 
 // events tell a new machine.
 func (w *wishes) events() (list []torrent.Event) {
+	if w.onDemand {
+		list = append(list, torrent.OnDemand{On: true})
+	}
 	if w.levels != nil {
 		list = append(list, torrent.Priorities{Levels: w.levels})
 	}

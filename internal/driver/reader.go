@@ -61,6 +61,21 @@ func (t *Torrent) NewReader(base, length int64, tail bool) *Reader {
 	return r
 }
 
+// SetOnDemand says that what readers need is all that will be fetched, so many bytes in
+// advance at most, for a store with little room: peers are kept though nothing else is
+// wanted (see Prioritize). 0 ends that.
+func (t *Torrent) SetOnDemand(ahead int64) {
+	t.ahead.Store(ahead)
+	t.wish(torrent.OnDemand{On: ahead > 0}, func(w *wishes) { w.onDemand = ahead > 0 })
+}
+
+func (t *Torrent) readahead() int64 {
+	if n := t.ahead.Load(); n > 0 {
+		return min(n, maxReadahead)
+	}
+	return maxReadahead
+}
+
 // Size is the length of the range in bytes.
 func (r *Reader) Size() int64 { return r.size }
 
@@ -199,7 +214,7 @@ func (r *Reader) announce(index int) {
 		r.ahead = minReadahead
 		r.since, r.toldAt = now, r.pos
 	} else {
-		r.ahead = min(2*r.ahead, maxReadahead)
+		r.ahead = min(2*r.ahead, r.t.readahead())
 		if dt := now.Sub(r.since).Seconds(); dt > 0.5 {
 			r.rate = float64(r.pos-r.toldAt) / dt
 		}

@@ -81,6 +81,7 @@ type Torrent struct {
 	stored         atomic.Int32 // pieces
 	peers          atomic.Int32
 	readers        atomic.Int32                // open ones
+	ahead          atomic.Int64                // see SetOnDemand
 	limits         atomic.Pointer[wire.Limits] // of what peers may send
 	up, down       lane
 	private        atomic.Bool

@@ -106,6 +106,11 @@ const methods = {
     await cdp.send('Network.enable');
     await cdp.send('Network.emulateNetworkConditions', { offline: false, latency: 0, downloadThroughput: rate, uploadThroughput: rate });
   },
+  // What the page's origin may store, in bytes.
+  async quota({ page: id, bytes }) {
+    const cdp = await context.newCDPSession(page(id));
+    await cdp.send('Storage.overrideQuotaForOrigin', { origin: new URL(page(id).url()).origin, quotaSize: bytes });
+  },
   async screenshot({ page: id, path }) {
     await page(id).screenshot({ path });
   },

@@ -235,6 +235,12 @@ func (p *Page) Throttle(rate int) {
 	p.b.must(30*time.Second, "throttle", p.params("rate", rate), nil)
 }
 
+// Quota bounds what the page's origin may store, in bytes.
+func (p *Page) Quota(bytes int64) {
+	p.b.t.Helper()
+	p.b.must(30*time.Second, "quota", p.params("bytes", bytes), nil)
+}
+
 // Screenshot saves a picture of the visible part.
 func (p *Page) Screenshot(path string) error {
 	return p.b.call(30*time.Second, "screenshot", p.params("path", path), nil)

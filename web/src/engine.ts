@@ -11,6 +11,7 @@ export interface EngineSettings {
   loopback: boolean;
   storage: "auto" | "memory";
   maxPeers: number;
+  maxMemory: number;
 }
 
 interface Pending {

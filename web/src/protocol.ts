@@ -110,9 +110,43 @@ export interface HashingEvent {
   total: number;
 }
 
+/** Where a torrent's pieces are. */
+export interface TorrentStorage {
+  /** The browser's own disk space, memory, or files of the user. */
+  kind: "opfs" | "memory" | "files";
+  /**
+   * There is no room for the whole torrent: only what is being read is fetched, and held
+   * in memory for so long. It plays and can be saved, but is not kept.
+   */
+  full: boolean;
+  /** Why, in words for people; "" while it is not full. */
+  message: string;
+}
+
+export interface StorageEvent extends TorrentStorage {
+  type: "storage";
+  id: string;
+}
+
+/** A torrent that lies in the browser's disk space. */
+export interface KeptTorrent {
+  id: string;
+  /** "" for one that can no longer be used. */
+  name: string;
+  /** Bytes of the torrent. */
+  length: number;
+  /** Bytes of it that lie here. */
+  stored: number;
+  /** When it was last opened or written to, in milliseconds since 1970. */
+  used: number;
+  /** This page has it open. */
+  open: boolean;
+}
+
 export type EngineEvent =
   | MetadataEvent
   | StatsEvent
+  | StorageEvent
   | HashingEvent
   | { type: "done"; id: string }
   | { type: "error"; id?: string; message: string };

@@ -8,7 +8,7 @@
 
 import { Emitter } from "./emitter";
 import { Engine, ShoalError, type EngineSettings } from "./engine";
-import type { EngineEvent, HashingEvent } from "./protocol";
+import type { EngineEvent, HashingEvent, KeptTorrent } from "./protocol";
 import { attachRTC } from "./rtc";
 import { StreamServer } from "./serve";
 import { magnetName, parseSource } from "./source";
@@ -20,7 +20,7 @@ export { SourceError } from "./source";
 export { ShoalFile, ShoalFile as File, Torrent } from "./torrent";
 export type { StreamOptions, TorrentEvents } from "./torrent";
 export type { FileKind } from "./mime";
-export type { FileInfo, HashingEvent, PeerInfo, Stats, TorrentState, TrackerInfo } from "./protocol";
+export type { FileInfo, HashingEvent, KeptTorrent, PeerInfo, Stats, TorrentState, TorrentStorage, TrackerInfo } from "./protocol";
 
 export interface Options {
   /** Where shoal.worker.js, shoal.wasm and shoal.sw.js lie. Default: beside this module. */
@@ -33,6 +33,12 @@ export interface Options {
   loopback?: boolean;
   /** "auto" keeps pieces on disk where the browser allows it. Default "auto". */
   storage?: "auto" | "memory";
+  /**
+   * Bytes that all torrents together may keep in memory, where the disk has no room for them
+   * or is not to be used. What does not fit is fetched only while it is read. Default:
+   * 256 MiB, on a phone 96.
+   */
+  maxMemory?: number;
   /** Open peer connections of the page. Default: 40, on a phone 12. */
   maxPeers?: number;
   /** Trackers that every torrent is announced to, besides its own. */
@@ -72,7 +78,7 @@ export class Shoal extends Emitter<ShoalEvents> {
   /** Resolves to true once stream URLs work, to false if they never will. */
   readonly streaming: Promise<boolean>;
   version = "";
-  /** Where pieces are kept. */
+  /** Where pieces are kept as a rule; each torrent has its own `storage`. */
   storage: "opfs" | "memory" = "memory";
   readonly #engine: Engine;
   #trackers: string[];
@@ -108,11 +114,13 @@ export class Shoal extends Emitter<ShoalEvents> {
     const shoal = new Shoal(base, options);
     const { trackers, iceServers, loopback } = { ...options, ...(await late) };
     shoal.#trackers = trackers ?? [];
+    const phone = matchMedia("(pointer: coarse)").matches;
     const settings: EngineSettings = {
       iceServers: iceServers ?? [],
       loopback: loopback ?? false,
       storage: options.storage ?? "auto",
-      maxPeers: options.maxPeers ?? (matchMedia("(pointer: coarse)").matches ? 12 : 40),
+      maxPeers: options.maxPeers ?? (phone ? 12 : 40),
+      maxMemory: options.maxMemory ?? (phone ? 96 : 256) * 2 ** 20,
     };
     const { version, storage } = await shoal.#engine.call<{ version: string; storage: "opfs" | "memory" }>("init", settings);
     shoal.version = version;
@@ -163,6 +171,16 @@ export class Shoal extends Emitter<ShoalEvents> {
     const trackers = unique([...(options.trackers ?? []), ...this.#trackers]);
     const named = nameFor(list);
     return this.#make("seed", { files: named.files, name: options.name ?? named.name, trackers }, true);
+  }
+
+  /** What lies in this browser's disk space, of earlier visits too. */
+  kept(): Promise<KeptTorrent[]> {
+    return this.#engine.call("kept", {});
+  }
+
+  /** Removes what lies here of a torrent that no page has open. */
+  forget(id: string): Promise<void> {
+    return this.#engine.call("forget", { id });
   }
 
   /**

@@ -1,7 +1,8 @@
 import { Emitter } from "./emitter";
 import { ShoalError, type Engine } from "./engine";
 import { kindOf, mimeOf, type FileKind } from "./mime";
-import type { EngineEvent, FileInfo, MetadataEvent, Stats } from "./protocol";
+import { keepFor } from "./persist";
+import type { EngineEvent, FileInfo, MetadataEvent, Stats, TorrentStorage } from "./protocol";
 import { pullStream } from "./pull";
 
 /** How a torrent reaches the rest of the client. */
@@ -22,6 +23,8 @@ export interface TorrentEvents {
   /** At most 4 a second, only when something changed. */
   stats: Stats;
   done: Torrent;
+  /** Where the torrent is kept is known, or has changed: look for `full`. */
+  storage: TorrentStorage;
   error: ShoalError;
   removed: Torrent;
 }
@@ -63,6 +66,8 @@ export class Torrent extends Emitter<TorrentEvents> {
   torrentFile: Uint8Array | null = null;
   stats: Stats = noStats;
   done = false;
+  /** Where its pieces are; null until `ready`. */
+  storage: TorrentStorage | null = null;
   readonly #context: Context;
   #settle!: { resolve(torrent: Torrent): void; reject(error: Error): void };
 
@@ -87,6 +92,14 @@ export class Torrent extends Emitter<TorrentEvents> {
     this.emit("removed", this);
   }
 
+  /**
+   * Starts again what had failed. One that was `full` is kept as a whole again; this fails
+   * while there is still no room for it.
+   */
+  async retry(): Promise<void> {
+    await this.#context.engine.call("retry", { id: this.id });
+  }
+
   /** @internal The client is closed. */
   closed(): void {
     this.#settle.reject(new ShoalError("Shoal was closed."));
@@ -105,7 +118,12 @@ export class Torrent extends Emitter<TorrentEvents> {
         break;
       case "done":
         this.done = true;
+        if (this.storage?.kind === "opfs") keepFor(this.length);
         this.emit("done", this);
+        break;
+      case "storage":
+        this.storage = { kind: event.kind, full: event.full, message: event.message };
+        this.emit("storage", this.storage);
         break;
       case "error":
         this.emit("error", new ShoalError(event.message));

@@ -12,7 +12,6 @@ import (
 	"github.com/shoal-p2p/shoal/internal/driver"
 	"github.com/shoal-p2p/shoal/magnet"
 	"github.com/shoal-p2p/shoal/metainfo"
-	"github.com/shoal-p2p/shoal/storage"
 )
 
 // add joins a swarm by the bytes of a .torrent, a magnet link or an info hash. What
@@ -133,32 +132,44 @@ func webSockets(urls []string) (tiers [][]string) {
 
 // content opens the store of a torrent to be downloaded.
 func (c *Client) content(ctx context.Context, t *tabTorrent, info *metainfo.Info) (driver.Content, error) {
-	content := driver.Content{Priorities: c.selected(t, info)}
+	var content driver.Content
 	c.mu.Lock()
 	meta := t.meta
 	c.mu.Unlock()
 	if meta != nil {
 		content.Layers = meta.Layers()
 	}
+	c.selected(t, info)
+	var why error
 	if !c.memory {
-		var err error
 		if t.opfs == nil {
-			t.opfs, err = openOPFS(ctx, info.Key())
+			t.opfs, why = openOPFS(ctx, info.Key())
 		}
-		if err == nil {
-			if err = t.opfs.SetInfo(info); err == nil {
-				t.store, content.Store = t.opfs, t.opfs
-				content.Have = c.kept(t.opfs, info, content.Layers)
-				content.Stored = func(i int) { t.opfs.MarkHave(i) }
-				return content, nil
-			}
+		if why == nil {
+			why = t.opfs.SetInfo(info)
+		}
+		if why == nil {
+			content.Have = c.kept(t.opfs, info, content.Layers)
+		} else if t.opfs != nil {
 			t.opfs.Close()
+			t.opfs = nil // another tab has it open, or the browser refuses
 		}
-		// Another tab has it open, or the browser refuses: memory will do.
-		t.opfs = nil
 	}
-	m := storage.NewMemory(info, storage.MemoryOptions{})
-	t.store, content.Store = m, m
+	s := c.shelve(t, info, t.opfs, why)
+	t.store, content.Store = s, s
+	content.Stored = func(i int) {
+		if s.onDisk(i) {
+			t.opfs.MarkHave(i)
+		}
+	}
+	c.mu.Lock()
+	if t.limit != nil {
+		content.OnDemand = windowAhead
+	}
+	if t.limit != nil || len(t.link.Select) > 0 {
+		content.Priorities = t.levels(info)
+	}
+	c.mu.Unlock()
 	return content, nil
 }
 
@@ -177,7 +188,8 @@ func (t *tabTorrent) watch(c *Client) {
 	}
 	c.publish(t)
 	t.startWebSeeds(c, t.sendMetadata(c))
-	completed, told := isDone(t.Done()), false
+	t.sendStorage(c)
+	completed, told := c.complete(t), false
 	if completed {
 		event(map[string]any{"type": "done", "id": t.id})
 	}
@@ -194,7 +206,7 @@ func (t *tabTorrent) watch(c *Client) {
 			t.fail(t.Warning()) // once; it goes on
 		}
 		told = gone
-		if !completed && isDone(t.Done()) {
+		if !completed && c.complete(t) {
 			completed = true
 			c.completed(t)
 			event(map[string]any{"type": "done", "id": t.id})

@@ -22,9 +22,9 @@ func (c *Client) publish(t *tabTorrent) {
 		if slices.Contains(t.swarms, key) {
 			continue
 		}
-		a := trackerclient.Announcement{Key: key, PeerID: c.session.PeerID(), Trackers: webSockets(t.trackers), Stats: t.announced}
+		a := trackerclient.Announcement{Key: key, PeerID: c.session.PeerID(), Trackers: webSockets(t.trackers), Stats: func() trackerclient.Stats { return c.announced(t) }}
 		if len(t.swarms) == 0 {
-			a.WantPeers = t.wantPeers
+			a.WantPeers = func() int { return c.wantPeers(t) }
 		}
 		t.swarms = append(t.swarms, key)
 		c.swarms[key] = t
@@ -44,14 +44,17 @@ func (t *tabTorrent) keys() []metainfo.Hash {
 	return keys
 }
 
-func (t *tabTorrent) announced() trackerclient.Stats {
+func (c *Client) announced(t *tabTorrent) trackerclient.Stats {
 	down, up, left := t.Totals()
+	if info := t.Info(); info != nil && c.limitOf(t) != nil {
+		left = max(left, info.Length-int64(t.NumHave())*info.PieceLength, 1) // it is no seed
+	}
 	return trackerclient.Stats{Downloaded: down, Uploaded: up, Left: left}
 }
 
-func (t *tabTorrent) wantPeers() int {
+func (c *Client) wantPeers(t *tabTorrent) int {
 	want := wantPeers
-	if isDone(t.Done()) {
+	if c.complete(t) {
 		want = seedPeers
 	}
 	return max(0, want-t.NumPeers())

@@ -44,6 +44,9 @@ type Client struct {
 	mu       sync.Mutex
 	torrents map[string]*tabTorrent        // by id
 	swarms   map[metainfo.Hash]*tabTorrent // by what they are announced as
+
+	roomMu                sync.Mutex // one makes room at a time
+	maxMemory, memoryLeft int64      // bytes for what is not on the disk, in all and still free
 }
 
 type tabTorrent struct {
@@ -58,6 +61,9 @@ type tabTorrent struct {
 	lastSent string        // fingerprint of the last stats event
 	link     magnet.Magnet // that it came by, or empty
 	unwanted map[int]bool  // by index of the real files; guarded by the client's mu
+	kind     string        // where it is kept: "opfs", "memory" or "files"
+	claimed  int64         // bytes of the tab's memory
+	limit    error         // why only what readers need is fetched; guarded by the client's mu
 	webSeeds []string      // guarded by the client's mu
 	asked    int           // how many of them are asked
 
@@ -111,6 +117,16 @@ func (c *Client) call(method string, arg js.Value) (any, error) {
 	case "wake":
 		c.wake()
 		return nil, nil
+	case "retry":
+		t, err := c.byID(arg)
+		if err == nil {
+			err = c.retry(t)
+		}
+		return nil, err
+	case "kept":
+		return c.listKept()
+	case "forget":
+		return nil, c.forget(arg)
 	case "close":
 		return nil, c.close()
 	}
@@ -141,7 +157,13 @@ func (c *Client) init(arg js.Value) (any, error) {
 		c.rtc = rtc
 		c.session = session
 		c.trackers = trackerclient.New(trackerclient.Config{Sink: c, WebRTC: rtc})
-		c.memory = stringOf(arg.Get("storage")) == "memory" || !storage.OPFSAvailable()
+		// Private windows have it and refuse it.
+		c.memory = stringOf(arg.Get("storage")) == "memory" || storage.ProbeOPFS() != nil
+		c.maxMemory = defaultMemory
+		if v := arg.Get("maxMemory"); v.Type() == js.TypeNumber && v.Float() > 0 {
+			c.maxMemory = int64(v.Float())
+		}
+		c.memoryLeft = c.maxMemory
 	}
 	kind := "opfs"
 	if c.memory {

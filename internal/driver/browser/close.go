@@ -57,6 +57,7 @@ func (c *Client) leave(t *tabTorrent, forget bool) (err error) {
 	case t.opfs != nil:
 		err = t.opfs.Close()
 	}
+	c.release(t.claimed)
 	told.Wait()
 	return err
 }

@@ -77,7 +77,7 @@ func (c *Client) lookAgain(t *tabTorrent) {
 	n := t.NumPeers()
 	lost := n < t.peersBefore
 	t.peersBefore = n
-	if !lost || isDone(t.Done()) {
+	if !lost || c.complete(t) {
 		return
 	}
 	c.mu.Lock()

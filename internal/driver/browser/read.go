@@ -8,6 +8,7 @@ import (
 	"syscall/js"
 
 	"github.com/shoal-p2p/shoal/metainfo"
+	"github.com/shoal-p2p/shoal/storage"
 )
 
 // maxChunk is the largest piece of a stream that is handed to the page at once.
@@ -41,7 +42,17 @@ func (c *Client) read(arg js.Value) (any, error) {
 	if start < 0 || end > f.Length || start > end {
 		return nil, errors.New("the range lies outside the file")
 	}
-	go stream(arg.Get("port"), t.NewReader(f.Offset+start, end-start, start == 0 && end == f.Length))
+	r := t.NewReader(f.Offset+start, end-start, start == 0 && end == f.Length)
+	moved := func(int) {}
+	left := func() {}
+	if s, ok := t.store.(*shelf); ok {
+		spot, leave := s.enter(f.Offset + start)
+		moved, left = func(n int) { s.move(spot, n) }, leave
+	}
+	go func() {
+		defer left()
+		stream(arg.Get("port"), r, moved)
+	}()
 	return map[string]any{}, nil
 }
 
@@ -50,8 +61,12 @@ type streamReader interface {
 	io.Closer
 }
 
-// stream answers the pulls of one port until its end.
-func stream(port js.Value, r streamReader) {
+// mostMisses is how often in a row a piece may drop out of the window just before it is
+// read; it is fetched again then.
+const mostMisses = 8
+
+// stream answers the pulls of one port until its end, and says how far it has come.
+func stream(port js.Value, r streamReader, moved func(n int)) {
 	pulls := make(chan bool, 64)
 	onmessage := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		if !args[0].Get("data").Truthy() {
@@ -81,6 +96,10 @@ func stream(port js.Value, r streamReader) {
 			return
 		}
 		n, err := r.Read(buf)
+		for miss := 0; n == 0 && errors.Is(err, storage.ErrMissing) && miss < mostMisses; miss++ {
+			n, err = r.Read(buf)
+		}
+		moved(n)
 		switch {
 		case n > 0:
 			a := toJS(buf[:n])

@@ -51,7 +51,7 @@ func (c *Client) seed(arg js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tabTorrent{id: id, own: true, meta: meta, trackers: trackers, store: content.Store, unwanted: map[int]bool{}}
+	t := &tabTorrent{id: id, own: true, meta: meta, trackers: trackers, store: content.Store, kind: "files", unwanted: map[int]bool{}}
 	err = c.start(t, driver.Options{Info: meta.Info, Key: meta.Info.Key()}, func(context.Context, *metainfo.Info) (driver.Content, error) {
 		return content, nil
 	})

@@ -23,13 +23,12 @@ func (c *Client) selectFile(arg js.Value) (any, error) {
 	return nil, nil
 }
 
-// selected leaves out the files that the link does not name, and returns what is to
-// be fetched then; nil is everything. The numbers of a link count the entries of the
+// selected leaves out the files that the link does not name. The numbers of a link count the entries of the
 // info dictionary (BEP 53), and those of v1 torrents and hybrids have padding among
 // them.
-func (c *Client) selected(t *tabTorrent, info *metainfo.Info) []torrent.Priority {
+func (c *Client) selected(t *tabTorrent, info *metainfo.Info) {
 	if len(t.link.Select) == 0 {
-		return nil
+		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -45,20 +44,14 @@ func (c *Client) selected(t *tabTorrent, info *metainfo.Info) []torrent.Priority
 		t.unwanted[index] = !t.link.Wants(number)
 		index++
 	}
-	return t.levels(info)
 }
 
-// levels are the priorities of the pieces: those of files that are wanted are fetched.
+// levels are the priorities of the pieces: those of files that are wanted are fetched,
+// unless there is no room for them.
 // Callers hold the client's mu.
 func (t *tabTorrent) levels(info *metainfo.Info) []torrent.Priority {
-	levels := make([]torrent.Priority, info.NumPieces())
-	for i, f := range realFiles(info) {
-		if t.unwanted[i] || f.Length == 0 {
-			continue
-		}
-		for p := f.Offset / info.PieceLength; p*info.PieceLength < f.End(); p++ {
-			levels[p] = torrent.Normal
-		}
+	if t.limit != nil {
+		return make([]torrent.Priority, info.NumPieces()) // readers alone say what is fetched
 	}
-	return levels
+	return t.wantedLevels(info)
 }

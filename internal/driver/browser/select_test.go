@@ -54,7 +54,7 @@ func TestALinkSelectsFiles(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c := &Client{session: driver.NewSession(driver.Config{}), memory: true, torrents: map[string]*tabTorrent{}}
+		c := &Client{session: driver.NewSession(driver.Config{}), memory: true, memoryLeft: 1 << 20, torrents: map[string]*tabTorrent{}}
 		tab := &tabTorrent{id: meta.Info.Key().String(), meta: meta, link: link, unwanted: map[int]bool{}}
 		content, err := c.content(context.Background(), tab, meta.Info)
 		if err != nil || !slices.Equal(content.Priorities, tt.want) {
@@ -82,7 +82,7 @@ func TestALinkSelectsFiles(t *testing.T) {
 
 // What a page hands over is a link in one of its forms, a .torrent, or both.
 func TestWhatIsNoLink(t *testing.T) {
-	c := &Client{session: driver.NewSession(driver.Config{}), memory: true, torrents: map[string]*tabTorrent{}}
+	c := &Client{session: driver.NewSession(driver.Config{}), memory: true, memoryLeft: 1 << 20, torrents: map[string]*tabTorrent{}}
 	defer c.session.Close()
 	for _, source := range []any{"", "hello", "magnet:?dn=x", nil, 7} {
 		if _, err := c.add(js.ValueOf(map[string]any{"source": source})); err == nil {

@@ -33,12 +33,10 @@ func (t *tabTorrent) sendStats(c *Client) {
 	if info != nil {
 		have := t.Have()
 		state = "downloading"
-		if isDone(t.Done()) {
+		if c.complete(t) {
 			state = "seeding"
 		}
-		if wanted := s.Missing + s.Have; wanted > 0 {
-			progress = float64(s.Have) / float64(wanted)
-		}
+		progress = c.progress(t, s, info)
 		for _, f := range realFiles(info) {
 			files = append(files, verified(info, &have, f))
 		}

@@ -146,6 +146,13 @@ type Budget struct{ Bytes int64 }
 // Paused stops fetching and serving, or starts it again.
 type Paused struct{ On bool }
 
+// OnDemand says that readers will need what is not wanted: peers are kept, and not told
+// that we want nothing, though nothing is needed between two reads. Before Priorities.
+type OnDemand struct{ On bool }
+
+// Event implements [Event].
+func (OnDemand) Event() {}
+
 // Event implements [Event].
 func (Sent) Event() {}
 

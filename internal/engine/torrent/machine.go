@@ -37,6 +37,7 @@ type Machine struct {
 	lacking    int      // wanted and not had
 	pick       *picker.Picker
 	sequential bool
+	onDemand   bool // readers will need what is not wanted
 	pieces     pieces
 	readers    readers
 	partial    []*peer // those that are no seeds
@@ -184,6 +185,8 @@ func (m *Machine) handle(ev Event) {
 		m.setPriorities(ev.Levels)
 	case Sequential:
 		m.sequential = ev.On
+	case OnDemand:
+		m.onDemand = ev.On
 	case SuperSeed:
 		m.setSuperSeed(ev.On)
 	case DownloadOnly:

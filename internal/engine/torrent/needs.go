@@ -114,7 +114,7 @@ func (m *Machine) need(i int, on bool) {
 func (m *Machine) uploadOnly() bool { return m.sated() && !m.super.on }
 
 // sated reports whether nothing is needed any more, nor will be by itself.
-func (m *Machine) sated() bool { return m.info != nil && m.missing == 0 }
+func (m *Machine) sated() bool { return m.info != nil && m.missing == 0 && !m.onDemand }
 
 // usefulOf is how many pieces p has that we need and lack.
 func (m *Machine) usefulOf(p *peer) int {

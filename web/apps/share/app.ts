@@ -100,7 +100,7 @@ class App {
     if (turn !== this.#turn) return;
     home.list(this.#shared, this.#running);
     // Warm up while the visitor reads, so that what they drop starts at once.
-    if (!this.#shoal) setTimeout(() => void this.#engine().catch(() => undefined), 300);
+    setTimeout(() => void this.#engine().then((shoal) => home.kept(shoal), () => undefined), this.#shoal ? 0 : 300);
   }
 
   async #open(source: Source & { kind: "hash" | "magnet" }): Promise<void> {

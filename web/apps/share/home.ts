@@ -2,6 +2,7 @@ import type { SeedFile, Shoal, Torrent } from "../../src/shoal";
 import { filesFrom } from "./drop";
 import { everySecond, h, hero, icon, setText, throttled, type Icon } from "./dom";
 import { bytes, percent, speed } from "./format";
+import { keptList } from "./kept";
 import type { NodeTorrent } from "./node";
 import { safeName } from "../../src/names";
 import { describe, downSpeed } from "./swarm";
@@ -19,6 +20,7 @@ export class HomeView {
   readonly element: HTMLElement;
   readonly #host: HomeHost;
   readonly #lists = h("div", { class: "lists" });
+  readonly #kept = h("div", { class: "lists" });
   #offs: (() => void)[] = [];
 
   constructor(host: HomeHost) {
@@ -34,6 +36,7 @@ export class HomeView {
         h("p", { class: "lead" }, "Send the link. Whoever opens it watches or downloads at once, and every viewer helps to deliver to the next. Nothing is uploaded to a server."),
       ),
       this.#lists,
+      this.#kept,
       this.#dropZone(),
       this.#linkForm(),
       h(
@@ -56,6 +59,12 @@ export class HomeView {
       ...(here.length > 0 ? [group("In this tab", here.map((torrent) => this.#held(torrent)))] : []),
       ...(offered.length > 0 ? [group("Shared here", offered.map((torrent) => entry(torrent.id, torrent.name, bytes(torrent.length)).element))] : []),
     );
+  }
+
+  /** Lists what the browser keeps of earlier visits. */
+  async kept(shoal: Shoal): Promise<void> {
+    const list = await keptList(shoal).catch(() => null);
+    this.#kept.replaceChildren(...(list ? [list] : []));
   }
 
   destroy(): void {

@@ -3,6 +3,7 @@ import type { Shoal, ShoalFile, Torrent } from "../../src/shoal";
 import { everySecond, h, hero, icon, setText, throttled } from "./dom";
 import { FileList } from "./files";
 import { bytes, percent, plural } from "./format";
+import { roomNote } from "./kept";
 import type { Node } from "./node";
 import { saveBlob, shareCard } from "./sharing";
 import { describe, PeersCard, StatusCard } from "./swarm";
@@ -62,6 +63,8 @@ export class TorrentView {
       this.#note.hidden = text === "";
     };
     const remove = h("button", { class: "button quiet", type: "button", onclick: () => void this.#remove() }, icon("close"), torrent.own ? "Stop sharing" : "Remove");
+    const room = roomNote(torrent);
+    this.#offs.push(room.off);
     this.#main.append(this.#pending, this.#viewer.element, this.#note);
     this.#side.append(this.#status.element, this.#peers.element);
     this.element = h(
@@ -69,6 +72,7 @@ export class TorrentView {
       { class: "torrent", "data-id": torrent.id, "data-own": String(torrent.own) },
       h("div", { class: "title-row" }, h("div", { class: "title" }, this.#title, this.#meta), remove),
       this.#alert,
+      room.element,
       h("div", { class: "columns" }, this.#main, this.#side),
     );
     const render = throttled(250, () => this.#render());

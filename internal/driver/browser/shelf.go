@@ -1,0 +1,218 @@
+//go:build js
+
+package browser
+
+import (
+	"errors"
+	"math"
+	"sync"
+
+	"github.com/shoal-p2p/shoal/metainfo"
+	"github.com/shoal-p2p/shoal/storage"
+)
+
+const (
+	// windowBytes is how much of a torrent is held in memory, in bytes, when it finds no
+	// room elsewhere: what its readers are about to need, a film some minutes long.
+	windowBytes = 64 << 20
+	// windowAhead is how far a reader fetches ahead then, in bytes; several have room.
+	windowAhead = 8 << 20
+)
+
+// shelf keeps a torrent's pieces: on the disk as far as the browser gives room there,
+// whole in memory where it is small, else in a window in memory of what its readers need.
+type shelf struct {
+	info   *metainfo.Info
+	disk   *storage.OPFS // nil: there is none for it
+	memory *storage.Memory
+	// room makes some on the disk for so many bytes; false: there is none to be made.
+	room func(n int64) bool
+	// full is told once that the disk takes no more, and why.
+	full func(why error)
+	// dropped is told of pieces that the window no longer holds.
+	dropped func(i int)
+
+	mu      sync.Mutex
+	most    int64 // bytes in memory; what is over it drops out
+	held    int64
+	pieces  map[int]uint64 // in memory, and when each was last used
+	used    uint64
+	refused bool // the disk takes no more
+	readers map[*spot]struct{}
+}
+
+// spot is where a reader is in the piece space, in bytes.
+type spot struct{ at int64 }
+
+func newShelf(info *metainfo.Info, disk *storage.OPFS, most int64) *shelf {
+	return &shelf{
+		info: info, disk: disk, memory: storage.NewMemory(info, storage.MemoryOptions{}), most: most,
+		room: func(int64) bool { return false }, full: func(error) {}, dropped: func(int) {},
+		pieces: map[int]uint64{}, readers: map[*spot]struct{}{},
+	}
+}
+
+// enter notes a reader; leave ends that.
+func (s *shelf) enter(at int64) (r *spot, leave func()) {
+	r = &spot{at}
+	s.mu.Lock()
+	s.readers[r] = struct{}{}
+	s.mu.Unlock()
+	return r, func() {
+		s.mu.Lock()
+		delete(s.readers, r)
+		s.mu.Unlock()
+	}
+}
+
+// move says that a reader has come so far.
+func (s *shelf) move(r *spot, n int) {
+	s.mu.Lock()
+	r.at += int64(n)
+	s.mu.Unlock()
+}
+
+// ReadAt implements storage.Store.
+func (s *shelf) ReadAt(p []byte, off int64) (n int, err error) {
+	for len(p) > 0 && err == nil {
+		i := int(off / s.info.PieceLength)
+		part := p[:min(int64(len(p)), int64(i+1)*s.info.PieceLength-off)]
+		var k int
+		if s.touch(i) || s.disk == nil {
+			k, err = s.memory.ReadAt(part, off)
+		} else {
+			k, err = s.disk.ReadAt(part, off)
+		}
+		n, p, off = n+k, p[k:], off+int64(k)
+	}
+	return n, err
+}
+
+// touch reports whether a piece is in memory, and keeps it there for longer.
+func (s *shelf) touch(i int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, ok := s.pieces[i]
+	if ok {
+		s.used++
+		s.pieces[i] = s.used
+	}
+	return ok
+}
+
+// WriteAt implements storage.Store, for one whole piece.
+func (s *shelf) WriteAt(p []byte, off int64) (int, error) {
+	s.mu.Lock()
+	refused := s.refused
+	s.mu.Unlock()
+	if s.disk != nil && !refused {
+		n, err := s.disk.WriteAt(p, off)
+		if errors.Is(err, storage.ErrNoSpace) && s.room(int64(len(p))) {
+			n, err = s.disk.WriteAt(p, off)
+		}
+		if err == nil || errors.Is(err, storage.ErrClosed) {
+			return n, err
+		}
+		s.mu.Lock()
+		first := !s.refused
+		s.refused = true
+		s.mu.Unlock()
+		if first {
+			s.full(err)
+		}
+	}
+	return s.hold(p, off)
+}
+
+// hold puts a piece into memory, and drops others that are over.
+func (s *shelf) hold(p []byte, off int64) (int, error) {
+	i := int(off / s.info.PieceLength)
+	s.mu.Lock()
+	var over []int
+	for s.held+int64(len(p)) > s.most {
+		k := s.spare()
+		if k < 0 {
+			break // one piece is held, whatever its size
+		}
+		delete(s.pieces, k)
+		s.held -= s.info.PieceSize(k)
+		s.memory.Drop(k)
+		over = append(over, k)
+	}
+	n, err := s.memory.WriteAt(p, off)
+	if err == nil {
+		if _, there := s.pieces[i]; !there {
+			s.held += int64(len(p))
+		}
+		s.used++
+		s.pieces[i] = s.used
+	}
+	s.mu.Unlock()
+	for _, k := range over {
+		s.dropped(k)
+	}
+	return n, err
+}
+
+// spare is the piece that will be missed least, -1 if there is none: of those that no
+// reader comes to, the one that was used the longest time ago; else the one furthest
+// ahead. A window has few pieces, so all are looked at. Callers hold mu.
+func (s *shelf) spare() int {
+	best, far, used := -1, int64(-1), uint64(0)
+	for i, when := range s.pieces {
+		ahead := int64(math.MaxInt64)
+		end := int64(i)*s.info.PieceLength + s.info.PieceSize(i)
+		for r := range s.readers {
+			if d := int64(i)*s.info.PieceLength - r.at; end > r.at {
+				ahead = min(ahead, max(d, 0))
+			}
+		}
+		if ahead > far || ahead == far && when < used {
+			best, far, used = i, ahead, when
+		}
+	}
+	return best
+}
+
+// onDisk reports whether a piece that was written lies there.
+func (s *shelf) onDisk(i int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_, held := s.pieces[i]
+	return s.disk != nil && !held
+}
+
+// retry has the disk take what the window holds, and what comes from now on. It returns
+// the pieces that lie there now, and why not all do.
+func (s *shelf) retry() (moved []int, err error) {
+	if s.disk == nil {
+		return nil, nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.refused = false
+	for i := range s.pieces {
+		p, off := make([]byte, s.info.PieceSize(i)), int64(i)*s.info.PieceLength
+		if _, err = s.memory.ReadAt(p, off); err == nil {
+			_, err = s.disk.WriteAt(p, off)
+		}
+		if err != nil {
+			s.refused = true
+			return moved, err
+		}
+		delete(s.pieces, i)
+		s.held -= int64(len(p))
+		s.memory.Drop(i)
+		moved = append(moved, i)
+	}
+	return moved, nil
+}
+
+// Close implements storage.Store.
+func (s *shelf) Close() error {
+	s.memory.Close()
+	if s.disk == nil {
+		return nil
+	}
+	return s.disk.Close()
+}
