@@ -8,7 +8,6 @@ test("the browser is asked to keep what is large, once", async () => {
   keepFor(1 << 20, storage);
   await new Promise((resolve) => setImmediate(resolve));
   assert.equal(asked, 0);
-  keepFor(1 << 30, undefined); // an insecure page
   keepFor(1 << 30, storage);
   keepFor(1 << 30, storage);
   await new Promise((resolve) => setImmediate(resolve));
