@@ -99,11 +99,11 @@ func TestALifeIsToldInOrder(t *testing.T) {
 			}
 		}
 		expect("paused")
-		got.AddPeers([]netip.AddrPort{addr}, swarm.User)
 		got.Pause(true) // it is
 		expect("paused still")
 		got.Pause(false)
 		got.Pause(false)
+		got.AddPeers([]netip.AddrPort{addr}, swarm.User)
 		met, left := "joined 192.0.2.1:1", "left 192.0.2.1:1: "+swarm.ErrUseless.Error()
 		expect("begun", "state", met, "opened", "piece 0", "piece 1", "piece 2", "piece 3", "piece 4", "finished", left)
 		if err := got.Recheck(t.Context(), nil); err != nil {
