@@ -84,7 +84,7 @@ func TestTabToTabWithoutTheSharingProcess(t *testing.T) {
 	first.Add(n.Link)
 	first.WaitDone(120 * time.Second)
 	second := rig.OpenTab(rig.StartBrowser(t, rig.BrowserConfig{}), n)
-	second.Throttle(8 << 20) // so that it is not complete when the node goes
+	second.Throttle(3 << 20) // so that it is not complete when the node goes
 	second.Add(n.Link)
 	// Both have joined: the second has a connection to the node and one to the first tab.
 	second.WaitFor(60*time.Second, "torrent.stats.peers >= 2 && torrent.stats.progress > 0")

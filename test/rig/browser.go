@@ -165,7 +165,8 @@ func (p *Page) WaitFor(limit time.Duration, expr string) {
 // look says what a person would see, for the log of a failed test.
 func (p *Page) look() string {
 	var text string
-	p.TryEval(5*time.Second, "document.body?.innerText?.slice(0, 2000)", &text)
+	// Of a page that only has the API, what its torrent says of itself.
+	p.TryEval(5*time.Second, "[document.body?.innerText?.slice(0, 2000), JSON.stringify(window.torrent?.stats)].join(' ')", &text)
 	out := Path("test", "out")
 	path := filepath.Join(out, fmt.Sprintf("failed-%d.png", time.Now().UnixMilli()))
 	if os.MkdirAll(out, 0o755) == nil && p.Screenshot(path) == nil {

@@ -4,6 +4,7 @@ package browser
 
 import (
 	"context"
+	"sync"
 	"syscall/js"
 	"time"
 
@@ -56,7 +57,10 @@ func timeout(d time.Duration) context.Context {
 
 // webCrypto hashes outside of Go, which is a tenth as fast at it in WebAssembly: SHA-1 by the
 // browser, blocks' SHA-256 four at a time (web/src/digest.ts). A piece costs one crossing.
-type webCrypto struct{ hasher js.Value }
+type webCrypto struct {
+	hasher js.Value
+	room   sync.Mutex // of the piece that is being handed over
+}
 
 // newWebCrypto returns nil in an insecure context, where browsers withhold it.
 func newWebCrypto() *webCrypto {
@@ -64,7 +68,7 @@ func newWebCrypto() *webCrypto {
 	if hasher.IsUndefined() {
 		return nil
 	}
-	return &webCrypto{hasher}
+	return &webCrypto{hasher: hasher}
 }
 
 // Hash implements verify.Hasher.
@@ -86,9 +90,12 @@ func (w *webCrypto) Hash(p []byte, v1 bool, tree int) (sum [20]byte, leaves []me
 	}
 	blocks := (tree + metainfo.BlockSize - 1) / metainfo.BlockSize
 	out := make([]byte, n+blocks*len(metainfo.Hash256{}))
-	// The room is shared, which is safe because nothing else runs before digest returns.
+	// Each call allocates, and whoever allocates may have to wait for the collector while others run.
+	w.room.Lock()
 	js.CopyBytesToJS(w.hasher.Call("room", len(p)), p)
-	w.hasher.Call("digest", len(p), v1, tree, metainfo.BlockSize).Call("then", ok, bad)
+	sums := w.hasher.Call("digest", len(p), v1, tree, metainfo.BlockSize)
+	w.room.Unlock()
+	sums.Call("then", ok, bad)
 	if v := <-done; v.IsNull() || js.CopyBytesToGo(out, v) != len(out) {
 		return slowly(p, v1, tree)
 	}

@@ -120,7 +120,7 @@ func (o *outbound) mayGoOn() bool {
 	if len(o.ready) == 0 || o.lost > 0 {
 		return false
 	}
-	if o.held && o.cwnd-o.flight < min(o.cwnd/heldShare, heldPackets*o.cfg.MTU) {
+	if o.count > 0 && o.held && o.cwnd-o.flight < min(o.cwnd/heldShare, heldPackets*o.cfg.MTU) {
 		return false
 	}
 	// A closed window is probed with one chunk.

@@ -2,6 +2,7 @@ package webrtc
 
 import (
 	"errors"
+	"sync"
 	"syscall/js"
 )
 
@@ -27,11 +28,12 @@ var errNoBridge = errors.New("webrtc: the bridge to the page is missing")
 // bridge is the one shoalRTC of the worker. Its events go to the channel of that
 // number, whatever Host made it. Our numbers are positive, those of channels that
 // the other side opens negative.
-// It needs no lock: see peer.
+// But for scratch it needs no lock: see peer.
 var bridge struct {
 	rtc     js.Value
-	scratch js.Value // where bytes to send are copied to
-	size    int      // of scratch
+	scratch js.Value   // where bytes to send are copied to
+	size    int        // of scratch
+	sending sync.Mutex // of scratch
 
 	next     int
 	channels map[int]*channel

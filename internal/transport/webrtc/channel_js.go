@@ -74,8 +74,10 @@ func (ch *channel) take(p []byte) int {
 
 // put sends a message of what it can of bufs, and returns the rest of them.
 func (ch *channel) put(bufs [][]byte) (n int, rest [][]byte, full bool) {
-	// The script's memory is shared by all connections, which is safe because
-	// nothing else runs between the copy and the call.
+	// The script's memory is shared by all connections. Each call allocates, and whoever
+	// allocates may have to wait for the collector while others run.
+	bridge.sending.Lock()
+	defer bridge.sending.Unlock()
 	for len(bufs) > 0 && n < bridge.size {
 		into := bridge.scratch
 		if n > 0 {
