@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 )
 
@@ -16,6 +17,9 @@ type keptChange struct {
 	below    string // the folder of the package, or one above
 	old, new string // old occurs exactly once below that folder, but for tests
 }
+
+// kept are the changes that must be noticed.
+var kept = slices.Concat(keptBytes, keptPeers, keptRest)
 
 // find looks the change up in the sources as they are.
 func (k *keptChange) find(root string, all []*target) (*mutant, error) {
@@ -44,7 +48,7 @@ func (k *keptChange) find(root string, all []*target) (*mutant, error) {
 		}
 	}
 	if found == nil {
-		return nil, fmt.Errorf("%s: its old text is nowhere below %s; the code has changed, so must internal/dev/mutate/kept_list.go:\n%s", k.name, k.below, k.old)
+		return nil, fmt.Errorf("%s: its old text is nowhere below %s; the code has changed, so must internal/dev/mutate/kept_*.go:\n%s", k.name, k.below, k.old)
 	}
 	return found, nil
 }
