@@ -142,7 +142,7 @@ func (b *bench) tracker() {
 		mark(lock.of(perResponse) > 0 && lock.of(perResponse) <= lockTheirs.of(perResponse)/5, row{what: "CPU per response of that",
 			ours: lock.text("%.1f µs", perResponse), rival: lockTheirs.text("%.1f µs", perResponse), ratio: share(lock.of(perResponse), lockTheirs.of(perResponse)), target: "at most 0.2 x"}),
 		mark(udp.of(perCore) >= 150_000 || udpTheirs.Report != nil && udp.of(perCore) >= 2.5*udpTheirs.of(perCore), row{what: "UDP announces a second and core: `shoal tracker`, opentracker",
-			ours: udp.text("%.0f", perCore), rival: udpTheirs.text("%.0f", perCore), ratio: ratio(udp.of(perCore) / udpTheirs.of(perCore)), target: "150,000, or 2.5 x"}),
+			ours: udp.text("%.0f", perCore), rival: udpTheirs.text("%.0f", perCore), ratio: share(udp.of(perCore), udpTheirs.of(perCore)), target: "150,000, or 2.5 x"}),
 	)
 	b.hostile()
 	b.cluster()
@@ -180,8 +180,8 @@ var attacks = []struct {
 }{
 	{"slowloris", "request_time", nil},
 	{"bigframes", "bad_messages", nil},
-	{"hashes", "announces_connection", nil},
-	{"badjson", "bad_messages", nil},
+	{"hashes", "announces_address", nil},
+	{"badjson", "malformed", nil},
 	{"udpspoof", "connection_id", nil},
 	{"storm", "connections_address", []string{"--max-conns-per-addr", "1500"}},
 	{"halfframes", "buffers_address", []string{"--max-buffers", "16MiB"}},
