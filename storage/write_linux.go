@@ -5,6 +5,7 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -30,6 +31,7 @@ const (
 // the file system does not know is not tried again.
 type writer struct {
 	noDontCache, noAllocate atomic.Bool
+	pace                    pace
 
 	mu    sync.Mutex
 	taken map[int]map[int64]bool // by file: the steps whose space is taken
@@ -53,10 +55,12 @@ func (w *writer) writeAt(f diskFile, i int, p []byte, off, length int64) error {
 	if put == nil {
 		put = putDontCache
 	}
-	for len(p) > 0 && !w.noDontCache.Load() {
+	for len(p) > 0 && !w.noDontCache.Load() && w.pace.atOnce(len(p)) {
+		began := time.Now()
 		n, err := put(fd, p, off)
 		switch {
 		case err == nil && n > 0:
+			w.pace.took(n, time.Since(began))
 			p, off = p[n:], off+int64(n)
 		case errors.Is(err, unix.EINTR):
 		case err == nil || unsupported(err):

@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -169,5 +170,46 @@ func BenchmarkWriteFresh(b *testing.B) {
 			}
 		}
 		f.Delete()
+	}
+}
+
+// A disk that does not keep up is not waited for: the page cache takes what comes, for longer each time,
+// and the disk is tried again.
+func TestADiskThatDoesNotKeepUpIsNotWaitedFor(t *testing.T) {
+	const piece = 1 << 20
+	var p pace
+	pass := func(d time.Duration) (atOnce, cached int) {
+		for !p.atOnce(piece) {
+			cached++
+		}
+		for {
+			atOnce++
+			p.took(piece, d)
+			p.mu.Lock()
+			judged := p.bytes == 0
+			p.mu.Unlock()
+			if judged {
+				return atOnce, cached
+			}
+			if !p.atOnce(piece) {
+				t.Fatal("the disk is given up before it is judged")
+			}
+		}
+	}
+	for i, c := range []struct {
+		took time.Duration
+		want int // pieces that the page cache took before
+	}{
+		{time.Millisecond, 0},
+		{40 * time.Millisecond, 0},
+		{40 * time.Millisecond, 256},
+		{40 * time.Millisecond, 512},
+		{time.Millisecond, 1024}, // it keeps up again
+		{40 * time.Millisecond, 0},
+		{time.Millisecond, 256},
+	} {
+		if n, cached := pass(c.took); n != paceSample/piece || cached != c.want {
+			t.Fatalf("pass %d: %d at once, %d cached before; want %d", i, n, cached, c.want)
+		}
 	}
 }
