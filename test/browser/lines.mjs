@@ -44,7 +44,8 @@ export const methods = {
     const end = Date.now() + timeout;
     for (let last = ''; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
       try {
-        if (await page(id).evaluate(expr)) return;
+        // What is true may be an element, and those do not travel.
+        if (await page(id).evaluate(`(async () => Boolean(await (${expr})))()`)) return;
         last = '';
       } catch (e) {
         last = `: ${e.message}`;

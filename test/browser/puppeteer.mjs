@@ -15,6 +15,7 @@ const prefs = {
   'browser.region.network.url': '',
   'browser.safebrowsing.downloads.remote.enabled': false,
   'browser.topsites.contile.enabled': false,
+  'devtools.jsonview.enabled': false, // as any other page
   'datareporting.healthreport.uploadEnabled': false,
   'datareporting.policy.dataSubmissionEnabled': false,
   'extensions.getAddons.cache.enabled': false,
