@@ -114,20 +114,19 @@ func (s *site) fresh(library string) tab {
 
 // report is what the page says of itself. Times are in seconds, those of tasks in milliseconds.
 type report struct {
-	Error                         string
-	Ready                         float64 // the library, after navigation
-	First                         float64 // verified bytes, after add
-	Seconds                       float64 // from add to the end
-	Moved                         float64 // first byte of content, after navigation
-	Frame                         float64 // of the film, after navigation
-	Tasks, Longest                float64 // long tasks of the page's thread since add
-	Received, Progress            float64
-	Done                          int // torrents
-	Made, Connected, Lost, Opened int // peer connections
-	Open                          int
-	Refused                       int // peer connections that the browser would not make
-	Why                           string
-	Working                       int // workers that were started and not ended
+	Error                  string
+	Ready                  float64 // the library, after navigation
+	First                  float64 // verified bytes, after add
+	Seconds                float64 // from add to the end
+	Moved                  float64 // first byte of content, after navigation
+	Frame                  float64 // of the film, after navigation
+	Tasks, Longest         float64 // long tasks of the page's thread since add
+	Received, Progress     float64
+	Done                   int // torrents
+	Made, Used, Lost, Open int // peer connections; those used have carried content
+	Refused                int // peer connections that the browser would not make
+	Why                    string
+	Working                int // workers that were started and not ended
 }
 
 // report fails with the page's own error.
@@ -167,12 +166,6 @@ func (t tab) seed(file, tracker string) (magnet string, seconds float64) {
 
 // begin starts the page's counters.
 func (t tab) begin() { t.Eval(10*time.Second, "begin()", nil) }
-
-// used is how many connections are open and carry content.
-func (t tab) used() (n int) {
-	t.Eval(10*time.Second, "used()", &n)
-	return n
-}
 
 // stored is how many bytes the page's origin keeps, as the browser sees it.
 func (t tab) stored() (bytes int64) {

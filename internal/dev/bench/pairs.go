@@ -16,7 +16,6 @@ type outcome struct {
 	cpu     float64 // seconds of processor time of the whole browser
 	memory  int64   // bytes of the page's processes at most
 	browser int64   // bytes of all processes of the browser at most
-	used    int     // peer connections with content on them
 	stored  int64   // bytes that seeding has added to the browser's storage
 	twice   int64   // bytes that were fetched again
 	engines int     // workers of all tabs

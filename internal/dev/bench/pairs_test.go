@@ -33,7 +33,7 @@ func TestRowOfPairs(t *testing.T) {
 
 func TestRowOfConnections(t *testing.T) {
 	run := func(made, used, open int) outcome {
-		return outcome{report: report{Made: made, Open: open}, used: used}
+		return outcome{report: report{Made: made, Used: used, Open: open}}
 	}
 	p := pairs{ours: []outcome{run(2, 1, 1), run(3, 1, 2), run(2, 1, 1)}, theirs: []outcome{run(6, 1, 5)}}
 	if r := p.connections("then"); !r.ok || r.ours != "2 / 1 / 1" || r.rival != "6 / 1 / 5" {

@@ -67,7 +67,7 @@ func (b *bench) webDown() {
 		before := t.processor()
 		t.add(torrent)
 		r := t.wait(5 * time.Minute)
-		o := outcome{report: r, cpu: t.processor() - before, used: t.used()}
+		o := outcome{report: r, cpu: t.processor() - before}
 		time.Sleep(2 * time.Second) // connections that are not needed go
 		o.report.Open = t.report().Open
 		if !checked[library] {
@@ -97,9 +97,9 @@ func (p pairs) connections(when string) row {
 		of := func(f func(outcome) int) float64 {
 			return median(values(all, func(o outcome) float64 { return float64(f(o)) }))
 		}
-		return fmt.Sprintf("%g / %g / %g", of(func(o outcome) int { return o.Made }), of(func(o outcome) int { return o.used }), of(func(o outcome) int { return o.Open }))
+		return fmt.Sprintf("%g / %g / %g", of(func(o outcome) int { return o.Made }), of(func(o outcome) int { return o.Used }), of(func(o outcome) int { return o.Open }))
 	}
-	made := median(values(p.ours, func(o outcome) float64 { return quotient(float64(o.Made), float64(o.used)) }))
+	made := median(values(p.ours, func(o outcome) float64 { return quotient(float64(o.Made), float64(o.Used)) }))
 	return mark(in(made, 2), row{what: "peer connections " + when + ": made / used / open two seconds later", ours: text(p.ours), rival: text(p.theirs), ratio: "-", target: "2 or fewer made for each used"})
 }
 
@@ -118,7 +118,7 @@ func (b *bench) webTab() {
 		before := up.processor() + down.processor()
 		down.add(magnet)
 		r := down.wait(5 * time.Minute)
-		o := outcome{report: r, cpu: up.processor() + down.processor() - before, used: down.used()}
+		o := outcome{report: r, cpu: up.processor() + down.processor() - before}
 		o.Tasks += up.report().Tasks
 		time.Sleep(2 * time.Second)
 		o.report.Open = down.report().Open
