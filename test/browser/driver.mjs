@@ -1,26 +1,14 @@
-// Drives one Chromium for the Go tests: a JSON command a line on stdin, a JSON
-// reply a line on stdout. It ends, and the browser with it, when stdin closes.
+// Drives one Chromium for the Go tests, by playwright-core.
 import { chromium } from 'playwright-core';
-import { createInterface } from 'node:readline';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { add, crashed, methods, page, serve } from './lines.mjs';
 
-const pages = new Map();
-const dead = new Map(); // page -> why its engine stopped; no use to wait for it
-let context, profile, nextPage = 1;
+let context, profile;
 
-function send(message) {
-  process.stdout.write(JSON.stringify(message) + '\n');
-}
-
-function page(id) {
-  const p = pages.get(id);
-  if (!p) throw new Error(`no page ${id}`);
-  return p;
-}
-
-const methods = {
+serve({
+  ...methods,
   // executable: the system's browser; mdns: leave host names in ICE candidates hidden.
   async launch({ executable, mdns, args }) {
     profile = await mkdtemp(join(tmpdir(), 'shoal-chromium-'));
@@ -41,40 +29,15 @@ const methods = {
     return { version: context.browser()?.version() ?? '' };
   },
   async open({ url, timeout = 30000, init }) {
-    const id = nextPage++;
     const p = await context.newPage();
-    pages.set(id, p);
-    p.on('console', (m) => {
-      send({ log: { page: id, type: m.type(), text: m.text() } });
-      if (/^(panic|fatal error): /.test(m.text())) dead.set(id, m.text());
-    });
-    p.on('pageerror', (e) => send({ log: { page: id, type: 'pageerror', text: String(e.stack ?? e) } }));
-    p.on('crash', () => send({ log: { page: id, type: 'crash', text: 'the page crashed' } }));
-    p.on('requestfailed', (r) => send({ log: { page: id, type: 'requestfailed', text: `${r.url()} ${r.failure()?.errorText}` } }));
+    const id = add(p);
+    p.on('crash', () => crashed(id));
     if (init) await p.addInitScript(init);
     await p.goto(url, { timeout, waitUntil: 'commit' });
     return { page: id };
   },
   async goto({ page: id, url, timeout = 30000 }) {
     await page(id).goto(url, { timeout, waitUntil: 'commit' });
-  },
-  async eval({ page: id, expr }) {
-    return { value: await page(id).evaluate(expr) };
-  },
-  async wait({ page: id, expr, timeout }) {
-    // Polled from here: a page's content security policy has no say in it, and
-    // a hidden page's timers do not either.
-    const end = Date.now() + timeout;
-    for (let last = ''; ; await new Promise((resolve) => setTimeout(resolve, 50))) {
-      try {
-        if (await page(id).evaluate(expr)) return;
-        last = '';
-      } catch (e) {
-        last = `: ${e.message}`;
-      }
-      if (dead.has(id)) throw new Error(`the engine stopped: ${dead.get(id)}`);
-      if (Date.now() > end) throw new Error(`not true in time${last}`);
-    }
   },
   async files({ page: id, selector, files }) {
     await page(id).setInputFiles(selector, files);
@@ -84,9 +47,6 @@ const methods = {
   },
   async fill({ page: id, selector, value }) {
     await page(id).fill(selector, value);
-  },
-  async press({ page: id, key }) {
-    await page(id).keyboard.press(key);
   },
   // Clicks and saves the download that follows.
   async download({ page: id, selector, path, timeout = 30000 }) {
@@ -111,28 +71,7 @@ const methods = {
     const cdp = await context.newCDPSession(page(id));
     await cdp.send('Storage.overrideQuotaForOrigin', { origin: new URL(page(id).url()).origin, quotaSize: bytes });
   },
-  async screenshot({ page: id, path }) {
-    await page(id).screenshot({ path });
-  },
-  async close({ page: id }) {
-    await page(id).close();
-    pages.delete(id);
-  },
-};
-
-async function end() {
+}, async () => {
   try { await context?.close(); } catch { /* it is gone already */ }
   if (profile) await rm(profile, { recursive: true, force: true, maxRetries: 5 });
-  process.exit(0);
-}
-
-const input = createInterface({ input: process.stdin });
-input.on('line', async (line) => {
-  const { id, method, params } = JSON.parse(line);
-  try {
-    send({ id, result: (await methods[method](params ?? {})) ?? {} });
-  } catch (e) {
-    send({ id, error: String(e?.message ?? e) });
-  }
 });
-input.on('close', end);

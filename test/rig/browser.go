@@ -14,17 +14,22 @@ import (
 	"time"
 )
 
-// BrowserConfig is how to start Chromium; the zero value is right for most tests.
+// BrowserConfig is how to start a browser; the zero value, a Chromium, is right for most tests.
 type BrowserConfig struct {
 	// MDNS keeps .local names in ICE candidates, as browsers do for people.
 	MDNS bool
+	// Firefox is the system's firefox-esr instead. It has no Download, Dark, Throttle and Quota.
+	Firefox bool
+	// Background leaves tabs in the background as they are for people, hidden and slowed
+	// down, at the price of what Firefox lacks too.
+	Background bool
 	// Args are further flags.
 	Args []string
 	// enter, if set, is how to start it elsewhere.
 	enter func(path string, args ...string) Command
 }
 
-// Browser is a headless Chromium of the system with an empty profile.
+// Browser is a headless browser of the system with an empty profile.
 type Browser struct {
 	t    T
 	proc *Proc
@@ -37,24 +42,31 @@ type Page struct {
 	id int
 }
 
-// StartBrowser starts the system's Chromium.
+// StartBrowser starts the system's browser.
 func StartBrowser(t T, cfg BrowserConfig) *Browser {
 	t.Helper()
-	exe, err := exec.LookPath("chromium")
-	if err != nil {
-		t.Fatalf("no chromium here: %v", err)
+	name, driver, module := "chromium", "driver.mjs", "playwright-core"
+	if cfg.Firefox {
+		name = "firefox-esr"
 	}
-	if _, err := os.Stat(Path("test", "node_modules", "playwright-core")); err != nil {
+	if cfg.Firefox || cfg.Background {
+		driver, module = "puppeteer.mjs", "puppeteer-core"
+	}
+	exe, err := exec.LookPath(name)
+	if err != nil {
+		t.Fatalf("no %s here, `make setup` brings it: %v", name, err)
+	}
+	if _, err := os.Stat(Path("test", "node_modules", module)); err != nil {
 		t.Fatalf("the Node packages are missing, `make setup` brings them: %v", err)
 	}
 	if cfg.enter == nil {
 		cfg.enter = func(path string, args ...string) Command { return Command{Path: path, Args: args} }
 	}
-	b := &Browser{t: t, next: new(atomic.Int64), proc: Start(t, cfg.enter("node", Path("test", "browser", "driver.mjs")))}
+	b := &Browser{t: t, next: new(atomic.Int64), proc: Start(t, cfg.enter("node", Path("test", "browser", driver)))}
 	// Registered after the process's own clean-up, so it runs first: the
 	// driver gets the chance to remove the profile.
 	t.Cleanup(b.Close)
-	b.must(60*time.Second, "launch", map[string]any{"executable": exe, "mdns": cfg.MDNS, "args": cfg.Args}, nil)
+	b.must(60*time.Second, "launch", map[string]any{"executable": exe, "firefox": cfg.Firefox, "mdns": cfg.MDNS, "args": cfg.Args}, nil)
 	return b
 }
 
@@ -97,8 +109,14 @@ func (b *Browser) must(limit time.Duration, method string, params, result any) {
 // Open opens a tab.
 func (b *Browser) Open(url string) *Page {
 	b.t.Helper()
+	return b.OpenWith(url, "")
+}
+
+// OpenWith is Open of a tab in each of whose documents a script runs before all others.
+func (b *Browser) OpenWith(url, script string) *Page {
+	b.t.Helper()
 	var r struct{ Page int }
-	b.must(40*time.Second, "open", map[string]any{"url": url}, &r)
+	b.must(40*time.Second, "open", map[string]any{"url": url, "init": script}, &r)
 	return &Page{b, r.Page}
 }
 
@@ -240,6 +258,12 @@ func (p *Page) Throttle(rate int) {
 func (p *Page) Quota(bytes int64) {
 	p.b.t.Helper()
 	p.b.must(30*time.Second, "quota", p.params("bytes", bytes), nil)
+}
+
+// Front brings the tab before all others of its browser.
+func (p *Page) Front() {
+	p.b.t.Helper()
+	p.b.must(30*time.Second, "front", p.params(), nil)
 }
 
 // Screenshot saves a picture of the visible part.

@@ -46,7 +46,7 @@ func (b *bench) group(run func(*bench)) (err error) {
 
 // round runs one measurement and ends everything it started. One that fails is
 // told of and leaves its row open; the others go on.
-func (b *bench) round(what string, measure func()) {
+func (b *bench) round(what string, measure func()) (err error) {
 	b.mu.Lock()
 	n := len(b.cleanups)
 	b.mu.Unlock()
@@ -58,13 +58,15 @@ func (b *bench) round(what string, measure func()) {
 			if !ok {
 				panic(r)
 			}
-			b.broken = append(b.broken, fmt.Errorf("%s: %w", what, f.error))
-			b.Logf("  %s failed: %v", what, f.error)
+			err = f.error
+			b.broken = append(b.broken, fmt.Errorf("%s: %w", what, err))
+			b.Logf("  %s failed: %v", what, err)
 			return
 		}
 		b.Logf("  %s, %.1f s with set-up", what, time.Since(start).Seconds())
 	}()
 	measure()
+	return nil
 }
 
 // times is how many rounds a group makes that likes to make n.

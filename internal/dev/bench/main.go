@@ -11,7 +11,7 @@
 //
 //	size     what a visitor downloads                           no time
 //	play     what a person waits for, in a browser              2 minutes
-//	web      transfers that a browser takes part in             7 minutes
+//	web      a tab of Shoal beside one of webtorrent.js        20 minutes
 //	tcp      1 GiB between all pairs of Shoal and libtorrent    8 minutes
 //	mse      the same with all bytes encrypted                 14 minutes
 //	webrtc   native to native, and into a tab                   8 minutes
@@ -39,6 +39,7 @@ type config struct {
 	tcpSize int64
 	rtcSize int64
 	only    string
+	webRow  string
 
 	idleConns   int
 	trackerTime time.Duration
@@ -76,10 +77,18 @@ func names() (all []string) {
 	return all
 }
 
+func webNames() (all []string) {
+	for _, r := range webRows {
+		all = append(all, r.name)
+	}
+	return all
+}
+
 func main() {
 	var c config
-	flag.IntVar(&c.rounds, "rounds", 0, "measure everything so often and take the median; 0 means 5 without a browser, 3 for what has a browser, 2 for the tracker")
-	flag.Int64Var(&c.webSize, "web-size", 128<<20, "bytes of a transfer that a browser takes part in")
+	flag.IntVar(&c.rounds, "rounds", 0, "measure everything so often and take the median; 0 means 5, fewer for what takes long, 2 for the tracker")
+	flag.Int64Var(&c.webSize, "web-size", 256<<20, "bytes of a transfer that a browser takes part in; large ones are 4 and 8 times that")
+	flag.StringVar(&c.webRow, "row", "", "of the group web only these measurements, separated by commas: "+strings.Join(webNames(), ", "))
 	flag.Int64Var(&c.tcpSize, "tcp-size", 1<<30, "bytes of a transfer over TCP")
 	flag.Int64Var(&c.rtcSize, "rtc-size", 256<<20, "bytes of a transfer over WebRTC beside bare senders")
 	flag.IntVar(&c.idleConns, "idle-conns", 0, "idle WebSockets at a tracker; 0 means 50,000, or what the limit of open files allows")
@@ -89,6 +98,13 @@ func main() {
 	for g := range strings.SplitSeq(c.only, ",") {
 		if g != "" && !slices.Contains(names(), g) {
 			fmt.Fprintf(os.Stderr, "bench: no group is called %q\n", g)
+			os.Exit(2)
+		}
+	}
+
+	for r := range strings.SplitSeq(c.webRow, ",") {
+		if r != "" && !slices.Contains(webNames(), r) {
+			fmt.Fprintf(os.Stderr, "bench: no measurement of the web is called %q\n", r)
 			os.Exit(2)
 		}
 	}

@@ -3,140 +3,184 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
-	"os"
-	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/shoal-p2p/shoal/test/rig"
 )
 
-// web: transfers between browsers and the rest. The ceiling is a bare sender
-// into a bare tab; webtorrent.js is the rival.
-func (b *bench) web() {
-	file := b.payload(b.webSize)
-	site := rig.StartSite(b)
-	bare := b.bareTab(b.webSize, startBare)
+// webRows are the measurements of the group web, each with how it is called on the command
+// line. They come to some 20 minutes.
+var webRows = []struct {
+	name string
+	run  func(*bench)
+}{
+	{"down", (*bench).webDown},     // from a native seed into a tab: speed, readiness, long tasks, CPU, connections
+	{"tab", (*bench).webTab},       // from tab to tab
+	{"memory", (*bench).webMemory}, // eight times as much, to disk
+	{"seed", (*bench).webSeed},     // sharing a file of the disk
+	{"line", (*bench).webLine},     // a film over a slow line
+	{"reload", (*bench).webReload}, // a page that is loaded again in the middle
+	{"many", (*bench).webMany},     // many torrents in three tabs
+	{"hidden", (*bench).webHidden}, // a tab behind another
+	{"others", (*bench).webOthers}, // what the tab's other ends do
+	{"size", (*bench).sizes},       // what a visitor downloads
+}
 
-	var ceiling, toWebTorrent, fromTab, fromWebTorrent, tabToTab, theirTabToTab runs
-	for range b.times(3) {
-		b.round("bare sender to bare tab", func() { ceiling.take(b.receive(bare, b.webSize)) })
-		b.round("share to a webtorrent.js tab", func() {
-			n := rig.Share(b, file)
-			tab := site.OpenWebTorrent(rig.StartBrowser(b, rig.BrowserConfig{}))
-			torrent := site.Offer(n.Torrent())
-			settle()
-			tab.Add(torrent)
-			toWebTorrent.take(run{seconds: tab.WaitDone(5 * time.Minute).Seconds})
-			tab.Same(file)
-		})
-		b.round("a Shoal tab to shoal get", func() {
-			n := rig.Share(b, file, "--v1")
-			tab := rig.OpenTab(rig.StartBrowser(b, rig.BrowserConfig{}), n)
-			magnet, _ := tab.Seed(n.StreamURL(filepath.Base(file)), "copy.bin")
-			settle()
-			fromTab.take(run{seconds: b.getSeconds(magnet, file, "copy.bin")})
-		})
-		tracker := rig.Tracker(b)
-		b.round("a webtorrent.js tab to shoal get", func() {
-			tab := site.OpenWebTorrent(rig.StartBrowser(b, rig.BrowserConfig{}))
-			up := tab.Seed(site, file, "ws://"+tracker)
-			settle()
-			fromWebTorrent.take(run{seconds: b.getSeconds(up.Magnet, file, filepath.Base(file))})
-		})
-		b.round("Shoal tab to Shoal tab", func() {
-			page := rig.Share(b, rig.Path("testdata", "sample.mp4"))
-			up := rig.OpenTab(rig.StartBrowser(b, rig.BrowserConfig{}), page)
-			magnet, _ := up.Seed(site.Offer(file), "copy.bin")
-			down := rig.OpenTab(rig.StartBrowser(b, rig.BrowserConfig{}), page)
-			settle()
-			down.Add(magnet)
-			tabToTab.take(run{seconds: down.WaitDone(5 * time.Minute).Seconds})
-		})
-		b.round("webtorrent.js tab to webtorrent.js tab", func() {
-			up := site.OpenWebTorrent(rig.StartBrowser(b, rig.BrowserConfig{})).Seed(site, file, "ws://"+tracker)
-			down := site.OpenWebTorrent(rig.StartBrowser(b, rig.BrowserConfig{}))
-			settle()
-			down.Add(up.Magnet)
-			theirTabToTab.take(run{seconds: down.WaitDone(5 * time.Minute).Seconds})
-		})
+// web: what a page has of Shoal and of webtorrent.js. Both run in one and the same page.
+func (b *bench) web() {
+	chosen := strings.FieldsFunc(b.webRow, func(r rune) bool { return r == ',' })
+	for _, r := range webRows {
+		if len(chosen) > 0 && !slices.Contains(chosen, r.name) || r.name == "size" && b.only == "" {
+			continue // the group of that name has told it
+		}
+		start := time.Now()
+		// What a row has started ends with it, and when it fails the others go on.
+		if err := b.round("web "+r.name, func() { r.run(b) }); err != nil {
+			b.rows = append(b.rows, row{what: "web " + r.name, ours: failedBy(err), rival: "-", ratio: "-", target: "-"})
+		}
+		b.Logf("bench web %s took %s", r.name, time.Since(start).Round(time.Second))
 	}
+}
+
+// atMost is how many pairs a row makes that takes long: as many as the others, but no more than n
+// unless they are asked for.
+func (b *bench) atMost(n int) int {
+	if b.rounds > 0 {
+		return min(b.rounds, 2*n)
+	}
+	return n
+}
+
+// webDown: from one native seed to a tab.
+func (b *bench) webDown() {
+	file := b.payload(b.webSize)
+	n := rig.Share(b, file)
+	s := b.startSite()
+	torrent := s.offer(n.Torrent())
+	checked := map[string]bool{}
+	p := b.duel("native to a tab", b.times(5), func(library string) outcome {
+		t := s.fresh(library)
+		settle()
+		before := t.processor()
+		t.add(torrent)
+		r := t.wait(5 * time.Minute)
+		o := outcome{report: r, cpu: t.processor() - before}
+		time.Sleep(2 * time.Second) // connections that are not needed go
+		o.report.Open = t.report().Open
+		if !checked[library] {
+			t.same(file)
+			checked[library] = true
+		}
+		return o
+	})
 	size := sizeName(b.webSize)
 	b.rows = append(b.rows,
-		compare(size+" from `shoal share` to a webtorrent.js tab, bare sender to bare tab", b.webSize, toWebTorrent, ceiling, 0.9),
-		compare(size+" into `shoal get`: from a Shoal tab, from a webtorrent.js tab", b.webSize, fromTab, fromWebTorrent, 0),
-		compare(size+" tab to tab: Shoal, webtorrent.js", b.webSize, tabToTab, theirTabToTab, 0),
+		p.row(size+" from `shoal share` to a tab", speedOf(b.webSize), inSpeed, "1.3 x or more", least(1.3)),
+		p.row("API ready after navigation, in a new browser", func(o outcome) float64 { return o.Ready }, inMillis, "250 ms or less",
+			func(ours, _ float64) bool { return in(ours, 0.25) }),
+		p.row("from `add` of a .torrent to the first verified bytes", func(o outcome) float64 { return o.First }, inMillis, "0.5 x or less", most(0.5)),
+		p.row("long tasks of the page's thread in that download", tasksOf, asMillis, "50 ms or less in all", func(ours, _ float64) bool { return ours <= 50 }),
+		p.row("processor time of the browser, all its processes, in that download", func(o outcome) float64 { return o.cpu }, inSeconds, "0.7 x or less", most(0.7)),
+		p.connections("in that download"),
 	)
 }
 
-// getSeconds downloads with shoal get and returns the seconds it says it took
-// from its first to its last byte wanted.
-func (b *bench) getSeconds(source, want, name string) float64 {
-	to := b.TempDir()
-	start := time.Now()
-	get := rig.Get(b, source, to, "--transport", "webrtc")
-	rig.Got(b, get, 5*time.Minute)
-	seconds := time.Since(start).Seconds()
-	rig.Same(b, want, filepath.Join(to, name))
-	return seconds
+// connections is the row of the peer connections that a page made.
+func (p pairs) connections(when string) row {
+	text := func(all []outcome) string {
+		if len(values(all, tasksOf)) == 0 {
+			return told(all, tasksOf, inSeconds)
+		}
+		of := func(f func(outcome) int) float64 {
+			return median(values(all, func(o outcome) float64 { return float64(f(o)) }))
+		}
+		return fmt.Sprintf("%g / %g / %g", of(func(o outcome) int { return o.Made }), of(func(o outcome) int { return o.Used }), of(func(o outcome) int { return o.Open }))
+	}
+	made := median(values(p.ours, func(o outcome) float64 { return quotient(float64(o.Made), float64(o.Used)) }))
+	return mark(in(made, 2), row{what: "peer connections " + when + ": made / used / open two seconds later", ours: text(p.ours), rival: text(p.theirs), ratio: "-", target: "2 or fewer made for each used"})
 }
 
-// play: what a person waits for.
-func (b *bench) play() {
-	var frame, seek runs
-	for range b.times(3) {
-		b.round("first frame", func() {
-			n := rig.Share(b, rig.Path("testdata", "sample.mp4"))
-			browser := rig.StartBrowser(b, rig.BrowserConfig{})
-			start := time.Now()
-			p := browser.Open(n.Link)
-			p.WaitFor(time.Minute, "document.querySelector('video')?.readyState >= 2 && document.querySelector('video').currentTime > 0")
-			frame.take(run{seconds: time.Since(start).Seconds()})
-		})
-		b.round("seek", func() {
-			film := rig.LongFilm(b, b.TempDir())
-			n := rig.Share(b, film)
-			p := rig.StartBrowser(b, rig.BrowserConfig{}).Open("http://" + n.HTTP + "/")
-			p.Throttle(1 << 20)
-			hash, _ := json.Marshal(n.InfoHash)
-			p.Eval(10*time.Second, "location.hash = "+string(hash), nil)
-			p.WaitFor(time.Minute, "document.querySelector('video')?.currentTime > 0")
-			start := time.Now()
-			p.Eval(10*time.Second, "(() => { const v = document.querySelector('video'); v.currentTime = v.duration * 0.8 })()", nil)
-			p.WaitFor(time.Minute, "(() => { const v = document.querySelector('video'); return !v.seeking && v.readyState >= 3 && v.currentTime > v.duration * 0.8 + 0.01 })()")
-			seek.take(run{seconds: time.Since(start).Seconds()})
-		})
-	}
+// webTab: from a tab that shares a file to one that takes it, by a tracker that knows both.
+func (b *bench) webTab() {
+	file := b.payload(b.webSize)
+	s := b.startSite()
+	tracker := "ws://" + rig.Tracker(b)
+	checked := map[string]bool{}
+	p := b.duel("tab to tab", b.times(5), func(library string) outcome {
+		up := s.fresh(library)
+		magnet, _ := up.seed(file, tracker)
+		down := s.fresh(library)
+		settle()
+		up.begin()
+		before := up.processor() + down.processor()
+		down.add(magnet)
+		r := down.wait(5 * time.Minute)
+		o := outcome{report: r, cpu: up.processor() + down.processor() - before}
+		o.Tasks += up.report().Tasks
+		time.Sleep(2 * time.Second)
+		o.report.Open = down.report().Open
+		if !checked[library] {
+			down.same(file)
+			checked[library] = true
+		}
+		return o
+	})
+	size := sizeName(b.webSize)
 	b.rows = append(b.rows,
-		mark(in(frame.seconds(), 2), row{what: "first frame of the sample after opening the link", ours: fmt.Sprintf("%.2f s", frame.seconds()), rival: "-", ratio: "-", target: "under 2 s"}),
-		mark(in(seek.seconds(), 2), row{what: "playing on after a jump to 80 % of an incomplete film, at 1 MiB/s", ours: fmt.Sprintf("%.2f s", seek.seconds()), rival: "-", ratio: "-", target: "under 2 s"}),
+		p.row(size+" tab to tab", speedOf(b.webSize), inSpeed, "1.5 x or more", least(1.5)),
+		p.row("long tasks of both pages' threads in that", tasksOf, asMillis, "50 ms or less in all", func(ours, _ float64) bool { return ours <= 50 }),
+		p.row("processor time of both browsers in that", func(o outcome) float64 { return o.cpu }, inSeconds, "0.7 x or less", most(0.7)),
+		p.connections("of the tab that takes"),
 	)
 }
 
-// sizes: what a visitor downloads before anything happens.
-func (b *bench) sizes() {
-	var total, wasm int64
-	names, err := filepath.Glob(rig.Path("web", "dist", "*.br"))
-	if err != nil || len(names) == 0 {
-		b.Fatalf("no compressed client in web/dist, `make web` builds it")
-	}
-	for _, name := range names {
-		ext := filepath.Ext(name[:len(name)-len(".br")])
-		if ext != ".js" && ext != ".wasm" {
-			continue
-		}
-		st, err := os.Stat(name)
-		if err != nil {
-			b.Fatalf("%v", err)
-		}
-		total += st.Size()
-		if ext == ".wasm" {
-			wasm += st.Size()
-		}
-	}
-	b.rows = append(b.rows, mark(total <= 900_000, row{
-		what: "wasm and js, brotli", ours: fmt.Sprintf("%.0f kB (wasm %.0f kB)", float64(total)/1e3, float64(wasm)/1e3),
-		rival: "56 kB (webtorrent.min.js, which has no engine in wasm)", ratio: "-", target: "at most 900 kB",
-	}))
+// webMemory: what a tab takes while a large file goes through it to the disk.
+func (b *bench) webMemory() {
+	size := 8 * b.webSize
+	n := rig.Share(b, b.payload(size))
+	s := b.startSite()
+	torrent := s.offer(n.Torrent())
+	p := b.duel("memory", b.atMost(1), func(library string) outcome {
+		t := s.fresh(library)
+		settle()
+		peak := t.peak()
+		t.add(torrent)
+		o := outcome{report: t.wait(10 * time.Minute)}
+		o.memory, o.browser = peak()
+		return o
+	})
+	b.rows = append(b.rows,
+		p.row("memory of the tab at most, "+sizeName(size)+" to disk: PSS of the renderers that work for it, workers included", func(o outcome) float64 { return float64(o.memory) }, inMegabytes,
+			"1.0 x or less, under 280 MB", func(ours, ratio float64) bool { return in(ours, 280e6) && in(ratio, 1) }),
+		p.row("the same of the whole browser", func(o outcome) float64 { return float64(o.browser) }, inMegabytes, "-", func(ours, _ float64) bool { return ours > 0 }),
+		p.row(sizeName(size)+" from `shoal share` to a tab", speedOf(size), inSpeed, "-", func(ours, _ float64) bool { return ours > 0 }),
+	)
+}
+
+// webSeed: sharing a large file of the disk until its link is known.
+func (b *bench) webSeed() {
+	size := 4 * b.webSize
+	file := b.payload(size)
+	s := b.startSite()
+	tracker := "ws://" + rig.Tracker(b)
+	p := b.duel("seed", b.atMost(2), func(library string) outcome {
+		t := s.fresh(library)
+		settle()
+		before := t.stored()
+		peak := t.peak()
+		_, seconds := t.seed(file, tracker)
+		o := outcome{report: t.report(), stored: t.stored() - before}
+		o.memory, o.browser = peak()
+		o.Seconds = seconds
+		return o
+	})
+	name := sizeName(size)
+	b.rows = append(b.rows,
+		p.row("`seed` of a File of "+name+" until the magnet link is known", func(o outcome) float64 { return o.Seconds }, inSeconds, "0.5 x or less", most(0.5)),
+		p.row("memory of the tab at most meanwhile", func(o outcome) float64 { return float64(o.memory) }, inMegabytes, "under 100 MB", func(ours, _ float64) bool { return in(ours, 100e6) }),
+		p.row("bytes in the browser's storage afterwards", func(o outcome) float64 { return float64(o.stored) }, inMegabytes, "no copy", func(ours, _ float64) bool { return ours < float64(size)/20 }),
+	)
 }

@@ -24,6 +24,7 @@ type tool struct {
 
 var tools = []tool{
 	{"chromium", "chromium", has("chromium")},
+	{"firefox-esr", "firefox-esr", has("firefox-esr")},
 	{"ffmpeg", "ffmpeg", has("ffmpeg")},
 	{"libtorrent's Python module", "python3-libtorrent", func() bool {
 		return exec.Command("/usr/bin/python3", "-c", "import libtorrent").Run() == nil
