@@ -101,6 +101,7 @@ func (c *Client) start(t *tabTorrent, opt driver.Options, open func(context.Cont
 	t.hashV2 = opt.HashV2
 	meta := t.meta
 	c.mu.Unlock()
+	c.limits.greet(t)
 	if opt.Info == nil && meta != nil {
 		dt.Give(meta.Info) // it came meanwhile
 	}

@@ -9,10 +9,10 @@ import (
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
-// sendStats tells the page about every torrent that changed.
-func (c *Client) sendStats() {
+// sendStats tells the page about every torrent that changed, and returns all.
+func (c *Client) sendStats() (list []*tabTorrent) {
 	c.mu.Lock()
-	list := make([]*tabTorrent, 0, len(c.torrents))
+	list = make([]*tabTorrent, 0, len(c.torrents))
 	for _, t := range c.torrents {
 		if t.Torrent != nil {
 			list = append(list, t)
@@ -23,6 +23,7 @@ func (c *Client) sendStats() {
 		c.lookAgain(t)
 		t.sendStats(c)
 	}
+	return list
 }
 
 func (t *tabTorrent) sendStats(c *Client) {
