@@ -5,8 +5,16 @@
 import type { ToPage, ToWorker } from "./channels";
 import { giveBack } from "./spent";
 
-/** Peer connections at a time, whatever the worker asks for. */
-const maxConnections = 100;
+/** Peer connections at a time, whatever the worker asks for: Chromium makes 500 for all pages of a site. */
+const maxConnections = 400;
+
+/**
+ * How long a connection on which nothing is heard, for five seconds already, may take to come
+ * back. ICE could be restarted on it, but there is no way to tell the other side: trackers pass
+ * an offer to whom they choose, and the channels are what has gone silent. Who has changed his
+ * network is met anew by the tracker in less time than browsers take to call a connection failed.
+ */
+const silenceLimit = 3_000;
 
 /** A channel that stays here: how far it may fill before the worker is not told to go on. */
 const relayLow = 128 << 10;
@@ -20,6 +28,8 @@ interface Peer {
   link: number;
   /** Its channels. It is closed with the last of them. */
   ids: Set<number>;
+  /** Runs out when it has been silent for too long. */
+  silent?: ReturnType<typeof setTimeout>;
 }
 
 /** What else is found may come so long after the first relayed candidate. */
@@ -31,11 +41,15 @@ const relayGrace = 500;
  */
 const directFirst = 500;
 
+/** A server as an option names it: an address with its credentials, see `server`, or as WebRTC has it. */
+export type IceServer = string | RTCIceServer;
+
 /**
  * Serves the worker's connections until the page goes away, or the returned
- * function is called. With `relayOnly`, they go by TURN servers alone.
+ * function is called. With `relayOnly`, they go by TURN servers alone. `own` is asked
+ * for each connection, for the page's servers besides those that trackers hand out.
  */
-export function attachRTC(worker: Worker, relayOnly = false): () => void {
+export function attachRTC(worker: Worker, relayOnly = false, own: () => readonly IceServer[] = () => []): () => void {
   /** By channel. */
   const peers = new Map<number, Peer>();
   /** Of the channels that could not be transferred. */
@@ -58,6 +72,7 @@ export function attachRTC(worker: Worker, relayOnly = false): () => void {
     peer.ids.delete(id);
     if (peer.ids.size === 0) {
       const { pc } = peer;
+      clearTimeout(peer.silent);
       pc.onconnectionstatechange = pc.ondatachannel = pc.onicegatheringstatechange = pc.onicecandidate = null;
       pc.close();
       connections--;
@@ -103,8 +118,9 @@ export function attachRTC(worker: Worker, relayOnly = false): () => void {
     }
     let pc: RTCPeerConnection;
     try {
-      if (relayOnly && !servers.some((url) => url.startsWith("turn"))) throw new Error("no relay is known");
-      pc = new RTCPeerConnection({ iceServers: servers.map(server), iceTransportPolicy: relayOnly ? "relay" : "all" });
+      const iceServers = [...servers, ...own()].map((s) => (typeof s === "string" ? server(s) : s));
+      if (relayOnly && !iceServers.some(isRelay)) throw new Error("no relay is known");
+      pc = new RTCPeerConnection({ iceServers, iceTransportPolicy: relayOnly ? "relay" : "all" });
     } catch (err) {
       post({ ev: "failed", id, error: words(err) });
       return post({ ev: "gone", id });
@@ -114,8 +130,14 @@ export function attachRTC(worker: Worker, relayOnly = false): () => void {
     connections++;
     join(id, peer);
     pc.onconnectionstatechange = () => {
+      const lost = (): void => fail(peer, "the connection was lost");
+      clearTimeout(peer.silent);
       if (pc.connectionState === "connected") post({ ev: "path", id, remote: remoteAddress(pc) });
-      if (pc.connectionState === "failed" || pc.connectionState === "closed") fail(peer, "the connection was lost");
+      if (pc.connectionState === "disconnected") {
+        post({ ev: "doubt", id });
+        peer.silent = setTimeout(lost, silenceLimit);
+      }
+      if (pc.connectionState === "failed" || pc.connectionState === "closed") lost();
     };
     pc.ondatachannel = ({ channel }) => further(peer, channel);
     if (offer === null) {
@@ -277,6 +299,10 @@ export function server(url: string): RTCIceServer {
     username: url.slice(scheme, Math.max(scheme, pass)),
     credential: url.slice(pass + 1, at),
   };
+}
+
+function isRelay({ urls }: RTCIceServer): boolean {
+  return [urls].flat().some((url) => url.startsWith("turn"));
 }
 
 /** WebTorrent's channels are; a stream cannot be made of others. */
