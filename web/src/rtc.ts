@@ -32,8 +32,11 @@ interface Peer {
   silent?: ReturnType<typeof setTimeout>;
 }
 
-/** What else is found may come so long after the first relayed candidate. */
-const relayGrace = 500;
+/**
+ * How long what else is found may take after a candidate of the best kind that the servers
+ * give. Browsers look for more than a tenth of a second after they have named the last one.
+ */
+const grace = { host: 20, srflx: 100, relay: 500 };
 
 /**
  * How long direct paths to the other side are tried before those to its relay. Browsers take
@@ -117,9 +120,11 @@ export function attachRTC(worker: Worker, relayOnly = false, own: () => readonly
       return post({ ev: "gone", id });
     }
     let pc: RTCPeerConnection;
+    let best: keyof typeof grace = "host";
     try {
       const iceServers = [...servers, ...own()].map((s) => (typeof s === "string" ? server(s) : s));
-      if (relayOnly && !iceServers.some(isRelay)) throw new Error("no relay is known");
+      if (iceServers.length > 0) best = iceServers.some(isRelay) ? "relay" : "srflx";
+      if (relayOnly && best !== "relay") throw new Error("no relay is known");
       pc = new RTCPeerConnection({ iceServers, iceTransportPolicy: relayOnly ? "relay" : "all" });
     } catch (err) {
       post({ ev: "failed", id, error: words(err) });
@@ -156,7 +161,7 @@ export function attachRTC(worker: Worker, relayOnly = false, own: () => readonly
       }
     }
     await pc.setLocalDescription();
-    await gathered(pc, gather);
+    await gathered(pc, gather, best);
     if (pc.localDescription) post({ ev: "sdp", id, sdp: pc.localDescription.sdp });
     addLater(pc, relayed);
   };
@@ -251,8 +256,11 @@ class Relay {
   }
 }
 
-/** Resolves when all candidates are known, or those that can be had without waiting for silent servers. */
-function gathered(pc: RTCPeerConnection, limit: number): Promise<void> {
+/**
+ * Resolves when all candidates are known, or those that can be had without waiting for silent
+ * servers: `best` is the kind that costs the most.
+ */
+function gathered(pc: RTCPeerConnection, limit: number, best: keyof typeof grace): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, limit);
     const check = (): void => {
@@ -262,7 +270,7 @@ function gathered(pc: RTCPeerConnection, limit: number): Promise<void> {
     };
     pc.onicegatheringstatechange = check;
     pc.onicecandidate = ({ candidate }) => {
-      if (candidate?.type === "relay") setTimeout(resolve, relayGrace);
+      if (candidate?.type === best) setTimeout(resolve, grace[best]);
     };
     check();
   });

@@ -91,13 +91,26 @@ test("with relays only, nothing else is gathered", async () => {
 test("a relayed candidate ends the wait for servers that do not answer", async () => {
   const { posted, say } = setUp();
   FakePeer.silent = true;
-  say({ op: "open", id: 9, servers: [], gather: 60_000, offer: null });
+  say({ op: "open", id: 9, servers: ["turn:9:u:p@turn.example:3478"], gather: 60_000, offer: null });
   FakePeer.silent = false;
   await settle();
   assert.equal(posted.at(-1)?.ev, "channel");
   FakePeer.last.onicecandidate({ candidate: { type: "host" } });
   FakePeer.last.onicecandidate({ candidate: { type: "relay" } });
   await new Promise((resolve) => setTimeout(resolve, 700));
+  assert.equal(posted.at(-1)?.ev, "sdp");
+  say({ op: "close", id: 9 });
+});
+
+test("without servers nothing is waited for but the addresses of the machine", async () => {
+  const { posted, say } = setUp();
+  FakePeer.silent = true;
+  say({ op: "open", id: 9, servers: [], gather: 60_000, offer: null });
+  FakePeer.silent = false;
+  await settle();
+  assert.equal(posted.at(-1)?.ev, "channel");
+  FakePeer.last.onicecandidate({ candidate: { type: "host" } });
+  await new Promise((resolve) => setTimeout(resolve, 100));
   assert.equal(posted.at(-1)?.ev, "sdp");
   say({ op: "close", id: 9 });
 });

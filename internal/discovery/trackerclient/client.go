@@ -66,6 +66,8 @@ type Announcement struct {
 	// Peers says how many peers of the swarm are met already: no offers are made for them. It
 	// must not block. nil means none.
 	Peers func() int
+	// Seed says that it is complete from the start: others look for it.
+	Seed bool
 }
 
 func (a *Announcement) isNamed(url string) bool { return slices.Contains(a.Named, url) }
@@ -166,6 +168,8 @@ type Client struct {
 	due  heap.Heap[*torrent]
 	line line
 	rng  *rand.Rand
+	// An offer has been made before somebody was there.
+	prepared bool
 
 	mailMu sync.Mutex
 	mail   []letter

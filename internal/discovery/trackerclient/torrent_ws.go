@@ -46,6 +46,7 @@ type wsTracker struct {
 	bare      bool // it carries no offers, because better ones can be made after its reply
 	sent      int  // offers that the last announce carried
 	others    int  // peers in the swarm besides us; -1 = unknown
+	lacking   int  // those of them that are not complete
 	heard     bool // the tracker has answered once on this connection
 	trackerID string
 }
@@ -86,6 +87,19 @@ func (t *torrent) startWS(urls []string) {
 		w.m.Offline()
 		t.ws = append(t.ws, w)
 		w.sock = t.c.join(t, w)
+	}
+	t.prepare()
+}
+
+// prepare makes an offer while the first tracker is being connected to, in a tab, where the
+// making takes longest. One is enough: most swarms are small, and some have nobody else.
+func (t *torrent) prepare() {
+	if !patientFirst || t.c.prepared || len(t.ws) == 0 || t.a.Seed || t.a.WantPeers == nil || t.a.WantPeers() == 0 {
+		return
+	}
+	t.c.prepared = true
+	for range t.pool.Want(time.Now(), 1) {
+		go t.makeOffer(t.renewed)
 	}
 }
 
@@ -141,8 +155,12 @@ func (t *torrent) offersFor(w *wsTracker) int {
 	}
 	n := firstOffers
 	if w.others >= 0 {
-		// Who comes after us brings offers of his own, and whom we have needs none.
+		// Who comes after us brings offers of his own, and whom we have needs none. Two that
+		// are complete have nothing to give each other.
 		n = w.others
+		if t.stats().Left == 0 {
+			n = min(n, w.lacking)
+		}
 		if t.a.Peers != nil {
 			n -= t.a.Peers()
 		}
@@ -256,6 +274,10 @@ func (t *torrent) takeReply(now time.Time, w *wsTracker, m *signal.Reply) {
 	w.heard = true
 	if m.Complete >= 0 && m.Incomplete >= 0 {
 		w.others = max(m.Complete+m.Incomplete-1, 0)
+		w.lacking = m.Incomplete
+		if t.stats().Left != 0 {
+			w.lacking-- // that is us
+		}
 	}
 	if w.asksICE {
 		w.asksICE = false

@@ -190,7 +190,7 @@ func (t *tabTorrent) watch(c *Client) {
 	c.publish(t)
 	t.startWebSeeds(c, t.sendMetadata(c))
 	t.sendStorage(c)
-	completed, told := c.complete(t), false
+	completed, told, begun := c.complete(t), false, t.NumHave() > 0
 	if completed {
 		event(map[string]any{"type": "done", "id": t.id})
 	}
@@ -207,6 +207,13 @@ func (t *tabTorrent) watch(c *Client) {
 			t.fail(t.Warning()) // once; it goes on
 		}
 		told = gone
+		if !begun && t.NumHave() > 0 {
+			begun = true
+			select {
+			case c.news <- struct{}{}:
+			default:
+			}
+		}
 		if !completed && c.complete(t) {
 			completed = true
 			c.completed(t)

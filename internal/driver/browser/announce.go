@@ -25,7 +25,7 @@ func (c *Client) publish(t *tabTorrent) {
 		a := trackerclient.Announcement{Key: key, PeerID: c.session.PeerID(), Trackers: webSockets(t.trackers), Stats: func() trackerclient.Stats { return c.announced(t) }}
 		if len(t.swarms) == 0 {
 			a.WantPeers = func() int { return c.wantPeers(t) }
-			a.Peers = t.NumPeers
+			a.Peers, a.Seed = t.NumPeers, t.own
 		}
 		t.swarms = append(t.swarms, key)
 		c.swarms[key] = t

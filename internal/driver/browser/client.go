@@ -49,7 +49,8 @@ type Client struct {
 	swarms   map[metainfo.Hash]*tabTorrent // by what they are announced as
 	past     totals                        // of torrents that were removed
 
-	told totals // the page, by the goroutine of Serve
+	told totals        // the page, by the goroutine of Serve
+	news chan struct{} // has it look at once
 
 	roomMu                sync.Mutex // one makes room at a time
 	maxMemory, memoryLeft int64      // bytes for what is not on the disk, in all and still free
@@ -86,7 +87,7 @@ var errNotReady = errors.New("the engine has not been initialised")
 
 // Serve registers the engine with the worker and never returns.
 func Serve() {
-	c := &Client{torrents: map[string]*tabTorrent{}, swarms: map[metainfo.Hash]*tabTorrent{}}
+	c := &Client{torrents: map[string]*tabTorrent{}, swarms: map[metainfo.Hash]*tabTorrent{}, news: make(chan struct{}, 1)}
 	js.Global().Set("shoalCall", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		method, arg, reply := args[0].String(), args[1], args[2]
 		go func() {
@@ -101,7 +102,10 @@ func Serve() {
 	}))
 	tick := time.Tick(statsEvery)
 	for n := 1; ; n++ {
-		<-tick
+		select {
+		case <-tick:
+		case <-c.news:
+		}
 		list := c.sendStats()
 		if n%totalsEvery == 0 {
 			c.sendTotals(list)

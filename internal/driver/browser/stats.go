@@ -27,19 +27,19 @@ func (c *Client) sendStats() (list []*tabTorrent) {
 }
 
 func (t *tabTorrent) sendStats(c *Client) {
-	s := t.Stats()
+	s, have := t.Stats(), t.NumHave()
 	info := t.Info()
 	state, progress := "metadata", 0.0
 	files := []any{}
 	if info != nil {
-		have := t.Have()
+		set := t.Have()
 		state = "downloading"
 		if c.complete(t) {
 			state = "seeding"
 		}
 		progress = c.progress(t, s, info)
 		for _, f := range realFiles(info) {
-			files = append(files, verified(info, &have, f))
+			files = append(files, verified(info, &set, f))
 		}
 	}
 	if t.Err() != nil {
@@ -47,7 +47,7 @@ func (t *tabTorrent) sendStats(c *Client) {
 	}
 	peers := []any{}
 	trackers, said := c.trackersNow(t)
-	print := state + strconv.Itoa(s.Have) + "/" + strconv.FormatInt(s.Downloaded, 10) + "/" + strconv.FormatInt(s.Uploaded, 10) +
+	print := state + strconv.Itoa(have) + "/" + strconv.FormatInt(s.Downloaded, 10) + "/" + strconv.FormatInt(s.Uploaded, 10) +
 		"/" + strconv.Itoa(int(s.DownRate)>>8) + "/" + strconv.Itoa(int(s.UpRate)>>8) + said
 	count := 0
 	for _, p := range s.Peers {
@@ -65,7 +65,7 @@ func (t *tabTorrent) sendStats(c *Client) {
 	}
 	t.lastSent = print
 	event(map[string]any{
-		"type": "stats", "id": t.id, "state": state, "progress": progress, "have": s.Have,
+		"type": "stats", "id": t.id, "state": state, "progress": progress, "have": have,
 		"downloaded": s.Downloaded, "uploaded": s.Uploaded, "downSpeed": s.DownRate, "upSpeed": s.UpRate,
 		"peers": count, "webSeeds": s.WebSeeds, "seeds": s.Seeds, "files": files, "fromWebSeeds": s.FromWebSeeds, "peerList": peers,
 		"trackers": trackers,
