@@ -23,6 +23,8 @@ export type ToWorker =
   | { ev: "refused"; id: number; error: string }
   | { ev: "failed"; id: number; error: string }
   | { ev: "path"; id: number; remote: string }
+  /** Nothing is heard of the other side for some seconds; a path follows, or the end. */
+  | { ev: "doubt"; id: number }
   | { ev: "channel"; id: number; channel: RTCDataChannel }
   /** The other side has opened a further channel; null: it stays in the page. */
   | { ev: "more"; id: number; link: number; label: string; channel: RTCDataChannel | null }
@@ -49,6 +51,7 @@ export const enum Kind {
   Closed,
   Gone,
   More,
+  Doubt,
 }
 
 export type Listener = (kind: Kind, id: number, value: string) => void;
@@ -234,6 +237,8 @@ export class Channels {
         return this.#listener(Kind.Failed, m.id, m.error);
       case "path":
         return this.#listener(Kind.Path, m.id, m.remote);
+      case "doubt":
+        return this.#listener(Kind.Doubt, m.id, "");
       case "channel":
         return this.#attach(m.id, c, m.channel);
       case "relay":

@@ -7,7 +7,6 @@ export class ShoalError extends Error {
 }
 
 export interface EngineSettings {
-  iceServers: string[];
   loopback: boolean;
   storage: "auto" | "memory";
   maxPeers: number;

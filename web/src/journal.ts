@@ -19,6 +19,8 @@ interface Kept {
  */
 export class Journal {
   #init: Entry | null = null;
+  /** What holds for all torrents; each call may name some of it. */
+  #limits: Entry | null = null;
   readonly #torrents = new Map<string, Kept>();
 
   /** Takes note of a call that has succeeded. */
@@ -28,6 +30,9 @@ export class Journal {
     switch (method) {
       case "init":
         this.#init = entry;
+        return;
+      case "limits":
+        this.#limits = { method, args: { ...this.#limits?.args, ...args } };
         return;
       case "add":
       case "seed": {
@@ -64,7 +69,7 @@ export class Journal {
 
   /** The calls that bring an engine here, in their order. */
   calls(): Entry[] {
-    const list = this.#init ? [this.#init] : [];
+    const list = [this.#init, this.#limits].filter((entry) => entry !== null);
     for (const { made, changes } of this.#torrents.values()) list.push(made, ...changes.values());
     return list;
   }

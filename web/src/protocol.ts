@@ -2,6 +2,8 @@
 // A message has exactly one of the top keys named here; `rtc` belongs to
 // rtc.ts and channels.ts.
 
+import type { TotalsEvent } from "./manners";
+
 /** Page to worker: run a method of the engine. */
 export interface CallMessage {
   call: number;
@@ -148,6 +150,7 @@ export type EngineEvent =
   | StatsEvent
   | StorageEvent
   | HashingEvent
+  | TotalsEvent
   | { type: "done"; id: string }
   | { type: "error"; id?: string; message: string };
 

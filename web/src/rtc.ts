@@ -5,8 +5,16 @@
 import type { ToPage, ToWorker } from "./channels";
 import { giveBack } from "./spent";
 
-/** Peer connections at a time, whatever the worker asks for. */
-const maxConnections = 100;
+/** Peer connections at a time, whatever the worker asks for: Chromium makes 500 for all pages of a site. */
+const maxConnections = 400;
+
+/**
+ * How long a connection on which nothing is heard, for five seconds already, may take to come
+ * back. ICE could be restarted on it, but there is no way to tell the other side: trackers pass
+ * an offer to whom they choose, and the channels are what has gone silent. Who has changed his
+ * network is met anew by the tracker in less time than browsers take to call a connection failed.
+ */
+const silenceLimit = 3_000;
 
 /** A channel that stays here: how far it may fill before the worker is not told to go on. */
 const relayLow = 128 << 10;
@@ -20,10 +28,15 @@ interface Peer {
   link: number;
   /** Its channels. It is closed with the last of them. */
   ids: Set<number>;
+  /** Runs out when it has been silent for too long. */
+  silent?: ReturnType<typeof setTimeout>;
 }
 
-/** What else is found may come so long after the first relayed candidate. */
-const relayGrace = 500;
+/**
+ * How long what else is found may take after a candidate of the best kind that the servers
+ * give. Browsers look for more than a tenth of a second after they have named the last one.
+ */
+const grace = { host: 20, srflx: 100, relay: 500 };
 
 /**
  * How long direct paths to the other side are tried before those to its relay. Browsers take
@@ -31,11 +44,15 @@ const relayGrace = 500;
  */
 const directFirst = 500;
 
+/** A server as an option names it: an address with its credentials, see `server`, or as WebRTC has it. */
+export type IceServer = string | RTCIceServer;
+
 /**
  * Serves the worker's connections until the page goes away, or the returned
- * function is called. With `relayOnly`, they go by TURN servers alone.
+ * function is called. With `relayOnly`, they go by TURN servers alone. `own` is asked
+ * for each connection, for the page's servers besides those that trackers hand out.
  */
-export function attachRTC(worker: Worker, relayOnly = false): () => void {
+export function attachRTC(worker: Worker, relayOnly = false, own: () => readonly IceServer[] = () => []): () => void {
   /** By channel. */
   const peers = new Map<number, Peer>();
   /** Of the channels that could not be transferred. */
@@ -58,6 +75,7 @@ export function attachRTC(worker: Worker, relayOnly = false): () => void {
     peer.ids.delete(id);
     if (peer.ids.size === 0) {
       const { pc } = peer;
+      clearTimeout(peer.silent);
       pc.onconnectionstatechange = pc.ondatachannel = pc.onicegatheringstatechange = pc.onicecandidate = null;
       pc.close();
       connections--;
@@ -102,9 +120,12 @@ export function attachRTC(worker: Worker, relayOnly = false): () => void {
       return post({ ev: "gone", id });
     }
     let pc: RTCPeerConnection;
+    let best: keyof typeof grace = "host";
     try {
-      if (relayOnly && !servers.some((url) => url.startsWith("turn"))) throw new Error("no relay is known");
-      pc = new RTCPeerConnection({ iceServers: servers.map(server), iceTransportPolicy: relayOnly ? "relay" : "all" });
+      const iceServers = [...servers, ...own()].map((s) => (typeof s === "string" ? server(s) : s));
+      if (iceServers.length > 0) best = iceServers.some(isRelay) ? "relay" : "srflx";
+      if (relayOnly && best !== "relay") throw new Error("no relay is known");
+      pc = new RTCPeerConnection({ iceServers, iceTransportPolicy: relayOnly ? "relay" : "all" });
     } catch (err) {
       post({ ev: "failed", id, error: words(err) });
       return post({ ev: "gone", id });
@@ -114,8 +135,14 @@ export function attachRTC(worker: Worker, relayOnly = false): () => void {
     connections++;
     join(id, peer);
     pc.onconnectionstatechange = () => {
+      const lost = (): void => fail(peer, "the connection was lost");
+      clearTimeout(peer.silent);
       if (pc.connectionState === "connected") post({ ev: "path", id, remote: remoteAddress(pc) });
-      if (pc.connectionState === "failed" || pc.connectionState === "closed") fail(peer, "the connection was lost");
+      if (pc.connectionState === "disconnected") {
+        post({ ev: "doubt", id });
+        peer.silent = setTimeout(lost, silenceLimit);
+      }
+      if (pc.connectionState === "failed" || pc.connectionState === "closed") lost();
     };
     pc.ondatachannel = ({ channel }) => further(peer, channel);
     if (offer === null) {
@@ -134,7 +161,7 @@ export function attachRTC(worker: Worker, relayOnly = false): () => void {
       }
     }
     await pc.setLocalDescription();
-    await gathered(pc, gather);
+    await gathered(pc, gather, best);
     if (pc.localDescription) post({ ev: "sdp", id, sdp: pc.localDescription.sdp });
     addLater(pc, relayed);
   };
@@ -229,8 +256,11 @@ class Relay {
   }
 }
 
-/** Resolves when all candidates are known, or those that can be had without waiting for silent servers. */
-function gathered(pc: RTCPeerConnection, limit: number): Promise<void> {
+/**
+ * Resolves when all candidates are known, or those that can be had without waiting for silent
+ * servers: `best` is the kind that costs the most.
+ */
+function gathered(pc: RTCPeerConnection, limit: number, best: keyof typeof grace): Promise<void> {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, limit);
     const check = (): void => {
@@ -240,7 +270,7 @@ function gathered(pc: RTCPeerConnection, limit: number): Promise<void> {
     };
     pc.onicegatheringstatechange = check;
     pc.onicecandidate = ({ candidate }) => {
-      if (candidate?.type === "relay") setTimeout(resolve, relayGrace);
+      if (candidate?.type === best) setTimeout(resolve, grace[best]);
     };
     check();
   });
@@ -277,6 +307,10 @@ export function server(url: string): RTCIceServer {
     username: url.slice(scheme, Math.max(scheme, pass)),
     credential: url.slice(pass + 1, at),
   };
+}
+
+function isRelay({ urls }: RTCIceServer): boolean {
+  return [urls].flat().some((url) => url.startsWith("turn"));
 }
 
 /** WebTorrent's channels are; a stream cannot be made of others. */

@@ -9,7 +9,8 @@
 import { Emitter } from "./emitter";
 import { Engine, ShoalError, type EngineSettings } from "./engine";
 import type { EngineEvent, HashingEvent, KeptTorrent } from "./protocol";
-import { attachRTC } from "./rtc";
+import { Manners, type MannersSettings, type TotalsEvent } from "./manners";
+import { attachRTC, type IceServer } from "./rtc";
 import { StreamServer } from "./serve";
 import { magnetName, parseSource } from "./source";
 import { Torrent, type TorrentEvent } from "./torrent";
@@ -18,6 +19,9 @@ import { onWake } from "./wake";
 export { ShoalError } from "./engine";
 export { SourceError } from "./source";
 export { ShoalFile, ShoalFile as File, Torrent } from "./torrent";
+export type { Manners, MannersEvents, MannersReason, MannersSettings, MannersState } from "./manners";
+export type { IceServer } from "./rtc";
+export type { Sums, Totals } from "./tally";
 export type { StreamOptions, TorrentEvents } from "./torrent";
 export type { FileKind } from "./mime";
 export type { FileInfo, HashingEvent, KeptTorrent, PeerInfo, Stats, TorrentState, TorrentStorage, TrackerInfo } from "./protocol";
@@ -25,8 +29,11 @@ export type { FileInfo, HashingEvent, KeptTorrent, PeerInfo, Stats, TorrentState
 export interface Options {
   /** Where shoal.worker.js, shoal.wasm and shoal.sw.js lie. Default: beside this module. */
   base?: string | URL;
-  /** STUN and TURN servers, as URLs, besides those that trackers hand out. Default: none. */
-  iceServers?: string[];
+  /**
+   * STUN and TURN servers, as WebRTC has them or as addresses, "turn:user:password@host:port",
+   * besides those that trackers hand out; see also `Shoal.iceServers`. Default: none.
+   */
+  iceServers?: IceServer[];
   /** Connect by way of TURN servers alone, so that peers do not learn this device's address. Default false. */
   relayOnly?: boolean;
   /** Also connect over loopback, for pages of this machine. Default false. */
@@ -45,6 +52,8 @@ export interface Options {
   trackers?: string[];
   /** Register the service worker that makes stream URLs work. Default true. */
   serviceWorker?: boolean;
+  /** What this page may take of its visitor's line to serve others; may be changed, see `Shoal.manners`. */
+  manners?: Partial<MannersSettings>;
 }
 
 /** A file to seed, with its path below the torrent's name. */
@@ -80,11 +89,14 @@ export class Shoal extends Emitter<ShoalEvents> {
   version = "";
   /** Where pieces are kept as a rule; each torrent has its own `storage`. */
   storage: "opfs" | "memory" = "memory";
+  /** Whether and how fast this page passes on what it has, and what has passed. */
+  readonly manners: Manners;
   readonly #engine: Engine;
   #trackers: string[];
   readonly #torrents = new Map<string, Torrent>();
   #server: StreamServer | null = null;
   readonly #unwake: () => void;
+  #iceServers: readonly IceServer[] = [];
   /** Calls under way that may make a torrent, and events of torrents they have not named yet. */
   #adding = 0;
   #early: TorrentEvent[] = [];
@@ -93,7 +105,7 @@ export class Shoal extends Emitter<ShoalEvents> {
     super();
     this.#trackers = options.trackers ?? [];
     this.#engine = new Engine(() => new Worker(new URL("shoal.worker.js", base), { name: "shoal" }), {
-      attach: (worker) => attachRTC(worker, options.relayOnly),
+      attach: (worker) => attachRTC(worker, options.relayOnly, () => this.#iceServers),
       event: (event) => this.#receive(event),
       restarted: (error) => {
         this.#server?.reopen();
@@ -101,7 +113,10 @@ export class Shoal extends Emitter<ShoalEvents> {
       },
       fatal: (error) => this.emit("fatal", error),
     });
-    this.#unwake = onWake(() => void this.#engine.call("wake", {}).catch(() => undefined));
+    this.manners = new Manners(options.manners ?? {}, (allowed) => {
+      void this.#engine.call("limits", { allowed: allowed === Infinity ? -1 : allowed }).catch(() => undefined);
+    });
+    this.#unwake = onWake((moved) => this.#wake(moved));
     this.streaming = options.serviceWorker === false ? Promise.resolve(false) : this.#serve(base);
   }
 
@@ -114,9 +129,9 @@ export class Shoal extends Emitter<ShoalEvents> {
     const shoal = new Shoal(base, options);
     const { trackers, iceServers, loopback } = { ...options, ...(await late) };
     shoal.#trackers = trackers ?? [];
+    if (!loopback) shoal.#iceServers = iceServers ?? [];
     const phone = matchMedia("(pointer: coarse)").matches;
     const settings: EngineSettings = {
-      iceServers: iceServers ?? [],
       loopback: loopback ?? false,
       storage: options.storage ?? "auto",
       maxPeers: options.maxPeers ?? (phone ? 12 : 40),
@@ -125,7 +140,22 @@ export class Shoal extends Emitter<ShoalEvents> {
     const { version, storage } = await shoal.#engine.call<{ version: string; storage: "opfs" | "memory" }>("init", settings);
     shoal.version = version;
     shoal.storage = storage;
+    shoal.manners.start();
     return shoal;
+  }
+
+  /** STUN and TURN servers of this page, for connections that are made from now on. */
+  get iceServers(): readonly IceServer[] {
+    return this.#iceServers;
+  }
+
+  set iceServers(servers: readonly IceServer[]) {
+    this.#iceServers = servers;
+    this.#wake(true);
+  }
+
+  #wake(moved: boolean): void {
+    void this.#engine.call("wake", { moved }).catch(() => undefined);
   }
 
   get torrents(): readonly Torrent[] {
@@ -189,6 +219,7 @@ export class Shoal extends Emitter<ShoalEvents> {
    */
   async destroy(): Promise<void> {
     this.#unwake();
+    this.manners.close();
     this.#server?.close("Shoal was closed.");
     this.#server = null;
     await this.#engine.close("Shoal was closed.");
@@ -246,6 +277,7 @@ export class Shoal extends Emitter<ShoalEvents> {
 
   #receive(event: EngineEvent): void {
     if (event.type === "hashing") return this.emit("hashing", event);
+    if (event.type === "totals") return this.manners.receive(event);
     if (!named(event)) return this.emit("error", new ShoalError(event.message));
     const torrent = this.#torrents.get(event.id);
     if (torrent) torrent.receive(event);
@@ -253,7 +285,7 @@ export class Shoal extends Emitter<ShoalEvents> {
   }
 }
 
-function named(event: Exclude<EngineEvent, HashingEvent>): event is TorrentEvent {
+function named(event: Exclude<EngineEvent, HashingEvent | TotalsEvent>): event is TorrentEvent {
   return event.id !== undefined;
 }
 

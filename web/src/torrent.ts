@@ -15,7 +15,7 @@ export interface Context {
 }
 
 /** @internal The engine's events that name a torrent. */
-export type TorrentEvent = Exclude<EngineEvent, { type: "hashing" }> & { id: string };
+export type TorrentEvent = Exclude<EngineEvent, { type: "hashing" | "totals" }> & { id: string };
 
 export interface TorrentEvents {
   /** Name and files are known; again when a better link has told of more trackers or web seeds. */

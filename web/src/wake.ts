@@ -10,24 +10,27 @@ export interface WakeSources {
 
 /**
  * Calls `wake` when the network may be back: the browser is online again, the page is
- * looked at again, or it comes out of the browser's cache. Returns what ends it.
+ * looked at again, or it comes out of the browser's cache. `moved` says that it may be
+ * another network. Returns what ends it.
  */
-export function onWake(wake: () => void, sources: WakeSources = { window, document, now: () => performance.now() }): () => void {
+export function onWake(wake: (moved: boolean) => void, sources: WakeSources = { window, document, now: () => performance.now() }): () => void {
   let last = -Infinity;
-  const woken = (): void => {
-    if (sources.now() - last < quiet) return;
+  const woken = (moved: boolean): void => {
+    if (!moved && sources.now() - last < quiet) return;
     last = sources.now();
-    wake();
+    wake(moved);
   };
+  const online = (): void => woken(true);
+  const back = (): void => woken(false);
   const shown = (): void => {
-    if (sources.document.visibilityState === "visible") woken();
+    if (sources.document.visibilityState === "visible") back();
   };
-  sources.window.addEventListener("online", woken);
-  sources.window.addEventListener("pageshow", woken);
+  sources.window.addEventListener("online", online);
+  sources.window.addEventListener("pageshow", back);
   sources.document.addEventListener("visibilitychange", shown);
   return () => {
-    sources.window.removeEventListener("online", woken);
-    sources.window.removeEventListener("pageshow", woken);
+    sources.window.removeEventListener("online", online);
+    sources.window.removeEventListener("pageshow", back);
     sources.document.removeEventListener("visibilitychange", shown);
   };
 }

@@ -6,6 +6,7 @@ import { installChannels } from "./channels";
 import { PieceHasher } from "./digest";
 import type { CallMessage, EngineEvent, EventMessage, FatalMessage, ReplyMessage } from "./protocol";
 import { giveBack } from "./spent";
+import { Tally, tallyStore, type Sums } from "./tally";
 import { WebSeedStream } from "./webseedwire";
 
 type Reply = (error: unknown, result: unknown) => void;
@@ -23,7 +24,7 @@ declare const self: DedicatedWorkerGlobalScope & {
   shoalHasher?: PieceHasher;
   /** Starts a web seed for Go. */
   shoalWebSeed?: (...args: ConstructorParameters<typeof WebSeedStream>) => WebSeedStream;
-  shoalEvent?: (event: EngineEvent) => void;
+  shoalEvent?: (event: Exclude<EngineEvent, { type: "totals" }> | ({ type: "totals" } & Sums)) => void;
   /** Go gives buffers back that it has copied. */
   shoalSpent?: (buffer: ArrayBuffer) => void;
 };
@@ -46,9 +47,16 @@ self.shoalSpent = giveBack;
 
 self.shoalWebSeed = (...args) => new WebSeedStream(...args);
 
-self.shoalEvent = (event) => {
+const tell = (event: EngineEvent): void => {
   const message: EventMessage = { event };
   self.postMessage(message);
+};
+
+const tally = new Tally(tallyStore(), (totals) => tell({ type: "totals", ...totals }));
+
+self.shoalEvent = (event) => {
+  if (event.type === "totals") tally.take(event);
+  else tell(event);
 };
 
 function run({ call, method, args }: CallMessage): void {
@@ -56,6 +64,7 @@ function run({ call, method, args }: CallMessage): void {
     const reply: ReplyMessage = { reply: call, error: error == null ? null : words(error), result: result ?? null };
     self.postMessage(reply);
   };
+  if (method === "close") void tally.save();
   if (!self.shoalCall) return answer("the engine has stopped", null);
   try {
     self.shoalCall(method, args, answer);

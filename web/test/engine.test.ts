@@ -182,3 +182,21 @@ test("a removed torrent does not come back", async () => {
   await turn();
   assert.deepEqual(workers[1]!.calls.map(({ method }) => method), ["init"]);
 });
+
+test("limits outlive a crash, as the last calls have left them", async () => {
+  const { engine, workers, started, added } = setUp();
+  await started();
+  await added();
+  for (const limits of [{ down: 5, allowed: 0 }, { allowed: 7 }]) {
+    const set = engine.call("limits", limits);
+    await turn();
+    workers[0]!.answer();
+    await set;
+  }
+  workers[0]!.crash();
+  await turn();
+  workers[1]!.answer({ version: "1" });
+  await turn();
+  const { method, args } = workers[1]!.calls.at(-1)!;
+  assert.deepEqual([method, args], ["limits", { down: 5, allowed: 7 }]);
+});

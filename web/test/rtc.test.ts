@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
-import { test } from "node:test";
-import { attachRTC, server, withoutRelays } from "../src/rtc";
+import { mock, test } from "node:test";
+import { attachRTC, server, withoutRelays, type IceServer } from "../src/rtc";
 
 test("server URLs carry their credentials", () => {
   assert.deepEqual(server("stun:stun.example:3478"), { urls: "stun:stun.example:3478" });
@@ -55,7 +55,7 @@ class FakePeer {
   }
 }
 
-function setUp(refuse = false, relayOnly = false) {
+function setUp(refuse = false, relayOnly = false, own?: () => IceServer[]) {
   Object.assign(globalThis, { RTCPeerConnection: FakePeer });
   const posted: Record<string, unknown>[] = [];
   let listener = (_: unknown) => {};
@@ -67,7 +67,7 @@ function setUp(refuse = false, relayOnly = false) {
       posted.push(rtc);
     },
   };
-  const stop = attachRTC(worker as unknown as Worker, relayOnly);
+  const stop = attachRTC(worker as unknown as Worker, relayOnly, own);
   return { posted, stop, say: (rtc: unknown) => listener({ data: { rtc } }) };
 }
 
@@ -91,13 +91,26 @@ test("with relays only, nothing else is gathered", async () => {
 test("a relayed candidate ends the wait for servers that do not answer", async () => {
   const { posted, say } = setUp();
   FakePeer.silent = true;
-  say({ op: "open", id: 9, servers: [], gather: 60_000, offer: null });
+  say({ op: "open", id: 9, servers: ["turn:9:u:p@turn.example:3478"], gather: 60_000, offer: null });
   FakePeer.silent = false;
   await settle();
   assert.equal(posted.at(-1)?.ev, "channel");
   FakePeer.last.onicecandidate({ candidate: { type: "host" } });
   FakePeer.last.onicecandidate({ candidate: { type: "relay" } });
   await new Promise((resolve) => setTimeout(resolve, 700));
+  assert.equal(posted.at(-1)?.ev, "sdp");
+  say({ op: "close", id: 9 });
+});
+
+test("without servers nothing is waited for but the addresses of the machine", async () => {
+  const { posted, say } = setUp();
+  FakePeer.silent = true;
+  say({ op: "open", id: 9, servers: [], gather: 60_000, offer: null });
+  FakePeer.silent = false;
+  await settle();
+  assert.equal(posted.at(-1)?.ev, "channel");
+  FakePeer.last.onicecandidate({ candidate: { type: "host" } });
+  await new Promise((resolve) => setTimeout(resolve, 100));
   assert.equal(posted.at(-1)?.ev, "sdp");
   say({ op: "close", id: 9 });
 });
@@ -140,8 +153,8 @@ test("a channel that cannot be transferred is relayed", () => {
 test("connections are bounded and end with the page's interest", () => {
   FakePeer.live = 0;
   const { posted, say, stop } = setUp();
-  for (let id = 1; id <= 120; id++) say({ op: "open", id, servers: [], gather: 100, offer: null });
-  assert.equal(FakePeer.live, 100);
+  for (let id = 1; id <= 420; id++) say({ op: "open", id, servers: [], gather: 100, offer: null });
+  assert.equal(FakePeer.live, 400);
   assert.equal(posted.filter((m) => m.ev === "failed").length, 20);
   stop();
   assert.equal(FakePeer.live, 0);
@@ -214,4 +227,61 @@ test("further channels that are no streams, or too many, are closed", async () =
   for (const channel of all) FakePeer.last.ondatachannel({ channel });
   assert.equal(posted.filter((m) => m.ev === "more").length, 63);
   assert.equal(all.filter((c) => c.closed).length, 37);
+});
+
+test("servers are named as WebRTC has them, and may change", async () => {
+  let own: IceServer[] = [{ urls: ["turn:a.example", "turns:a.example:443"], username: "u", credential: "p@:" }];
+  const { posted, say } = setUp(false, true, () => own);
+  say({ op: "open", id: 1, servers: ["stun:b.example"], gather: 100, offer: null });
+  await settle();
+  assert.deepEqual(FakePeer.config?.iceServers, [{ urls: "stun:b.example" }, own[0]]);
+  own = ["turn:u:p@c.example"];
+  say({ op: "open", id: 2, servers: [], gather: 100, offer: null });
+  await settle();
+  assert.deepEqual(FakePeer.config?.iceServers, [{ urls: "turn:c.example", username: "u", credential: "p" }]);
+  own = [];
+  say({ op: "open", id: 3, servers: [], gather: 100, offer: null });
+  assert.deepEqual(posted.at(-2), { ev: "failed", id: 3, error: "no relay is known" });
+  say({ op: "close", id: 1 });
+  say({ op: "close", id: 2 });
+});
+
+test("a connection may fall silent for a moment, and is given up before the browser does", async () => {
+  mock.timers.enable({ apis: ["setTimeout"] });
+  try {
+    const { posted, say } = setUp();
+    say({ op: "open", id: 1, servers: [], gather: 100, offer: null });
+    await settle();
+    const become = (state: string) => {
+      FakePeer.last.connectionState = state;
+      FakePeer.last.onconnectionstatechange();
+    };
+    become("connected");
+    posted.length = 0;
+    become("disconnected");
+    mock.timers.tick(2_900);
+    become("connected");
+    mock.timers.tick(60_000);
+    assert.deepEqual(
+      posted.map((m) => m.ev),
+      ["doubt", "path"],
+    );
+    become("disconnected");
+    mock.timers.tick(3_000);
+    assert.deepEqual(
+      posted.slice(2).map((m) => m.ev),
+      ["doubt", "failed", "gone"],
+    );
+  } finally {
+    mock.timers.reset();
+  }
+});
+
+test("where there is no WebRTC each connection fails, and nothing else", () => {
+  const { posted, say } = setUp();
+  Object.assign(globalThis, { RTCPeerConnection: undefined });
+  say({ op: "open", id: 1, servers: [], gather: 100, offer: null });
+  assert.equal(posted.length, 2);
+  assert.equal(posted[0]!.ev, "failed");
+  assert.deepEqual(posted[1], { ev: "gone", id: 1 });
 });

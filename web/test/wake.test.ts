@@ -7,7 +7,11 @@ test("a tab looks for others at once when it may be heard again", () => {
   const document = Object.assign(new EventTarget(), { visibilityState: "hidden" });
   let now = 0;
   let woken = 0;
-  const end = onWake(() => woken++, { window, document, now: () => now });
+  let moves = 0;
+  const end = onWake((moved) => {
+    woken++;
+    if (moved) moves++;
+  }, { window, document, now: () => now });
   const say = (target: EventTarget, type: string): number => {
     now += 10_000;
     target.dispatchEvent(new Event(type));
@@ -20,7 +24,9 @@ test("a tab looks for others at once when it may be heard again", () => {
   assert.equal(say(document, "visibilitychange"), 3);
   window.dispatchEvent(new Event("pageshow")); // of the same turn
   assert.equal(woken, 3);
+  window.dispatchEvent(new Event("online")); // what was offered in the old network has to go
+  assert.deepEqual([woken, moves], [4, 2]);
   end();
   say(window, "online");
-  assert.equal(say(document, "visibilitychange"), 3);
+  assert.equal(say(document, "visibilitychange"), 4);
 });

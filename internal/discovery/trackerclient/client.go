@@ -63,6 +63,11 @@ type Announcement struct {
 	// WantPeers says how many more WebRTC peers are wanted now; 0 makes no
 	// offers. It must not block. nil means 0. Offers of others are answered regardless.
 	WantPeers func() int
+	// Peers says how many peers of the swarm are met already: no offers are made for them. It
+	// must not block. nil means none.
+	Peers func() int
+	// Seed says that it is complete from the start: others look for it.
+	Seed bool
 }
 
 func (a *Announcement) isNamed(url string) bool { return slices.Contains(a.Named, url) }
@@ -93,6 +98,10 @@ type Config struct {
 	// MaxAnswers bounds the offers of others that one torrent is answering at a
 	// time. 0 means 16 natively, 5 in a browser.
 	MaxAnswers int
+	// OfferAge is how long an offer waits for an answer. Until shortly before it goes out
+	// with each announce. 0 means 50 s natively, 10 minutes in a browser, where offers cost
+	// more.
+	OfferAge time.Duration
 	// MaxInterval bounds the interval that a tracker may ask for. 0 means 1 hour.
 	MaxInterval time.Duration
 	// MaxRetry bounds the wait after a failure of a WebSocket tracker, give or take a
@@ -106,7 +115,7 @@ type Config struct {
 
 	rtc        rtcHost       // replaces WebRTC in tests
 	retryMin   time.Duration // first wait after a failure, 5 s; shorter in tests
-	relayHurry time.Duration // see relayKnown, 2 s; shorter in tests
+	relayHurry time.Duration // see offerAnew, 2 s; shorter in tests
 	proof      time.Duration // how long a woken tracker may take to answer, 10 s; shorter in tests
 }
 
@@ -159,6 +168,8 @@ type Client struct {
 	due  heap.Heap[*torrent]
 	line line
 	rng  *rand.Rand
+	// An offer has been made before somebody was there.
+	prepared bool
 
 	mailMu sync.Mutex
 	mail   []letter
@@ -183,6 +194,7 @@ func New(cfg Config) *Client {
 func newClient(cfg Config) *Client {
 	def(&cfg.MaxOffers, 5)
 	def(&cfg.MaxAnswers, defaultMaxAnswers)
+	def(&cfg.OfferAge, defaultOfferAge)
 	def(&cfg.MaxInterval, time.Hour)
 	def(&cfg.MaxRetry, defaultMaxRetry)
 	def(&cfg.Timeout, 20*time.Second)
@@ -242,6 +254,18 @@ func (c *Client) Wake() {
 	}
 }
 
+// Renew says that offers made from now on are better than those that wait: the network is
+// another, or other servers are known.
+func (c *Client) Renew() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, s := range c.sockets {
+		s.mu.Lock()
+		s.each(func(u socketUser) { u.t.post((*torrent).offerAnew) })
+		s.mu.Unlock()
+	}
+}
+
 // Close stops every announcement at once, without telling the trackers. It may be
 // called any number of times.
 func (c *Client) Close() error {
@@ -261,6 +285,10 @@ func (h *Handle) Completed() { h.t.post((*torrent).complete) }
 // Update asks for an announce as soon as the trackers allow one: call it when
 // more peers are wanted.
 func (h *Handle) Update() { h.t.post((*torrent).update) }
+
+// Lost says that a peer was lost, which may be there again by another connection: it asks for
+// an announce at once, unless it has done so just now. Then it is Update.
+func (h *Handle) Lost() { h.t.post((*torrent).lost) }
 
 // Add announces to further WebSocket trackers too. Those that there are already are
 // left out; addresses of other kinds are reported to the Sink as ErrUnsupported.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/shoal-p2p/shoal/internal/transport"
+	"github.com/shoal-p2p/shoal/internal/transport/webrtc"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
@@ -82,6 +83,7 @@ type fakeNet struct {
 type fakeHost struct {
 	net  *fakeNet
 	fail bool
+	most int // live ones; 0: any number
 
 	mu                   sync.Mutex
 	made, answered, live int
@@ -126,6 +128,9 @@ func (h *fakeHost) handed() string {
 func (h *fakeHost) Offer(context.Context) (rtcPending, error) {
 	if h.fail {
 		return nil, errors.New("no connections left")
+	}
+	if _, _, live := h.counts(); h.most > 0 && live >= h.most {
+		return nil, webrtc.ErrTooMany
 	}
 	h.net.mu.Lock()
 	defer h.net.mu.Unlock()

@@ -112,16 +112,16 @@ func (s *socket) takeServers(t *torrent, raw []byte) (relay bool) {
 	if relay {
 		s.each(func(u socketUser) {
 			if u.t != t {
-				u.t.post((*torrent).relayKnown)
+				u.t.post((*torrent).offerAnew)
 			}
 		})
 	}
 	return relay
 }
 
-// relayKnown makes offers anew that were made before a relay was known, for this tracker or
-// another. They go out a little later: most peers can be reached without.
-func (t *torrent) relayKnown(now time.Time) {
+// offerAnew makes offers anew that were made before a relay was known, for this tracker or
+// another, or in another network. They go out a little later: most peers can be reached without.
+func (t *torrent) offerAnew(now time.Time) {
 	t.pool.Renew()
 	t.renewed++
 	for _, w := range t.ws {

@@ -164,7 +164,7 @@ func TestOffersInTheMakingAreMadeAnew(t *testing.T) {
 	tor.startWS(nil)
 	now := time.Now()
 	for range tor.pool.Want(now, 1) {
-		tor.relayKnown(now)
+		tor.offerAnew(now)
 		tor.makeOffer(0)
 	}
 	c.deliver(now)

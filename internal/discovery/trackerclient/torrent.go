@@ -44,6 +44,7 @@ type rtcState struct {
 	answering map[[20]byte]answers // by peer
 	recent    [64]relayID          // the offers of others that were seen last
 	recentAt  int
+	lostAt    time.Time // see Handle.Lost
 }
 
 func newTorrent(c *Client, a Announcement) *torrent {
@@ -156,6 +157,21 @@ func (t *torrent) update(now time.Time) {
 	}
 	for _, w := range t.ws {
 		w.m.Update(now)
+	}
+}
+
+// lostPause is between two announces about peers that were lost: a crowd that comes and goes
+// is no reason to hurry.
+const lostPause = 4 * time.Second
+
+func (t *torrent) lost(now time.Time) {
+	if t.rtcState == nil || now.Sub(t.lostAt) < lostPause {
+		t.update(now)
+		return
+	}
+	t.lostAt = now
+	for _, w := range t.ws {
+		w.m.Hurry(now, 0)
 	}
 }
 

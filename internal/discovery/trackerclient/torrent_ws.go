@@ -2,6 +2,7 @@ package trackerclient
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"time"
@@ -9,12 +10,16 @@ import (
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/offers"
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient/schedule"
 	"github.com/shoal-p2p/shoal/internal/signal"
+	"github.com/shoal-p2p/shoal/internal/transport/webrtc"
 )
 
 const (
-	// firstOffers is how many offers the first announce carries: as long as the
-	// size of the swarm is unknown, more would mostly be made for nobody.
+	// firstOffers is how many offers an announce carries as long as the size of the
+	// swarm is unknown: more would mostly be made for nobody.
 	firstOffers = 2
+	// soonStale is the age from which an offer has to go when another torrent needs its
+	// place, or the network may have changed.
+	soonStale = 50 * time.Second
 	// hurry is when a second announce follows if the swarm turns out larger.
 	hurry = time.Second
 	// offerWait is how long an announce waits for its offers.
@@ -41,6 +46,8 @@ type wsTracker struct {
 	bare      bool // it carries no offers, because better ones can be made after its reply
 	sent      int  // offers that the last announce carried
 	others    int  // peers in the swarm besides us; -1 = unknown
+	lacking   int  // those of them that are not complete
+	heard     bool // the tracker has answered once on this connection
 	trackerID string
 }
 
@@ -60,7 +67,7 @@ func (t *torrent) startWS(urls []string) {
 	if t.rtcState == nil {
 		t.ctx, t.end = context.WithCancel(t.c.ctx)
 		t.rtcState = &rtcState{
-			pool: offers.New(offers.Config{MaxAge: 50 * time.Second, ReuseAge: 35 * time.Second}, t.c.rng),
+			pool: offers.New(offers.Config{MaxAge: t.c.cfg.OfferAge, ReuseAge: t.c.cfg.OfferAge - 15*time.Second}, t.c.rng),
 			open: make(map[offers.ID]*openOffer), answering: make(map[[20]byte]answers),
 		}
 	}
@@ -81,12 +88,26 @@ func (t *torrent) startWS(urls []string) {
 		t.ws = append(t.ws, w)
 		w.sock = t.c.join(t, w)
 	}
+	t.prepare()
+}
+
+// prepare makes an offer while the first tracker is being connected to, in a tab, where the
+// making takes longest. One is enough: most swarms are small, and some have nobody else.
+func (t *torrent) prepare() {
+	if !patientFirst || t.c.prepared || len(t.ws) == 0 || t.a.Seed || t.a.WantPeers == nil || t.a.WantPeers() == 0 {
+		return
+	}
+	t.c.prepared = true
+	for range t.pool.Want(time.Now(), 1) {
+		go t.makeOffer(t.renewed)
+	}
 }
 
 // online and offline are posted by the socket.
 
 func (t *torrent) online(now time.Time, w *wsTracker) {
-	w.due, w.others, w.waits = nil, -1, false
+	w.due, w.others, w.waits, w.heard = nil, -1, false, false
+	t.pool.Age(now.Add(-soonStale))
 	w.m.Online(now)
 }
 
@@ -107,15 +128,14 @@ func (t *torrent) stepWS(now time.Time, w *wsTracker) {
 		w.due, w.waitUntil, w.offering, w.bare = &due, now.Add(offerWait), false, false
 	}
 	if !w.offering {
-		switch w.sock.awaitServers(t, w) {
-		case serversUnasked:
+		state := w.sock.awaitServers(t, w)
+		switch {
+		case state == serversUnasked, patientFirst && !w.heard:
 			w.bare, w.want = true, 0
 			t.sendAnnounce(now, w)
 			return
-		case serversAsked:
-			if now.Before(w.waitUntil) {
-				return
-			}
+		case state == serversAsked && now.Before(w.waitUntil):
+			return
 		}
 		w.offering, w.waitUntil = true, now.Add(offerWait)
 		w.want = t.offersFor(w)
@@ -135,7 +155,15 @@ func (t *torrent) offersFor(w *wsTracker) int {
 	}
 	n := firstOffers
 	if w.others >= 0 {
-		n = max(w.others, 1) // somebody may have come since
+		// Who comes after us brings offers of his own, and whom we have needs none. Two that
+		// are complete have nothing to give each other.
+		n = w.others
+		if t.stats().Left == 0 {
+			n = min(n, w.lacking)
+		}
+		if t.a.Peers != nil {
+			n -= t.a.Peers()
+		}
 	}
 	return max(min(n, t.a.WantPeers(), t.c.cfg.MaxOffers), 0)
 }
@@ -156,6 +184,8 @@ func (t *torrent) makeOffer(renewed int) {
 			p.Close()
 		case err == nil:
 			t.open[t.pool.Made(now)] = &openOffer{p, sdp}
+		case current && errors.Is(err, webrtc.ErrTooMany) && t.c.freeOffer(now):
+			go t.makeOffer(renewed)
 		case current:
 			t.pool.Lost()
 		}
@@ -163,6 +193,28 @@ func (t *torrent) makeOffer(renewed int) {
 	if !posted && err == nil {
 		p.Close()
 	}
+}
+
+// freeOffer gives up the offer that waits longest of all torrents, if it is old: where there
+// is room for few, each torrent has its turn. It reports whether there is room now.
+func (c *Client) freeOffer(now time.Time) bool {
+	var owner *torrent
+	var oldest offers.ID
+	at := now.Add(-soonStale)
+	for _, t := range c.due {
+		if t.rtcState == nil {
+			continue
+		}
+		if id, made, ok := t.pool.Oldest(); ok && made.Before(at) {
+			owner, oldest, at = t, id, made
+		}
+	}
+	if owner == nil {
+		return false
+	}
+	owner.pool.Answered(now, oldest)
+	owner.dropOffer(oldest)
+	return true
 }
 
 func (t *torrent) dropOffer(id offers.ID) {
@@ -219,13 +271,18 @@ func (t *torrent) takeReply(now time.Time, w *wsTracker, m *signal.Reply) {
 		w.trackerID = m.TrackerID
 	}
 	first := w.others < 0
+	w.heard = true
 	if m.Complete >= 0 && m.Incomplete >= 0 {
 		w.others = max(m.Complete+m.Incomplete-1, 0)
+		w.lacking = m.Incomplete
+		if t.stats().Left != 0 {
+			w.lacking-- // that is us
+		}
 	}
 	if w.asksICE {
 		w.asksICE = false
 		if w.sock.takeServers(t, m.ICEServers) {
-			t.relayKnown(now)
+			t.offerAnew(now)
 		}
 	}
 	w.m.Succeeded(now, seconds(int64(m.Interval)), seconds(int64(m.MinInterval)))
@@ -253,14 +310,18 @@ func (t *torrent) takeOffer(w *wsTracker, m *signal.Reply) {
 	t.answering[id.peer] = now
 	go func() {
 		defer t.post(func(t *torrent, _ time.Time) { t.answered(id.peer) })
+		// It may be offered again when there is room, or the connection that there was is lost.
+		again := func() { t.post(func(t *torrent, _ time.Time) { t.forget(id) }) }
 		// Whom we are connected to, we need no further connection to.
 		if m, ok := t.c.cfg.Sink.(Meeter); ok && m.Met(t.ctx, t.a.Key, id.peer) {
+			again()
 			return
 		}
 		ctx, cancel := context.WithTimeout(t.ctx, makeTimeout)
 		p, err := t.c.rtc.Answer(ctx, sdp)
 		cancel()
 		if err != nil {
+			again()
 			return
 		}
 		a := signal.Announce{
@@ -299,6 +360,15 @@ func (t *torrent) seen(id relayID) bool {
 	t.recent[t.recentAt] = id
 	t.recentAt = (t.recentAt + 1) % len(t.recent)
 	return false
+}
+
+// forget has an offer heard as if for the first time.
+func (t *torrent) forget(id relayID) {
+	for i := range t.recent {
+		if t.recent[i] == id {
+			t.recent[i] = relayID{}
+		}
+	}
 }
 
 // takeAnswer completes one of our offers.

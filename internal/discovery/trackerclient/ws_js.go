@@ -12,6 +12,12 @@ import (
 
 const defaultMaxAnswers = 5
 
+// patientFirst has the first announce carry no offers: whether somebody is there says its
+// reply, and a connection that is made for nobody costs a page more than the wait.
+const patientFirst = true
+
+const defaultOfferAge = 10 * time.Minute
+
 // defaultMaxRetry is, with the jitter, half a minute: somebody looks at the page.
 const defaultMaxRetry = 24 * time.Second
 

@@ -16,7 +16,11 @@ import (
 
 const (
 	defaultMaxAnswers = 16
-	defaultMaxRetry   = time.Hour
+
+	// patientFirst: see ws_js.go.
+	patientFirst    = false
+	defaultOfferAge = 50 * time.Second
+	defaultMaxRetry = time.Hour
 )
 
 // wsHTTP opens WebSockets. It has no time limit of its own: the context has one.

@@ -101,6 +101,7 @@ func (c *Client) start(t *tabTorrent, opt driver.Options, open func(context.Cont
 	t.hashV2 = opt.HashV2
 	meta := t.meta
 	c.mu.Unlock()
+	c.limits.greet(t)
 	if opt.Info == nil && meta != nil {
 		dt.Give(meta.Info) // it came meanwhile
 	}
@@ -189,7 +190,7 @@ func (t *tabTorrent) watch(c *Client) {
 	c.publish(t)
 	t.startWebSeeds(c, t.sendMetadata(c))
 	t.sendStorage(c)
-	completed, told := c.complete(t), false
+	completed, told, begun := c.complete(t), false, t.NumHave() > 0
 	if completed {
 		event(map[string]any{"type": "done", "id": t.id})
 	}
@@ -206,6 +207,13 @@ func (t *tabTorrent) watch(c *Client) {
 			t.fail(t.Warning()) // once; it goes on
 		}
 		told = gone
+		if !begun && t.NumHave() > 0 {
+			begun = true
+			select {
+			case c.news <- struct{}{}:
+			default:
+			}
+		}
 		if !completed && c.complete(t) {
 			completed = true
 			c.completed(t)

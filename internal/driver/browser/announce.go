@@ -25,6 +25,7 @@ func (c *Client) publish(t *tabTorrent) {
 		a := trackerclient.Announcement{Key: key, PeerID: c.session.PeerID(), Trackers: webSockets(t.trackers), Stats: func() trackerclient.Stats { return c.announced(t) }}
 		if len(t.swarms) == 0 {
 			a.WantPeers = func() int { return c.wantPeers(t) }
+			a.Peers, a.Seed = t.NumPeers, t.own
 		}
 		t.swarms = append(t.swarms, key)
 		c.swarms[key] = t
@@ -54,7 +55,11 @@ func (c *Client) announced(t *tabTorrent) trackerclient.Stats {
 
 func (c *Client) wantPeers(t *tabTorrent) int {
 	want := wantPeers
-	if c.complete(t) {
+	switch {
+	case !c.complete(t):
+	case c.limits.silent():
+		return 0 // neither side would have anything of it
+	default:
 		want = seedPeers
 	}
 	return max(0, want-t.NumPeers())

@@ -29,7 +29,9 @@ const (
 	readBuffer   = 128 << 10
 	wantPeers    = 12 // over WebRTC, while downloading
 	seedPeers    = 4
+	mostPeers    = 400 // as web/src/rtc.ts has it
 	statsEvery   = 250 * time.Millisecond
+	totalsEvery  = 4 // times that
 )
 
 // Client is the engine of one tab. Its state is guarded by mu; calls of the page
@@ -40,10 +42,15 @@ type Client struct {
 	trackers *trackerclient.Client
 	hasher   verify.Hasher // nil: Go's
 	memory   bool
+	limits   limits
 
 	mu       sync.Mutex
 	torrents map[string]*tabTorrent        // by id
 	swarms   map[metainfo.Hash]*tabTorrent // by what they are announced as
+	past     totals                        // of torrents that were removed
+
+	told totals        // the page, by the goroutine of Serve
+	news chan struct{} // has it look at once
 
 	roomMu                sync.Mutex // one makes room at a time
 	maxMemory, memoryLeft int64      // bytes for what is not on the disk, in all and still free
@@ -69,6 +76,7 @@ type tabTorrent struct {
 
 	status      map[string]trackerclient.Status // by URL; guarded by the client's mu
 	peersBefore int                             // see lookAgain
+	search      int                             // statistics until it ends
 
 	// Where it is announced, in their order; guarded by the client's mu.
 	swarms    []metainfo.Hash
@@ -79,7 +87,7 @@ var errNotReady = errors.New("the engine has not been initialised")
 
 // Serve registers the engine with the worker and never returns.
 func Serve() {
-	c := &Client{torrents: map[string]*tabTorrent{}, swarms: map[metainfo.Hash]*tabTorrent{}}
+	c := &Client{torrents: map[string]*tabTorrent{}, swarms: map[metainfo.Hash]*tabTorrent{}, news: make(chan struct{}, 1)}
 	js.Global().Set("shoalCall", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		method, arg, reply := args[0].String(), args[1], args[2]
 		go func() {
@@ -92,8 +100,16 @@ func Serve() {
 		}()
 		return nil
 	}))
-	for range time.Tick(statsEvery) {
-		c.sendStats()
+	tick := time.Tick(statsEvery)
+	for n := 1; ; n++ {
+		select {
+		case <-tick:
+		case <-c.news:
+		}
+		list := c.sendStats()
+		if n%totalsEvery == 0 {
+			c.sendTotals(list)
+		}
 	}
 }
 
@@ -115,7 +131,10 @@ func (c *Client) call(method string, arg js.Value) (any, error) {
 	case "select":
 		return c.selectFile(arg)
 	case "wake":
-		c.wake()
+		c.wake(truthy(arg.Get("moved")))
+		return nil, nil
+	case "limits":
+		c.setLimits(arg)
 		return nil, nil
 	case "retry":
 		t, err := c.byID(arg)
@@ -137,7 +156,7 @@ func (c *Client) init(arg js.Value) (any, error) {
 	if c.session == nil {
 		maxPeers := 40
 		if v := arg.Get("maxPeers"); v.Type() == js.TypeNumber && v.Int() > 0 {
-			maxPeers = v.Int()
+			maxPeers = min(v.Int(), mostPeers)
 		}
 		if w := newWebCrypto(); w != nil {
 			c.hasher = w
@@ -148,8 +167,8 @@ func (c *Client) init(arg js.Value) (any, error) {
 		}
 		session := driver.NewSession(cfg)
 		rtc, err := webrtc.NewHost(webrtc.Config{
-			Accept:     session.AcceptStream,
-			ICEServers: stringsOf(arg.Get("iceServers")), Loopback: truthy(arg.Get("loopback")), MaxOpen: maxPeers,
+			Accept:   session.AcceptStream,
+			Loopback: truthy(arg.Get("loopback")), MaxOpen: maxPeers,
 		})
 		if err != nil {
 			return nil, err
@@ -208,6 +227,9 @@ func (c *Client) remove(arg js.Value) (any, error) {
 	}
 	c.mu.Lock()
 	delete(c.torrents, t.id)
+	if t.Torrent != nil {
+		c.past.add(t)
+	}
 	for _, key := range t.swarms {
 		delete(c.swarms, key)
 	}

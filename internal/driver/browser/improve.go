@@ -5,6 +5,7 @@ package browser
 import (
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient"
 	"github.com/shoal-p2p/shoal/internal/driver"
@@ -66,25 +67,46 @@ func (c *Client) improve(t, more *tabTorrent) {
 }
 
 // wake says that the network may be back: the browser has come online, or the page was
-// brought back to the front.
-func (c *Client) wake() {
+// brought back to the front. moved says that it may be another network, or that the page has
+// named other servers: what was offered is of no use then.
+func (c *Client) wake(moved bool) {
+	if moved {
+		c.trackers.Renew()
+	}
 	c.trackers.Wake()
 }
+
+const (
+	// A peer that was lost may have to notice it before it meets us anew: it is looked for so
+	// many times, every so many statistics.
+	searches    = 3
+	searchEvery = int(5 * time.Second / statsEvery)
+)
 
 // lookAgain asks the trackers for more peers where some have gone: the next announce
 // may be minutes away.
 func (c *Client) lookAgain(t *tabTorrent) {
 	n := t.NumPeers()
 	lost := n < t.peersBefore
+	switch {
+	case n > t.peersBefore:
+		t.search = 0
+	case lost && !c.complete(t):
+		t.search = searches * searchEvery
+	}
 	t.peersBefore = n
-	if !lost || c.complete(t) {
+	if t.search == 0 {
+		return
+	}
+	t.search--
+	if (t.search+1)%searchEvery != 0 {
 		return
 	}
 	c.mu.Lock()
 	announces := t.announces
 	c.mu.Unlock()
 	for _, h := range announces {
-		h.Update()
+		h.Lost()
 	}
 }
 

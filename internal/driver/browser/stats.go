@@ -9,10 +9,10 @@ import (
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
-// sendStats tells the page about every torrent that changed.
-func (c *Client) sendStats() {
+// sendStats tells the page about every torrent that changed, and returns all.
+func (c *Client) sendStats() (list []*tabTorrent) {
 	c.mu.Lock()
-	list := make([]*tabTorrent, 0, len(c.torrents))
+	list = make([]*tabTorrent, 0, len(c.torrents))
 	for _, t := range c.torrents {
 		if t.Torrent != nil {
 			list = append(list, t)
@@ -23,22 +23,23 @@ func (c *Client) sendStats() {
 		c.lookAgain(t)
 		t.sendStats(c)
 	}
+	return list
 }
 
 func (t *tabTorrent) sendStats(c *Client) {
-	s := t.Stats()
+	s, have := t.Stats(), t.NumHave()
 	info := t.Info()
 	state, progress := "metadata", 0.0
 	files := []any{}
 	if info != nil {
-		have := t.Have()
+		set := t.Have()
 		state = "downloading"
 		if c.complete(t) {
 			state = "seeding"
 		}
 		progress = c.progress(t, s, info)
 		for _, f := range realFiles(info) {
-			files = append(files, verified(info, &have, f))
+			files = append(files, verified(info, &set, f))
 		}
 	}
 	if t.Err() != nil {
@@ -46,7 +47,7 @@ func (t *tabTorrent) sendStats(c *Client) {
 	}
 	peers := []any{}
 	trackers, said := c.trackersNow(t)
-	print := state + strconv.Itoa(s.Have) + "/" + strconv.FormatInt(s.Downloaded, 10) + "/" + strconv.FormatInt(s.Uploaded, 10) +
+	print := state + strconv.Itoa(have) + "/" + strconv.FormatInt(s.Downloaded, 10) + "/" + strconv.FormatInt(s.Uploaded, 10) +
 		"/" + strconv.Itoa(int(s.DownRate)>>8) + "/" + strconv.Itoa(int(s.UpRate)>>8) + said
 	count := 0
 	for _, p := range s.Peers {
@@ -64,7 +65,7 @@ func (t *tabTorrent) sendStats(c *Client) {
 	}
 	t.lastSent = print
 	event(map[string]any{
-		"type": "stats", "id": t.id, "state": state, "progress": progress, "have": s.Have,
+		"type": "stats", "id": t.id, "state": state, "progress": progress, "have": have,
 		"downloaded": s.Downloaded, "uploaded": s.Uploaded, "downSpeed": s.DownRate, "upSpeed": s.UpRate,
 		"peers": count, "webSeeds": s.WebSeeds, "seeds": s.Seeds, "files": files, "fromWebSeeds": s.FromWebSeeds, "peerList": peers,
 		"trackers": trackers,

@@ -20,6 +20,7 @@ const (
 	evClosed
 	evGone
 	evMore
+	evDoubt
 )
 
 // errNoBridge reports that the worker's script has not set up shoalRTC.

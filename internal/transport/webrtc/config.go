@@ -30,7 +30,9 @@ type Config struct {
 	Port uint16
 
 	// MaxPending bounds half-open connections, those whose data channel has not
-	// opened yet. 0 means 32 natively, 10 in a browser.
+	// opened yet: so many of ours that wait for an answer, and so many that answer
+	// others. Those that wait take no more than a quarter of MaxOpen. 0 means 32
+	// natively, 10 in a browser.
 	MaxPending int
 
 	// MaxOpen bounds all connections, half-open ones included. 0 means 500
@@ -42,7 +44,8 @@ type Config struct {
 	GatherTimeout time.Duration
 
 	// PendingTimeout is how long a connection may stay half-open, counted from
-	// Offer or Answer; then it is closed. 0 means 50 s.
+	// Offer or Answer; then it is closed. 0 means 50 s, in a browser, where an offer
+	// that nobody took is offered again, 11 minutes.
 	PendingTimeout time.Duration
 
 	// Accept is called with each further stream that the other side of a connection
@@ -135,7 +138,7 @@ func (c Config) withDefaults() Config {
 		c.GatherTimeout = 5 * time.Second
 	}
 	if c.PendingTimeout <= 0 {
-		c.PendingTimeout = 50 * time.Second
+		c.PendingTimeout = defaultPendingTimeout
 	}
 	if c.Loopback {
 		c.ICEServers = nil

@@ -11,6 +11,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/pion/dtls/v3/pkg/crypto/selfsign"
 	"github.com/pion/logging"
@@ -18,8 +19,9 @@ import (
 )
 
 const (
-	defaultMaxPending = 32
-	defaultMaxOpen    = 500
+	defaultMaxPending     = 32
+	defaultMaxOpen        = 500
+	defaultPendingTimeout = 50 * time.Second
 )
 
 // A Host makes the WebRTC connections of one process. Its methods may be called

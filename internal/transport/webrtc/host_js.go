@@ -3,11 +3,13 @@ package webrtc
 import (
 	"context"
 	"strings"
+	"time"
 )
 
 const (
-	defaultMaxPending = 10
-	defaultMaxOpen    = 40
+	defaultMaxPending     = 10
+	defaultMaxOpen        = 40
+	defaultPendingTimeout = 11 * time.Minute
 )
 
 // A Host makes the WebRTC connections of one worker. Its methods may be called

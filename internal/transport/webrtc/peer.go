@@ -62,6 +62,8 @@ type peer struct {
 	direct atomic.Bool // the selected path is not through a relay
 	name   [20]byte    // guarded by the registry's mu
 
+	doubted atomic.Bool // nothing has been heard for some seconds
+
 	// Of the half-open phase.
 	ctx     context.Context
 	cancel  context.CancelCauseFunc
@@ -96,7 +98,7 @@ func (h *Host) newPeer(offer *description) (*peer, error) {
 	if offer != nil && offer.shared {
 		var err error
 		if p.mux, err = h.newMux(0); err != nil {
-			h.settled(false)
+			h.settled(p.offerer, false)
 			h.gone(p)
 			return nil, err
 		}
@@ -149,12 +151,13 @@ func (h *Host) newPeer(offer *description) (*peer, error) {
 	if err != nil {
 		cancel(err)
 		p.closeMux()
-		h.settled(false)
+		h.settled(p.offerer, false)
 		h.gone(p)
 		return nil, err
 	}
 	p.agent = agent
 	_ = agent.OnConnectionStateChange(func(s ice.ConnectionState) {
+		p.doubted.Store(s == ice.ConnectionStateDisconnected)
 		if s == ice.ConnectionStateFailed {
 			p.abort(ErrLost)
 		}

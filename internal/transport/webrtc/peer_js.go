@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall/js"
 
 	"github.com/shoal-p2p/shoal/internal/transport"
@@ -17,6 +18,8 @@ type peer struct {
 	halfOpen
 	first *channel // its number is the connection's
 	name  [20]byte // guarded by the registry's mu
+
+	doubted atomic.Bool // nothing has been heard for some seconds
 
 	described chan struct{} // closed when sdp is set
 	answers   chan error    // what the page says to an answer
@@ -69,6 +72,9 @@ func (p *peer) event(kind int, value js.Value) {
 		p.answered(err)
 	case evPath:
 		p.remote = value.String()
+		p.doubted.Store(false)
+	case evDoubt:
+		p.doubted.Store(true)
 	}
 }
 
@@ -209,5 +215,8 @@ func (p *peer) Close() error {
 	}
 	return nil
 }
+
+// giveIn ends a connection that is lost as far as anybody can tell.
+func (p *peer) giveIn() { p.Close() }
 
 func (p *peer) remoteAddr() string { return p.remote }

@@ -101,6 +101,9 @@ func (p *peer) abort(err error) {
 	p.startTeardown(false)
 }
 
+// giveIn ends a connection that is lost as far as anybody can tell.
+func (p *peer) giveIn() { p.abort(ErrLost) }
+
 // leave is called when the last channel was closed by us.
 func (p *peer) leave() { p.startTeardown(true) }
 

@@ -100,7 +100,7 @@ func (o *halfOpen) settle(c *Conn, err error) bool {
 	if o.timer != nil {
 		o.timer.Stop()
 	}
-	o.h.settled(c != nil)
+	o.h.settled(o.offerer, c != nil)
 	close(o.done)
 	return true
 }

@@ -8,7 +8,7 @@ import (
 
 // A registry counts the connections of a Host and knows who is at the other ends.
 type registry struct {
-	maxPending, maxOpen int
+	maxPending, maxOpen, maxOffers int
 
 	mu     sync.Mutex
 	empty  sync.Cond // no peers are left
@@ -16,10 +16,12 @@ type registry struct {
 	peers  map[*peer]struct{}
 	names  map[[20]byte]*peer
 	stats  Stats
+	offers int // of those half-open
 }
 
 func (r *registry) init(cfg Config) {
 	r.maxPending, r.maxOpen = cfg.MaxPending, cfg.MaxOpen
+	r.maxOffers = max(min(cfg.MaxPending, cfg.MaxOpen/4), 1)
 	r.empty.L = &r.mu
 	r.peers = make(map[*peer]struct{})
 	r.names = make(map[[20]byte]*peer)
@@ -32,8 +34,13 @@ func (r *registry) admit(p *peer) error {
 	switch {
 	case r.closed:
 		return ErrHostClosed
-	case r.stats.HalfOpen >= r.maxPending || r.stats.Live >= r.maxOpen:
+	case r.stats.Live >= r.maxOpen,
+		p.offerer && r.offers >= r.maxOffers,
+		!p.offerer && r.stats.HalfOpen-r.offers >= r.maxPending:
 		return ErrTooMany
+	}
+	if p.offerer {
+		r.offers++
 	}
 	r.peers[p] = struct{}{}
 	r.stats.Live++
@@ -42,9 +49,12 @@ func (r *registry) admit(p *peer) error {
 }
 
 // settled counts the end of a half-open phase.
-func (r *registry) settled(opened bool) {
+func (r *registry) settled(offerer, opened bool) {
 	r.mu.Lock()
 	r.stats.HalfOpen--
+	if offerer {
+		r.offers--
+	}
 	if opened {
 		r.stats.Opened++
 	} else {
@@ -112,11 +122,20 @@ func (p *peer) Name(id [20]byte) {
 }
 
 // Link returns the open connection to a peer that has given itself this id, nil for none.
+// It is asked for when the peer offers another: then one on which nothing is heard any more
+// is given up. The peer has changed its network, and comes again before we would notice.
 func (r *registry) Link(id [20]byte) transport.Link {
 	r.mu.Lock()
 	p := r.names[id]
+	doubted := p != nil && p.doubted.Load()
+	if doubted {
+		delete(r.names, id)
+	}
 	r.mu.Unlock()
-	if p == nil {
+	if doubted {
+		p.giveIn()
+	}
+	if doubted || p == nil {
 		return nil
 	}
 	return p

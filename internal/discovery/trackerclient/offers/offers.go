@@ -77,6 +77,22 @@ func (p *Pool) Renew() {
 	p.making = 0
 }
 
+// Age keeps open offers that were made before a time from being sent again, as Renew does
+// with all.
+func (p *Pool) Age(before time.Time) {
+	for i := range p.open {
+		p.open[i].stale = p.open[i].stale || p.open[i].made.Before(before)
+	}
+}
+
+// Oldest returns the open offer that was made first, and when; false for an empty Pool.
+func (p *Pool) Oldest() (id ID, made time.Time, ok bool) {
+	if len(p.open) == 0 {
+		return id, made, false
+	}
+	return p.open[0].id, p.open[0].made, true
+}
+
 // Made takes an offer in and returns the id it goes by.
 func (p *Pool) Made(now time.Time) ID {
 	p.Lost()

@@ -127,3 +127,22 @@ func TestRenewedOffersAreNotSentAgain(t *testing.T) {
 		t.Errorf("%d expire", n)
 	}
 }
+
+func TestOffersOfAnotherNetwork(t *testing.T) {
+	p := newPool()
+	if _, _, ok := p.Oldest(); ok {
+		t.Error("an empty pool has an oldest")
+	}
+	p.Want(at(0), 2)
+	old, fresh := p.Made(at(0)), p.Made(at(10))
+	if id, made, ok := p.Oldest(); !ok || id != old || made != at(0) {
+		t.Errorf("%x of %v", id, made)
+	}
+	p.Age(at(10))
+	if got := p.Take(at(11), 5, nil); !slices.Equal(got, []ID{fresh}) {
+		t.Errorf("%x", got)
+	}
+	if !p.Answered(at(12), old) {
+		t.Error("an answer to an old one is not taken")
+	}
+}
