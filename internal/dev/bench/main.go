@@ -22,6 +22,7 @@
 //	tracker  the tracker beside others                         15 minutes
 //
 //	make bench ARGS='-rounds 3 -only tcp,limits'
+//	make bench ARGS='-only web -row down,tab'
 package main
 
 import (

@@ -2,7 +2,11 @@
 
 package main
 
-import "time"
+import (
+	"time"
+
+	"github.com/shoal-p2p/shoal/test/rig"
+)
 
 // peak samples the browser's processes until the returned function is called, which says
 // what those renderers took together at most that did something meanwhile, and what all
@@ -69,8 +73,8 @@ func (t tab) peak() func() (tab, all int64) {
 }
 
 // processor is what the browser has used by now, in seconds.
-func (t tab) processor() (cpu float64) {
-	for _, p := range t.browser.Processes() {
+func processor(browser *rig.Browser) (cpu float64) {
+	for _, p := range browser.Processes() {
 		cpu += p.CPU
 	}
 	return cpu

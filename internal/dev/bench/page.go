@@ -109,7 +109,23 @@ func (s *site) visit(library string, browser *rig.Browser, query url.Values) tab
 
 // fresh is open in a browser that has never seen it.
 func (s *site) fresh(library string) tab {
-	return s.open(library, rig.StartBrowser(s, rig.BrowserConfig{}))
+	return s.open(library, s.calm(rig.StartBrowser(s, rig.BrowserConfig{})))
+}
+
+// calm waits until a browser has done what it does after its start, by itself and on all
+// processors: it loads pages of its own. People open a page when that is long over.
+func (b *bench) calm(browser *rig.Browser) *rig.Browser {
+	const step = 500 * time.Millisecond
+	last := processor(browser)
+	for end := time.Now().Add(15 * time.Second); time.Now().Before(end); {
+		time.Sleep(step)
+		now := processor(browser)
+		if now-last < 0.03 {
+			break
+		}
+		last = now
+	}
+	return browser
 }
 
 // report is what the page says of itself. Times are in seconds, those of tasks in milliseconds.

@@ -64,10 +64,10 @@ func (b *bench) webDown() {
 	p := b.duel("native to a tab", b.times(5), func(library string) outcome {
 		t := s.fresh(library)
 		settle()
-		before := t.processor()
+		before := processor(t.browser)
 		t.add(torrent)
 		r := t.wait(5 * time.Minute)
-		o := outcome{report: r, cpu: t.processor() - before}
+		o := outcome{report: r, cpu: processor(t.browser) - before}
 		time.Sleep(2 * time.Second) // connections that are not needed go
 		o.report.Open = t.report().Open
 		if !checked[library] {
@@ -115,10 +115,10 @@ func (b *bench) webTab() {
 		down := s.fresh(library)
 		settle()
 		up.begin()
-		before := up.processor() + down.processor()
+		before := processor(up.browser) + processor(down.browser)
 		down.add(magnet)
 		r := down.wait(5 * time.Minute)
-		o := outcome{report: r, cpu: up.processor() + down.processor() - before}
+		o := outcome{report: r, cpu: processor(up.browser) + processor(down.browser) - before}
 		o.Tasks += up.report().Tasks
 		time.Sleep(2 * time.Second)
 		o.report.Open = down.report().Open

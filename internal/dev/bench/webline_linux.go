@@ -22,7 +22,7 @@ func (b *bench) webLine() {
 	page := func() outcome {
 		m := rig.NewSlowMachine(b, slowLine)
 		n := m.ShareHere(film)
-		p := m.Browser(rig.BrowserConfig{}).OpenWith(n.Link, firstFrame)
+		p := b.calm(m.Browser(rig.BrowserConfig{})).OpenWith(n.Link, firstFrame)
 		p.WaitFor(2*time.Minute, "window.firstFrame > 0")
 		var o outcome
 		p.Eval(10*time.Second, "window.firstFrame", &o.Frame)
@@ -43,7 +43,7 @@ func (b *bench) webLine() {
 		server := &http.Server{Handler: s.handler()}
 		go server.Serve(l)
 		b.Cleanup(func() { server.Close() })
-		t := s.visit(library, m.Browser(rig.BrowserConfig{}), playing(s.offer(torrent)))
+		t := s.visit(library, b.calm(m.Browser(rig.BrowserConfig{})), playing(s.offer(torrent)))
 		t.WaitFor(2*time.Minute, "report().frame > 0 || report().error")
 		return outcome{report: t.report()}
 	}

@@ -55,7 +55,7 @@ func (b *bench) webReload() {
 	p := b.duel("reload", b.atMost(1), func(library string) outcome {
 		n := b.native(tracker, file)
 		piece = int64(n.torrents[0].Info().PieceLength)
-		t := s.open(library, rig.StartBrowser(b, rig.BrowserConfig{}), s.offer(n.files[0]))
+		t := s.open(library, b.calm(rig.StartBrowser(b, rig.BrowserConfig{})), s.offer(n.files[0]))
 		t.WaitFor(5*time.Minute, "report().progress >= 0.5 || report().error")
 		t.report()
 		t.Eval(10*time.Second, "void location.reload()", nil)
@@ -89,7 +89,7 @@ func (b *bench) webMany() {
 		for _, f := range b.native(tracker, files...).files {
 			sources = append(sources, s.offer(f))
 		}
-		browser := rig.StartBrowser(b, rig.BrowserConfig{})
+		browser := b.calm(rig.StartBrowser(b, rig.BrowserConfig{}))
 		var tabs []tab
 		start := time.Now()
 		for range 3 {
@@ -131,7 +131,7 @@ func (b *bench) webHidden() {
 			what = library + " behind another tab"
 		}
 		return b.outcome(what, func() outcome {
-			browser := rig.StartBrowser(b, rig.BrowserConfig{Background: true})
+			browser := b.calm(rig.StartBrowser(b, rig.BrowserConfig{Background: true}))
 			other := browser.Open("about:blank")
 			t := s.open(library, browser)
 			if hidden {
