@@ -2,7 +2,7 @@
 // A message has exactly one of the top keys named here; `rtc` belongs to
 // rtc.ts and channels.ts.
 
-import type { TotalsEvent } from "./manners";
+import type { Totals } from "./tally";
 
 /** What the engine is started with. */
 export interface EngineSettings {
@@ -220,7 +220,7 @@ export type EngineEvent =
   | StatsEvent
   | StorageEvent
   | HashingEvent
-  | TotalsEvent
+  | (Totals & { type: "totals" })
   | { type: "done"; id: string }
   /** A tracker knows nobody else, and there is no peer. */
   | { type: "noPeers"; id: string; announceType: "tracker" }

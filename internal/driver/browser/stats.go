@@ -39,7 +39,7 @@ func (t *tabTorrent) sendStats(c *Client) {
 		}
 		progress = c.progress(t, s, info)
 		if t.watching.Load() {
-			t.sendVerified(&have)
+			t.sendVerified(&set)
 		}
 		for _, f := range realFiles(info) {
 			files = append(files, verified(info, &set, f))
