@@ -55,6 +55,7 @@ Object.assign(globalThis, {
   location: new URL("http://page.example/"),
   matchMedia: () => ({ matches: false }),
 });
+Object.defineProperty(globalThis, "navigator", { configurable: true, value: {} });
 
 export function client(options: Options = {}): { shoal: Shoal; worker: FakeWorker } {
   const shoal = new Shoal({ base: "/", serviceWorker: false, ...options });

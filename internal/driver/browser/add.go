@@ -21,7 +21,7 @@ func (c *Client) add(arg js.Value) (any, error) {
 	t := &tabTorrent{trackers: stringsOf(arg.Get("trackers")), unwanted: map[int]bool{}, resting: opt.Paused}
 	t.choice.none = truthy(arg.Get("deselect"))
 	source, link := arg.Get("source"), arg.Get("link")
-	if source.Type() == js.TypeString {
+	if kind(source) == js.TypeString {
 		link = source
 	}
 	if s := stringOf(link); s != "" {

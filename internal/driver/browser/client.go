@@ -127,7 +127,7 @@ func Serve() {
 // a value of another type than is meant would end the engine.
 func (c *Client) call(method string, arg js.Value) (any, error) {
 	switch {
-	case arg.Type() != js.TypeObject:
+	case kind(arg) != js.TypeObject:
 		return nil, errors.New("the arguments are not an object")
 	case method != "init" && c.session == nil:
 		return nil, errNotReady

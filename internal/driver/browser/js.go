@@ -20,14 +20,20 @@ func toJS(b []byte) js.Value {
 	return a
 }
 
+// kind is the type of a value; what Go has no name for, such as a BigInt, is undefined.
+func kind(v js.Value) (t js.Type) {
+	defer func() { _ = recover() }() // Type panics then
+	return v.Type()
+}
+
 func stringOf(v js.Value) string {
-	if v.Type() == js.TypeString {
+	if kind(v) == js.TypeString {
 		return v.String()
 	}
 	return ""
 }
 
-func truthy(v js.Value) bool { return v.Truthy() }
+func truthy(v js.Value) bool { return kind(v) != js.TypeUndefined && v.Truthy() }
 
 // mostItems bounds the lists that the page hands over, but for those of files: a list of
 // JavaScript has whatever length it says.
@@ -43,7 +49,7 @@ func listLen(v js.Value, most int) int {
 
 // number returns a finite number; ok is false for what is none.
 func number(v js.Value) (n float64, ok bool) {
-	if v.Type() != js.TypeNumber {
+	if kind(v) != js.TypeNumber {
 		return 0, false
 	}
 	n = v.Float()

@@ -45,7 +45,7 @@ func (c *Client) read(arg js.Value) (any, error) {
 		return nil, errors.New("the range lies outside the file")
 	}
 	port := arg.Get("port")
-	if port.Type() != js.TypeObject || port.Get("postMessage").Type() != js.TypeFunction || port.Get("close").Type() != js.TypeFunction {
+	if kind(port) != js.TypeObject || kind(port.Get("postMessage")) != js.TypeFunction || kind(port.Get("close")) != js.TypeFunction {
 		return nil, errors.New("there is no port to read to")
 	}
 	r := t.NewReader(f.Offset+start, end-start, start == 0 && end == f.Length)

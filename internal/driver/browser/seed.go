@@ -33,7 +33,7 @@ func (c *Client) seed(arg js.Value) (any, error) {
 	var blobs []storage.Blob
 	for i := range n {
 		f := list.Index(i)
-		if f.Type() != js.TypeObject || !f.Get("file").InstanceOf(blob) {
+		if kind(f) != js.TypeObject || !f.Get("file").InstanceOf(blob) {
 			return nil, errors.New("what is to be shared is no file")
 		}
 		b := storage.Blob{File: f.Get("file"), Path: stringsOf(f.Get("path"))}
