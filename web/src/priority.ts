@@ -5,7 +5,6 @@ export type Wanted = boolean | number;
 
 /** What the engine calls it. */
 export function priorityOf(wanted: Wanted): Priority {
-  if (wanted === false) return "skip";
-  const level = Number(wanted === true ? 0 : wanted);
-  return level > 0 ? "high" : level < 0 ? "low" : "normal";
+  if (wanted === false) return 0;
+  return wanted === true || !wanted ? 2 : wanted > 0 ? 3 : 1;
 }

@@ -12,8 +12,8 @@ export interface EngineSettings {
   maxMemory: number;
 }
 
-/** How much a file or a piece is wanted, in the words of the engine. */
-export type Priority = "skip" | "low" | "normal" | "high";
+/** How much a file or a piece is wanted, as the engine has it: not at all, after others, as others, before others. */
+export type Priority = 0 | 1 | 2 | 3;
 
 /** The methods of the engine: what each is given, and what it answers. `id` names a torrent. */
 export interface Calls {
@@ -108,8 +108,6 @@ export interface MetadataEvent {
   magnet: string;
   /** The .torrent; null while piece layers of it are missing. */
   torrent: Uint8Array | null;
-  /** Every tracker that is known, also those that a tab cannot reach. */
-  announce: string[];
   /** "" where the .torrent does not say, or is not at hand. */
   comment: string;
   createdBy: string;
@@ -224,8 +222,8 @@ export type EngineEvent =
   | { type: "done"; id: string }
   /** A tracker knows nobody else, and there is no peer. */
   | { type: "noPeers"; id: string; announceType: "tracker" }
-  /** Pieces that are there, each once, those that were there before among them. */
-  | { type: "verified"; id: string; pieces: number[] }
+  /** The pieces that are there, a bit for each, the first the highest of its byte. */
+  | { type: "verified"; id: string; have: Uint8Array }
   /** Something failed, and the torrent goes on. */
   | { type: "warning"; id: string; message: string }
   | { type: "error"; id?: string; message: string };

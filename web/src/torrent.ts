@@ -5,6 +5,7 @@ import { keepFor } from "./persist";
 import { told, type Callback } from "./promises";
 import type { Calls, EngineEvent, MetadataEvent, Method, Stats, TorrentStorage } from "./protocol";
 import { priorityOf, type Wanted } from "./priority";
+import { magnetTrackers } from "./source";
 import { Wires, type Wire } from "./wire";
 
 /** How a torrent reaches the rest of the client. */
@@ -113,8 +114,9 @@ export class Torrent extends Emitter<TorrentEvents> {
   readonly #there: Promise<void>;
   #unfinished: ShoalFile[] = [];
   readonly #wires = new Wires();
-  /** `verified` events are asked for. */
+  /** `verified` events are asked for, and the pieces that were told of. */
   #watching = false;
+  #had: Uint8Array = new Uint8Array();
   /** Calls of pause and resume under way: what statistics say of it is older. */
   #pausing = 0;
   /** Further objects of the same torrent, and what they are told when they join. */
@@ -240,7 +242,9 @@ export class Torrent extends Emitter<TorrentEvents> {
 
   /** Asks one more server for the torrent's content (BEP 19), for as long as the torrent is here. */
   async addWebSeed(url: string): Promise<void> {
-    await this.call("webSeed", { url });
+    const { protocol, href } = new URL(url);
+    if (!protocol.startsWith("http")) throw new ShoalError("A web seed has an address that begins with https:// or http://.");
+    await this.call("webSeed", { url: href });
   }
 
   /** Ends the torrent in this page; `deleteData` also frees what it stored. */
@@ -371,7 +375,7 @@ export class Torrent extends Emitter<TorrentEvents> {
         this.emit("noPeers", event.announceType);
         break;
       case "verified":
-        for (const piece of event.pieces) this.emit("verified", piece);
+        this.#verify(event.have);
         break;
       case "warning":
         this.emit("warning", new ShoalError(event.message));
@@ -381,11 +385,20 @@ export class Torrent extends Emitter<TorrentEvents> {
     }
   }
 
+  #verify(have: Uint8Array): void {
+    const had = this.#had;
+    this.#had = have;
+    have.forEach((bits, i) => {
+      let fresh = bits & ~(had[i] ?? 0);
+      for (let piece = 8 * i; fresh & 255; piece++, fresh <<= 1) if (fresh & 128) this.emit("verified", piece);
+    });
+  }
+
   /** Takes what is in the torrent, or what a further link or .torrent of it has told. */
   #learn(event: MetadataEvent): void {
     this.magnet = event.magnet;
     this.torrentFile = event.torrent ?? this.torrentFile;
-    this.#announce = event.announce;
+    this.#announce = magnetTrackers(event.magnet);
     this.comment = event.comment;
     this.createdBy = event.createdBy;
     this.created = event.created > 0 ? new Date(event.created * 1000) : null;

@@ -63,9 +63,9 @@ export function client(options: Options = {}): { shoal: Shoal; worker: FakeWorke
 }
 
 export const metadata = {
-  type: "metadata", id, name: "album", length: 30, pieceLength: 16, pieces: 2, magnet: "magnet:?xt=urn:btih:" + id + "&dn=album",
+  type: "metadata", id, name: "album", length: 30, pieceLength: 16, pieces: 2, magnet: "magnet:?xt=urn:btih:" + id + "&dn=album&tr=wss%3A%2F%2Fone.example%2F&tr=udp%3A%2F%2Ftwo.example%3A80",
   files: [{ index: 0, path: ["a.mp4"], length: 20, offset: 0 }, { index: 1, path: ["b", "c.txt"], length: 10, offset: 20 }],
-  torrent: new Uint8Array([100, 101]), announce: ["wss://one.example/", "udp://two.example:80"], comment: "hello", createdBy: "somebody", created: 1_000_000,
+  torrent: new Uint8Array([100, 101]), comment: "hello", createdBy: "somebody", created: 1_000_000,
 } satisfies EngineEvent;
 
 export const stats = {

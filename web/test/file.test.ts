@@ -69,7 +69,7 @@ test("a file is wanted more, less or not at all", async () => {
   for (const wanted of [undefined, true, 0, 5, -1, false]) await film.select(wanted);
   await film.deselect();
   assert.deepEqual(worker.asked("select").map(({ on, priority }) => [on, priority]), [
-    [true, "normal"], [true, "normal"], [true, "normal"], [true, "high"], [true, "low"], [false, "skip"], [false, "skip"],
+    [true, 2], [true, 2], [true, 2], [true, 3], [true, 1], [false, 0], [false, 0],
   ]);
 });
 

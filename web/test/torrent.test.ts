@@ -17,7 +17,7 @@ test("a torrent says what it is, under both names", async () => {
   worker.tell(stats);
   assert.equal(torrent.magnetURI, metadata.magnet);
   assert.equal(torrent.magnet, metadata.magnet);
-  assert.deepEqual(torrent.announce, metadata.announce);
+  assert.deepEqual(torrent.announce, ["wss://one.example/", "udp://two.example:80"]);
   assert.deepEqual([torrent.comment, torrent.createdBy, torrent.created?.getTime()], ["hello", "somebody", 1_000_000_000]);
   assert.equal(torrent.torrentFileBlob?.size, 2);
   assert.deepEqual([torrent.progress, torrent.downloaded, torrent.received, torrent.uploaded, torrent.ratio], [0.5, 20, 100, 50, 0.5]);
@@ -45,14 +45,15 @@ test("events come in the order and as often as they are meant to", async () => {
   worker.tell(metadata);
   worker.tell(stats);
   worker.tell({ ...stats, downloaded: 130 });
-  worker.tell({ type: "verified", id, pieces: [1, 0] });
+  worker.tell({ type: "verified", id, have: new Uint8Array([0b01000000, 1]) });
+  worker.tell({ type: "verified", id, have: new Uint8Array([0b11000000, 1]) });
   worker.tell({ type: "noPeers", id, announceType: "tracker" });
   worker.tell({ type: "done", id });
   worker.tell({ type: "warning", id, message: "careful" });
   worker.tell({ type: "error", id, message: "broken" });
   assert.deepEqual(heard, [
     ["metadata", ""], ["ready", ""], ["metadata", ""], ["download", 100], ["upload", 50], ["wire", ""], ["download", 30],
-    ["verified", 1], ["verified", 0], ["noPeers", "tracker"], ["done", ""], ["warning", "careful"], ["error", "broken"],
+    ["verified", 1], ["verified", 15], ["verified", 0], ["noPeers", "tracker"], ["done", ""], ["warning", "careful"], ["error", "broken"],
   ]);
   await turn();
   assert.deepEqual(worker.asked("watch"), [{ id }]);
@@ -84,7 +85,7 @@ test("pieces are chosen with both ends included, once they are known", async () 
   await torrent.select(1, 1, -1);
   await torrent.critical(1, 1);
   assert.deepEqual(worker.asked("pieces"), [
-    { id, first: 0, last: 1, priority: "high" }, { id, first: 0, last: 1, priority: "skip" }, { id, first: 1, last: 1, priority: "low" },
+    { id, first: 0, last: 1, priority: 3 }, { id, first: 0, last: 1, priority: 0 }, { id, first: 1, last: 1, priority: 1 },
   ]);
   assert.deepEqual(worker.asked("critical"), [{ id, first: 1, last: 1 }]);
   worker.answers.pieces = new Error("the torrent has no such pieces");
@@ -131,14 +132,14 @@ test("what was chosen, named and limited is told to the next engine, in its orde
   journal.note({ method: "add", args: { source: "magnet:?", link: "", trackers: [] } }, { id });
   journal.note({ method: "limits", args: { down: 1, up: 2 } }, null);
   journal.note({ method: "limits", args: { down: 3 } }, null);
-  for (let first = 0; first < 1000; first += 10) journal.note({ method: "pieces", args: { id, first, last: first + 9, priority: "high" } }, null);
-  journal.note({ method: "select", args: { id, file: 1, on: true, priority: "normal" } }, null);
-  journal.note({ method: "pieces", args: { id, first: 0, last: 999, priority: "skip" } }, null);
+  for (let first = 0; first < 1000; first += 10) journal.note({ method: "pieces", args: { id, first, last: first + 9, priority: 3 } }, null);
+  journal.note({ method: "select", args: { id, file: 1, on: true, priority: 2 } }, null);
+  journal.note({ method: "pieces", args: { id, first: 0, last: 999, priority: 0 } }, null);
   journal.note({ method: "pause", args: { id, on: true } }, null);
   journal.note({ method: "webSeed", args: { id, url: "https://s.example/" } }, null);
   journal.note({ method: "watch", args: { id } }, null);
   journal.note({ method: "critical", args: { id, first: 0, last: 1 } }, null);
-  journal.note({ method: "select", args: { id, file: 1, on: false, priority: "skip" } }, null);
+  journal.note({ method: "select", args: { id, file: 1, on: false, priority: 0 } }, null);
   assert.deepEqual(journal.calls().map(({ method }) => method), ["init", "limits", "add", "pieces", "pause", "webSeed", "watch", "select"]);
   assert.deepEqual(journal.calls()[1]!.args, { down: 3, up: 2 });
 });

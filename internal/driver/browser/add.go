@@ -55,7 +55,7 @@ func (c *Client) add(arg js.Value) (any, error) {
 	case opt.Key.IsZero():
 		return nil, errors.New("neither a link nor a .torrent")
 	}
-	t.webSeeds = append(t.webSeeds, webServers(stringsOf(arg.Get("webSeeds")))...)
+	t.webSeeds = append(t.webSeeds, stringsOf(arg.Get("webSeeds"))...)
 	t.id = opt.Key.String()
 	if old := c.known(opt); old != nil {
 		c.improve(old, t)
@@ -141,6 +141,9 @@ func (c *Client) content(ctx context.Context, t *tabTorrent, info *metainfo.Info
 	c.mu.Unlock()
 	if meta != nil {
 		content.Layers = meta.Layers()
+	} else if info.HasV2 {
+		content.Layers = metainfo.NewLayers(info)
+		t.layers = content.Layers
 	}
 	c.selected(t, info)
 	var why error
@@ -219,7 +222,7 @@ func (t *tabTorrent) watch(c *Client) {
 		was := completed
 		if completed = c.complete(t); completed && !was {
 			c.completed(t)
-			if _, whole := t.PieceLayers(); whole && t.partial {
+			if t.partial && t.layers.Complete() {
 				t.sendMetadata(c) // peers have sent what its .torrent lacked
 			}
 			event(map[string]any{"type": "done", "id": t.id})
@@ -247,13 +250,7 @@ func (t *tabTorrent) sendMetadata(c *Client) map[string]any {
 			meta.Announce = append(meta.Announce, []string{tr})
 		}
 	}
-	if whole == nil {
-		var ok bool
-		if meta.PieceLayers, ok = t.PieceLayers(); ok {
-			whole = meta
-		}
-	}
-	t.partial = whole == nil
+	t.partial = whole == nil && t.layers != nil && !t.addLayers(meta)
 	if !t.partial {
 		file = toJS(meta.Marshal())
 	}
@@ -267,11 +264,27 @@ func (t *tabTorrent) sendMetadata(c *Client) map[string]any {
 	fields := map[string]any{
 		"type": "metadata", "id": t.id, "name": info.Name, "length": info.TotalSize(),
 		"pieceLength": info.PieceLength, "pieces": info.NumPieces(), "files": files,
-		"magnet": m.String(), "torrent": file, "single": info.Single, "announce": toArray(slices.Concat(meta.Announce...)),
+		"magnet": m.String(), "torrent": file, "single": info.Single,
 		"comment": meta.Comment, "createdBy": meta.CreatedBy, "created": meta.CreationDate,
 	}
 	event(fields)
 	return fields
+}
+
+// addLayers gives a torrent what it has besides the info dictionary (BEP 52), once that is
+// known. The machine adds to it, but never meanwhile: here nothing runs at the same time.
+func (t *tabTorrent) addLayers(meta *metainfo.Torrent) bool {
+	if !t.layers.Complete() {
+		return false
+	}
+	meta.PieceLayers = map[metainfo.Hash256][]byte{}
+	for i := range meta.Info.Files {
+		root := meta.Info.Files[i].PiecesRoot
+		if layer, several := t.layers.Layer(root); several {
+			meta.PieceLayers[root] = layer
+		}
+	}
+	return true
 }
 
 // realFiles are the files without padding.

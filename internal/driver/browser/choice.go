@@ -63,22 +63,17 @@ func (c *choice) overrule(levels []torrent.Priority) {
 	}
 }
 
-// levelOf reads a priority of the page; what is not given is Normal.
+// levelOf reads a priority of the page, which has the engine's numbers; what is not given is
+// Normal.
 func levelOf(v js.Value) (torrent.Priority, error) {
 	if v.IsUndefined() {
 		return torrent.Normal, nil
 	}
-	switch stringOf(v) {
-	case "skip":
-		return torrent.Skip, nil
-	case "low":
-		return torrent.Low, nil
-	case "normal":
-		return torrent.Normal, nil
-	case "high":
-		return torrent.High, nil
+	n, ok := integer(v)
+	if !ok || n < 0 || n > int64(torrent.High) {
+		return 0, errors.New("there is no such priority")
 	}
-	return 0, errors.New("there is no such priority")
+	return torrent.Priority(n), nil
 }
 
 // piecesOf finds the torrent and the pieces, both ends included, that a call names.

@@ -15,7 +15,6 @@ import (
 
 	"github.com/shoal-p2p/shoal/internal/discovery/trackerclient"
 	"github.com/shoal-p2p/shoal/internal/driver"
-	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/internal/engine/torrent"
 	"github.com/shoal-p2p/shoal/internal/engine/verify"
 	"github.com/shoal-p2p/shoal/internal/transport"
@@ -68,21 +67,22 @@ type tabTorrent struct {
 	hashV2   *metainfo.Hash256 // of the link
 	opfs     *storage.OPFS     // nil: in memory, or dropped files
 	store    storage.Store
-	lastSent string        // fingerprint of the last stats event
-	link     magnet.Magnet // that it came by, or empty
-	unwanted map[int]bool  // by index of the real files; guarded by the client's mu
-	kind     string        // where it is kept: "opfs", "memory" or "files"
-	claimed  int64         // bytes of the tab's memory
-	limit    error         // why only what readers need is fetched; guarded by the client's mu
-	webSeeds []string      // guarded by the client's mu
-	asked    int           // how many of them are asked; guarded by the client's mu
-	named    int           // how many of them the page has named; guarded by the client's mu
-	partial  bool          // the page has no .torrent of it yet
-	choice   choice        // guarded by the client's mu
-	resting  bool          // the page has paused it; guarded by the client's mu
-	critical atomic.Int32  // calls under way
-	watching atomic.Bool   // the page wants to know of every piece
-	shown    bits.Set      // those that it knows of
+	lastSent string           // fingerprint of the last stats event
+	link     magnet.Magnet    // that it came by, or empty
+	unwanted map[int]bool     // by index of the real files; guarded by the client's mu
+	kind     string           // where it is kept: "opfs", "memory" or "files"
+	claimed  int64            // bytes of the tab's memory
+	limit    error            // why only what readers need is fetched; guarded by the client's mu
+	webSeeds []string         // guarded by the client's mu
+	asked    int              // how many of them are asked; guarded by the client's mu
+	named    int              // how many of them the page has named; guarded by the client's mu
+	partial  bool             // the page has no .torrent of it yet
+	choice   choice           // guarded by the client's mu
+	resting  bool             // the page has paused it; guarded by the client's mu
+	critical atomic.Int32     // calls under way
+	watching atomic.Bool      // the page wants to know of every piece
+	shown    int              // how many it knows of
+	layers   *metainfo.Layers // piece layers of one that came without its .torrent
 
 	status      map[string]trackerclient.Status // by URL; guarded by the client's mu
 	peersBefore int                             // see lookAgain

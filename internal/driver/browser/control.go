@@ -3,10 +3,8 @@
 package browser
 
 import (
-	"context"
 	"errors"
 	"slices"
-	"strings"
 	"syscall/js"
 )
 
@@ -16,8 +14,6 @@ const (
 	mostCritical = 32
 	// mostNamed is how many web seeds a page may have asked besides those of the torrent.
 	mostNamed = 16
-	// mostURL is how long an address may be, in bytes.
-	mostURL = 4 << 10
 )
 
 // hurry has pieces fetched before everything else.
@@ -26,15 +22,27 @@ func (c *Client) hurry(arg js.Value) error {
 	if err != nil {
 		return err
 	}
-	if t.critical.Add(1) > mostCritical {
-		t.critical.Add(-1)
+	if t.critical.Load() >= mostCritical {
 		return errors.New("too many pieces are critical already")
 	}
-	go func() {
-		defer t.critical.Add(-1)
-		t.Hurry(context.Background(), first, last)
-	}()
+	t.critical.Add(1)
+	go t.hurry(int64(first), int64(last))
 	return nil
+}
+
+// hurry reads a byte of each piece: as for any reader, it is fetched first.
+func (t *tabTorrent) hurry(first, last int64) {
+	info := t.Info()
+	r := t.NewReader(0, info.Length, false)
+	var b [1]byte
+	for ; first <= last; first++ {
+		r.Seek(first*info.PieceLength, 0)
+		if _, err := r.Read(b[:]); err != nil {
+			break
+		}
+	}
+	r.Close()
+	t.critical.Add(-1)
 }
 
 // pause ends all connections of a torrent and what would bring new ones, or starts both
@@ -70,16 +78,6 @@ func (c *Client) pause(arg js.Value) error {
 	return nil
 }
 
-// webServers keeps those addresses that can be web seeds.
-func webServers(urls []string) (list []string) {
-	for _, url := range urls {
-		if len(url) <= mostURL && (strings.HasPrefix(url, "https://") || strings.HasPrefix(url, "http://")) {
-			list = append(list, url)
-		}
-	}
-	return list
-}
-
 // addWebSeed has a further server asked for what is missing. One that the torrent names, but
 // that is not asked because there are enough, is asked from now on.
 func (c *Client) addWebSeed(arg js.Value) error {
@@ -87,13 +85,9 @@ func (c *Client) addWebSeed(arg js.Value) error {
 	if err != nil {
 		return err
 	}
-	urls := webServers([]string{stringOf(arg.Get("url"))})
-	if len(urls) == 0 {
-		return errors.New("a web seed has an address that begins with https:// or http://")
-	}
+	url := stringOf(arg.Get("url"))
 	c.mu.Lock()
-	i := slices.Index(t.webSeeds, urls[0])
-	if i >= 0 && i < t.asked {
+	if slices.Contains(t.webSeeds[:t.asked], url) {
 		c.mu.Unlock()
 		return nil
 	}
@@ -102,11 +96,13 @@ func (c *Client) addWebSeed(arg js.Value) error {
 		return errors.New("too many web seeds")
 	}
 	t.named++
-	list := slices.Clone(t.webSeeds)
-	if i >= 0 {
-		list = slices.Delete(list, i, i+1)
+	list := append(t.webSeeds[:t.asked:t.asked], url)
+	for _, other := range t.webSeeds[t.asked:] {
+		if other != url {
+			list = append(list, other)
+		}
 	}
-	t.webSeeds = slices.Insert(list, min(t.asked, len(list)), urls[0])
+	t.webSeeds = list
 	c.mu.Unlock()
 	if isDone(t.Learned()) {
 		t.startWebSeeds(c, t.sendMetadata(c))

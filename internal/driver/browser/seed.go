@@ -24,7 +24,7 @@ func (c *Client) seed(arg js.Value) (any, error) {
 	}
 	opt := metainfo.BuildOptions{
 		Name: stringOf(arg.Get("name")), V1: true, V2: true, CreatedBy: stringOf(arg.Get("createdBy")), Comment: stringOf(arg.Get("comment")),
-		Private: truthy(arg.Get("private")), WebSeeds: webServers(stringsOf(arg.Get("webSeeds"))),
+		Private: truthy(arg.Get("private")), WebSeeds: stringsOf(arg.Get("webSeeds")),
 	}
 	if opt.CreatedBy == "" {
 		opt.CreatedBy = "Shoal/" + driver.Version

@@ -38,8 +38,9 @@ func (t *tabTorrent) sendStats(c *Client) {
 			state = "seeding"
 		}
 		progress = c.progress(t, s, info)
-		if t.watching.Load() {
-			t.sendVerified(&set)
+		if t.watching.Load() && t.shown != have {
+			t.shown = have
+			event(map[string]any{"type": "verified", "id": t.id, "have": toJS(set.Bytes())})
 		}
 		for _, f := range realFiles(info) {
 			files = append(files, verified(info, &set, f))
@@ -76,29 +77,6 @@ func (t *tabTorrent) sendStats(c *Client) {
 		"peers": count, "webSeeds": s.WebSeeds, "seeds": s.Seeds, "files": files, "fromWebSeeds": s.FromWebSeeds, "peerList": peers,
 		"trackers": trackers,
 	})
-}
-
-// sendVerified tells the page of the pieces that are there, of each once.
-func (t *tabTorrent) sendVerified(have *bits.Set) {
-	if t.shown.Len() == 0 {
-		t.shown = bits.New(have.Len())
-	}
-	pieces := []any{}
-	first, end := have.Words()
-	for k := first; k < end; k++ {
-		if have.Word(k)&^t.shown.Word(k) == 0 {
-			continue
-		}
-		for i := 64 * k; i < min(64*(k+1), have.Len()); i++ {
-			if have.Has(i) && !t.shown.Has(i) {
-				pieces = append(pieces, i)
-			}
-		}
-	}
-	if len(pieces) > 0 {
-		t.shown = *have
-		event(map[string]any{"type": "verified", "id": t.id, "pieces": pieces})
-	}
 }
 
 // verified counts the bytes of a file that lie in stored pieces.
