@@ -19,6 +19,7 @@ type Stats struct {
 // Peer is a snapshot of one connection.
 type Peer struct {
 	torrent.PeerStats
+	ID   [20]byte
 	Kind transport.Kind
 	Addr string
 }
@@ -102,6 +103,9 @@ func (t *Torrent) snapshot(now time.Time) {
 		peer := Peer{PeerStats: p}
 		if c := t.conns[p.Peer]; c != nil {
 			peer.Kind, peer.Addr = c.remote()
+			if cn, ok := c.(*conn); ok {
+				peer.ID = cn.id
+			}
 		}
 		s.Peers = append(s.Peers, peer)
 	}

@@ -6,6 +6,7 @@ export class Emitter<E extends object> {
     let set = this.#handlers.get(name);
     if (!set) this.#handlers.set(name, (set = new Set()));
     set.add(handler as (value: never) => void);
+    this.listening(name);
     return () => this.off(name, handler);
   }
 
@@ -21,14 +22,24 @@ export class Emitter<E extends object> {
     this.#handlers.get(name)?.delete(handler as (value: never) => void);
   }
 
-  /** Calls the handlers; one that throws does not keep the others from running. */
-  protected emit<K extends keyof E>(name: K, value: E[K]): void {
-    for (const handler of [...(this.#handlers.get(name) ?? [])]) {
+  /** Node's name of `off`. */
+  removeListener<K extends keyof E>(name: K, handler: (value: E[K]) => void): void {
+    this.off(name, handler);
+  }
+
+  /** Somebody has begun to listen. */
+  protected listening(_name: keyof E): void {}
+
+  /** Calls the handlers, and reports whether there are any; one that throws does not keep the others from running. */
+  protected emit<K extends keyof E>(name: K, value: E[K]): boolean {
+    const handlers = [...(this.#handlers.get(name) ?? [])];
+    for (const handler of handlers) {
       try {
         (handler as (value: E[K]) => void)(value);
       } catch (err) {
         reportError(err);
       }
     }
+    return handlers.length > 0;
   }
 }

@@ -1,21 +1,13 @@
 import { Journal } from "./journal";
-import type { CallMessage, EngineEvent, FromWorker } from "./protocol";
+import type { Call, CallMessage, Calls, EngineEvent, FromWorker, Method } from "./protocol";
 
 /** Something Shoal could not do; the message is for people. */
 export class ShoalError extends Error {
   override name = "ShoalError";
 }
 
-export interface EngineSettings {
-  loopback: boolean;
-  storage: "auto" | "memory";
-  maxPeers: number;
-  maxMemory: number;
-}
-
 interface Pending {
-  method: string;
-  args: object;
+  call: Call;
   /** It is in the journal already. */
   replayed: boolean;
   resolve(result: unknown): void;
@@ -72,9 +64,9 @@ export class Engine {
     this.#start();
   }
 
-  async call<T>(method: string, args: object, transfer: Transferable[] = []): Promise<T> {
+  async call<M extends Method>(method: M, args: Calls[M]["args"], transfer: Transferable[] = []): Promise<Calls[M]["result"]> {
     while (this.#ready) await this.#ready;
-    return this.#post<T>(method, args, transfer);
+    return this.#post({ method, args } as Call, transfer) as Promise<Calls[M]["result"]>;
   }
 
   /** Has a stream go on with the next engine should this one crash; the function it returns ends that. */
@@ -89,18 +81,18 @@ export class Engine {
    */
   async close(message: string): Promise<void> {
     if (this.#dead !== null) return;
-    const goodbye = this.#post("close", {});
+    const goodbye = this.#post({ method: "close", args: {} });
     this.#dead = message;
     for (const stream of [...this.#fed]) stream.fail(message);
     await Promise.race([goodbye.catch(() => undefined), new Promise((resolve) => setTimeout(resolve, closeWithin))]);
     this.#end(message);
   }
 
-  #post<T>(method: string, args: object, transfer: Transferable[] = [], replayed = false): Promise<T> {
+  #post(call: Call, transfer: Transferable[] = [], replayed = false): Promise<unknown> {
     if (this.#dead !== null) return Promise.reject(new ShoalError(this.#dead));
-    const message: CallMessage = { call: ++this.#calls, method, args };
-    return new Promise<T>((resolve, reject) => {
-      this.#pending.set(message.call, { method, args, replayed, resolve: resolve as (result: unknown) => void, reject });
+    const message: CallMessage = { call: ++this.#calls, ...call };
+    return new Promise((resolve, reject) => {
+      this.#pending.set(message.call, { call, replayed, resolve, reject });
       this.#worker.postMessage(message, transfer);
     });
   }
@@ -137,8 +129,8 @@ export class Engine {
       for (const stream of [...this.#fed]) stream.fail(message);
       return this.#hooks.fatal(new ShoalError(message));
     }
-    for (const [id, { method, resolve }] of this.#pending) {
-      if (method !== "read") continue;
+    for (const [id, { call, resolve }] of this.#pending) {
+      if (call.method !== "read") continue;
       this.#pending.delete(id); // its stream is opened again
       resolve(undefined);
     }
@@ -146,11 +138,11 @@ export class Engine {
     this.#start();
     const worker = this.#worker;
     const replay = (async () => {
-      for (const { method, args } of calls) {
+      for (const call of calls) {
         // What cannot be had again says so by an event of its torrent, or is tried again by who asks for it.
-        await this.#post(method, args, [], true).catch((err: Error) => {
+        await this.#post(call, [], true).catch((err: Error) => {
           if (worker !== this.#worker || this.#dead !== null) return;
-          const { id } = args as { id?: string };
+          const { id } = call.args as { id?: string };
           this.#hooks.event({ type: "error", ...(id ? { id } : {}), message: err.message });
         });
       }
@@ -174,7 +166,7 @@ export class Engine {
       this.#pending.delete(data.reply);
       if (!pending) return;
       if (data.error !== null) return pending.reject(new ShoalError(data.error));
-      if (!pending.replayed) this.#journal.note(pending.method, pending.args, data.result);
+      if (!pending.replayed) this.#journal.note(pending.call, data.result);
       pending.resolve(data.result);
     }
   }

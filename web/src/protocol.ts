@@ -2,14 +2,71 @@
 // A message has exactly one of the top keys named here; `rtc` belongs to
 // rtc.ts and channels.ts.
 
-import type { TotalsEvent } from "./manners";
+import type { Totals } from "./tally";
+
+/** What the engine is started with. */
+export interface EngineSettings {
+  loopback: boolean;
+  storage: "auto" | "memory";
+  maxPeers: number;
+  maxMemory: number;
+}
+
+/** How much a file or a piece is wanted, as the engine has it: not at all, after others, as others, before others. */
+export type Priority = 0 | 1 | 2 | 3;
+
+/** The methods of the engine: what each is given, and what it answers. `id` names a torrent. */
+export interface Calls {
+  init: { args: EngineSettings; result: { version: string; storage: "opfs" | "memory" } };
+  add: {
+    args: {
+      /** A magnet link, an info hash, or the bytes of a .torrent. */
+      source: string | Uint8Array;
+      /** The magnet link beside a .torrent, or "". */
+      link: string;
+      trackers: string[];
+      webSeeds?: string[];
+      paused?: boolean;
+      /** No file is wanted until one is selected. */
+      deselect?: boolean;
+      /** Pieces in their order instead of the rarest first. */
+      sequential?: boolean;
+    };
+    result: { id: string };
+  };
+  seed: {
+    args: { files: { file: Blob; path: string[] }[]; name: string; trackers: string[]; webSeeds?: string[]; comment?: string; createdBy?: string; private?: boolean; paused?: boolean };
+    result: { id: string; torrent: Uint8Array };
+  };
+  remove: { args: { id: string; deleteData: boolean }; result: null };
+  /** Starts a reader of the bytes [start, end) on a port that is transferred along. */
+  read: { args: { id: string; file: number; start: number; end: number; port: MessagePort }; result: object };
+  select: { args: { id: string; file: number; on: boolean; priority?: Priority }; result: null };
+  /** Chooses pieces, both ends included; overrules what was said of their files before. */
+  pieces: { args: { id: string; first: number; last: number; priority: Priority }; result: null };
+  /** Has pieces fetched before everything else. */
+  critical: { args: { id: string; first: number; last: number }; result: null };
+  pause: { args: { id: string; on: boolean }; result: null };
+  /** Bytes a second of all torrents together, as far as they are named; 0 is nothing, less than 0 any number. `allowed` bounds sending besides `up`. */
+  limits: { args: { down?: number; up?: number; allowed?: number }; result: null };
+  webSeed: { args: { id: string; url: string }; result: null };
+  /** Asks for `verified` events of a torrent. */
+  watch: { args: { id: string }; result: null };
+  retry: { args: { id: string }; result: null };
+  /** The network may be back; `moved`: by other addresses. */
+  wake: { args: { moved: boolean }; result: null };
+  kept: { args: object; result: KeptTorrent[] };
+  forget: { args: { id: string }; result: null };
+  close: { args: object; result: null };
+}
+
+export type Method = keyof Calls;
+
+/** One call of the engine. */
+export type Call = { [M in Method]: { method: M; args: Calls[M]["args"] } }[Method];
 
 /** Page to worker: run a method of the engine. */
-export interface CallMessage {
-  call: number;
-  method: string;
-  args: unknown;
-}
+export type CallMessage = { call: number } & Call;
 
 /** Worker to page: the answer to the call of that number. */
 export interface ReplyMessage {
@@ -49,18 +106,29 @@ export interface MetadataEvent {
   pieces: number;
   files: FileInfo[];
   magnet: string;
-  torrent: Uint8Array;
+  /** The .torrent; null while piece layers of it are missing. */
+  torrent: Uint8Array | null;
+  /** "" where the .torrent does not say, or is not at hand. */
+  comment: string;
+  createdBy: string;
+  /** Seconds since 1970; 0 as above. */
+  created: number;
 }
 
 export type TorrentState = "metadata" | "downloading" | "seeding" | "paused" | "error";
 
 export interface PeerInfo {
+  /** Its peer id, 40 hex digits. */
+  id: string;
   addr: string;
   client: string;
   kind: string;
   /** Bytes a second from the peer and to it. */
   down: number;
   up: number;
+  /** Bytes of payload from the peer and to it, since it is connected. */
+  received: number;
+  sent: number;
   /** How much of the torrent the peer has, 0 to 1. */
   progress: number;
 }
@@ -150,8 +218,14 @@ export type EngineEvent =
   | StatsEvent
   | StorageEvent
   | HashingEvent
-  | TotalsEvent
+  | (Totals & { type: "totals" })
   | { type: "done"; id: string }
+  /** A tracker knows nobody else, and there is no peer. */
+  | { type: "noPeers"; id: string; announceType: "tracker" }
+  /** The pieces that are there, a bit for each, the first the highest of its byte. */
+  | { type: "verified"; id: string; have: Uint8Array }
+  /** Something failed, and the torrent goes on. */
+  | { type: "warning"; id: string; message: string }
   | { type: "error"; id?: string; message: string };
 
 // Service worker and page. The service worker asks every page of its origin

@@ -1,32 +1,43 @@
 /**
- * Shoal in a page: `const shoal = await Shoal.create()`, then `shoal.add(link)`
- * or `shoal.seed(files)`.
+ * Shoal in a page: `const shoal = new Shoal()`, then `shoal.add(link)` or
+ * `shoal.seed(files)`. Both give a Torrent at once, which can also be awaited.
  *
  * The engine runs in a worker of its own; the page's thread only sets up peer
  * connections and carries this API.
  */
 
 import { Emitter } from "./emitter";
-import { Engine, ShoalError, type EngineSettings } from "./engine";
-import type { EngineEvent, HashingEvent, KeptTorrent } from "./protocol";
+import { Engine, ShoalError } from "./engine";
+import { named, seedFiles, type Named, type SeedInput, type TorrentSource } from "./inputs";
 import { Manners, type MannersSettings, type TotalsEvent } from "./manners";
+import { understood, type ForeignOptions } from "./options";
+import { awaitable, told, type Callback } from "./promises";
+import type { Calls, EngineEvent, HashingEvent, KeptTorrent } from "./protocol";
 import { attachRTC, type IceServer } from "./rtc";
 import { StreamServer } from "./serve";
-import { magnetName, parseSource } from "./source";
-import { Torrent, type TorrentEvent } from "./torrent";
+import { parseSource } from "./source";
+import { Torrent, type Context, type RemoveOptions, type TorrentEvent } from "./torrent";
 import { onWake } from "./wake";
 
+export { Shoal as default };
 export { ShoalError } from "./engine";
 export { SourceError } from "./source";
-export { ShoalFile, ShoalFile as File, Torrent } from "./torrent";
+export { ShoalFile, ShoalFile as File } from "./file";
+export { Torrent } from "./torrent";
+export { Wire } from "./wire";
+export type { FileEvents, StreamOptions } from "./file";
 export type { Manners, MannersEvents, MannersReason, MannersSettings, MannersState } from "./manners";
 export type { IceServer } from "./rtc";
 export type { Sums, Totals } from "./tally";
-export type { StreamOptions, TorrentEvents } from "./torrent";
+export type { RemoveOptions, TorrentEvents } from "./torrent";
 export type { FileKind } from "./mime";
+export type { SeedFile, SeedInput, TorrentSource } from "./inputs";
+export type { Callback } from "./promises";
+export type { ShowOptions } from "./show";
+export type { Wanted } from "./priority";
 export type { FileInfo, HashingEvent, KeptTorrent, PeerInfo, Stats, TorrentState, TorrentStorage, TrackerInfo } from "./protocol";
 
-export interface Options {
+export interface Options extends ForeignOptions {
   /** Where shoal.worker.js, shoal.wasm and shoal.sw.js lie. Default: beside this module. */
   base?: string | URL;
   /**
@@ -56,23 +67,50 @@ export interface Options {
   manners?: Partial<MannersSettings>;
 }
 
-/** A file to seed, with its path below the torrent's name. */
-export interface SeedFile {
-  file: File;
-  path: string[];
+/** Settings that may have to be fetched first: the engine loads meanwhile. */
+export type LateOptions = Pick<Options, "trackers" | "iceServers" | "loopback">;
+
+export interface AddOptions {
+  trackers?: string[];
+  /** The name that webtorrent.js has for `trackers`. */
+  announce?: string[];
+  /** Web seeds (BEP 19), besides the torrent's own. */
+  urlList?: string[];
+  /** A magnet link beside a .torrent, for what only it says: trackers, web seeds, which files are wanted. */
+  link?: string;
+  /** Nobody is connected to until `resume`. Default false. */
+  paused?: boolean;
+  /** Nothing is fetched until something is selected or read. Default false. */
+  deselect?: boolean;
+  /** "sequential" fetches pieces in their order. Default "rarest". What is read comes first either way. */
+  strategy?: "rarest" | "sequential";
 }
 
 export interface SeedOptions {
   /** Default: the name of the only file, else of the folder they share. */
   name?: string;
   trackers?: string[];
+  /** The name that webtorrent.js has for `trackers`. */
+  announce?: string[];
+  /** Servers that have the content (BEP 19). */
+  urlList?: string[];
+  comment?: string;
+  createdBy?: string;
+  /** Only the trackers may name peers (BEP 27). Default false. */
+  private?: boolean;
+  paused?: boolean;
 }
 
 export interface ShoalEvents {
+  /** The engine has accepted a torrent. */
   add: Torrent;
+  /** A torrent's name and files are known. */
+  torrent: Torrent;
+  /** A torrent is seeded of files of this page. */
+  seed: Torrent;
   remove: Torrent;
   hashing: HashingEvent;
-  /** Something went wrong that belongs to no torrent. */
+  /** Something went wrong that belongs to no torrent, or to one whose `error` nobody listens to. */
   error: ShoalError;
   /** The engine crashed, and another has taken over: what was under way goes on. */
   restart: ShoalError;
@@ -80,10 +118,13 @@ export interface ShoalEvents {
   fatal: ShoalError;
 }
 
-const maxTorrentFile = 32 << 20;
-
 /** The client. One per page is enough for any number of torrents. */
 export class Shoal extends Emitter<ShoalEvents> {
+  /** Whether the browser has what peers are connected to by. */
+  static readonly WEBRTC_SUPPORT = typeof RTCPeerConnection !== "undefined";
+  static readonly VERSION: string = "0.1.0";
+  /** Resolves when the engine runs; rejects when the browser cannot run it. */
+  readonly ready: Promise<this>;
   /** Resolves to true once stream URLs work, to false if they never will. */
   readonly streaming: Promise<boolean>;
   version = "";
@@ -92,8 +133,11 @@ export class Shoal extends Emitter<ShoalEvents> {
   /** Whether and how fast this page passes on what it has, and what has passed. */
   readonly manners: Manners;
   readonly #engine: Engine;
-  #trackers: string[];
+  #trackers: string[] = [];
   readonly #torrents = new Map<string, Torrent>();
+  /** Torrents by id that the engine has not accepted yet. */
+  readonly #coming = new Map<string, Torrent>();
+  readonly #context: Context;
   #server: StreamServer | null = null;
   readonly #unwake: () => void;
   #iceServers: readonly IceServer[] = [];
@@ -101,9 +145,10 @@ export class Shoal extends Emitter<ShoalEvents> {
   #adding = 0;
   #early: TorrentEvent[] = [];
 
-  private constructor(base: URL, options: Options) {
+  /** Starts the engine. It can be used at once: what is asked of it waits until it runs. */
+  constructor(options: Options = {}, late?: Promise<LateOptions>) {
     super();
-    this.#trackers = options.trackers ?? [];
+    const base = new URL(options.base ?? ".", options.base ? location.href : import.meta.url);
     this.#engine = new Engine(() => new Worker(new URL("shoal.worker.js", base), { name: "shoal" }), {
       attach: (worker) => attachRTC(worker, options.relayOnly, () => this.#iceServers),
       event: (event) => this.#receive(event),
@@ -118,30 +163,39 @@ export class Shoal extends Emitter<ShoalEvents> {
     });
     this.#unwake = onWake((moved) => this.#wake(moved));
     this.streaming = options.serviceWorker === false ? Promise.resolve(false) : this.#serve(base);
+    this.#context = {
+      engine: this.#engine,
+      streaming: this.streaming,
+      streamURL: (id, file, name) => this.#server?.url(id, file, name) ?? null,
+      forget: (torrent) => this.#forget(torrent),
+      unheard: (error) => this.emit("error", error),
+    };
+    this.ready = this.#start(understood(options), late);
+    this.ready.catch(() => undefined);
   }
 
-  /**
-   * Starts the engine. Fails when the browser cannot run it. `late` is for
-   * settings that have to be fetched first: the engine loads meanwhile.
-   */
-  static async create(options: Options = {}, late?: Promise<Pick<Options, "trackers" | "iceServers" | "loopback">>): Promise<Shoal> {
-    const base = new URL(options.base ?? ".", options.base ? location.href : import.meta.url);
-    const shoal = new Shoal(base, options);
+  /** A client whose engine runs. Fails when the browser cannot run it. */
+  static create(options: Options = {}, late?: Promise<LateOptions>): Promise<Shoal> {
+    return new Shoal(options, late).ready;
+  }
+
+  async #start(options: Options, late?: Promise<LateOptions>): Promise<this> {
     const { trackers, iceServers, loopback } = { ...options, ...(await late) };
-    shoal.#trackers = trackers ?? [];
-    if (!loopback) shoal.#iceServers = iceServers ?? [];
+    this.#trackers = trackers ?? [];
+    if (!loopback) this.#iceServers = iceServers ?? [];
     const phone = matchMedia("(pointer: coarse)").matches;
-    const settings: EngineSettings = {
+    const { version, storage } = await this.#engine.call("init", {
       loopback: loopback ?? false,
       storage: options.storage ?? "auto",
       maxPeers: options.maxPeers ?? (phone ? 12 : 40),
       maxMemory: options.maxMemory ?? (phone ? 96 : 256) * 2 ** 20,
-    };
-    const { version, storage } = await shoal.#engine.call<{ version: string; storage: "opfs" | "memory" }>("init", settings);
-    shoal.version = version;
-    shoal.storage = storage;
-    shoal.manners.start();
-    return shoal;
+    });
+    this.version = version;
+    this.storage = storage;
+    const { downloadLimit: down = -1, uploadLimit: up = -1 } = options;
+    if (down >= 0 || up >= 0) await this.#engine.call("limits", { down, up });
+    this.manners.start();
+    return this;
   }
 
   /** STUN and TURN servers of this page, for connections that are made from now on. */
@@ -158,73 +212,157 @@ export class Shoal extends Emitter<ShoalEvents> {
     void this.#engine.call("wake", { moved }).catch(() => undefined);
   }
 
+  /** Those that the engine has accepted. */
   get torrents(): readonly Torrent[] {
     return [...this.#torrents.values()];
   }
 
-  get(id: string): Torrent | undefined {
-    return this.#torrents.get(id);
+  /** Bytes a second, of all torrents. */
+  get downloadSpeed(): number {
+    return this.#sum((torrent) => torrent.downloadSpeed);
+  }
+
+  get uploadSpeed(): number {
+    return this.#sum((torrent) => torrent.uploadSpeed);
+  }
+
+  /** Verified share of what is wanted of the torrents that are not done, 0 to 1; 1 when all are. */
+  get progress(): number {
+    const open = (torrent: Torrent): boolean => !torrent.done;
+    const wanted = this.#sum((torrent) => torrent.length, open);
+    return wanted > 0 ? this.#sum((torrent) => torrent.length * torrent.progress, open) / wanted : this.torrents.every((torrent) => torrent.done) ? 1 : 0;
+  }
+
+  /** Bytes sent by bytes received, of all torrents. */
+  get ratio(): number {
+    const received = this.#sum((torrent) => torrent.received) || this.#sum((torrent) => torrent.length);
+    return this.#sum((torrent) => torrent.uploaded) / received || 0;
+  }
+
+  /** The torrent of that id, 40 hex digits, or of a magnet link, also while the engine has not accepted it. */
+  get(id: string | Torrent): Torrent | undefined {
+    if (typeof id !== "string") id = id.id;
+    const known = this.#torrents.get(id) ?? this.#coming.get(id);
+    if (known) return known;
+    try {
+      const source = parseSource(id);
+      return source.kind === "url" ? undefined : this.#torrents.get(source.id) ?? this.#coming.get(source.id);
+    } catch {
+      return undefined;
+    }
   }
 
   /**
    * Adds a torrent by share link, magnet link, info hash, address of a .torrent
-   * file, or the .torrent itself. Resolves as soon as it is accepted; await
-   * `torrent.ready` for its files. The same torrent twice gives the same object, which
-   * learns the trackers, web seeds and files that it did not know.
-   * `link` is a magnet link beside a .torrent, for what only it says: trackers, web
-   * seeds, which files are wanted.
+   * file, or the .torrent itself. Awaited, it resolves as soon as it is accepted and rejects
+   * with what is wrong with the source; await `torrent.ready` for its files. The same torrent
+   * twice gives the same object, which learns the trackers, web seeds and files that it did
+   * not know. The callback is called when it is ready.
    */
-  async add(source: string | Uint8Array | Blob, options: { trackers?: string[]; link?: string } = {}): Promise<Torrent> {
-    const trackers = [...(options.trackers ?? []), ...this.#trackers];
-    let given: string | Uint8Array;
-    let name = "";
-    if (typeof source === "string") {
-      const parsed = parseSource(source);
-      if (parsed.kind === "magnet") name = magnetName(parsed.uri);
-      if (parsed.kind === "hash") trackers.push(...parsed.trackers);
-      given = parsed.kind === "hash" ? parsed.hash : parsed.kind === "magnet" ? parsed.uri : await fetchTorrent(parsed.url);
-    } else if (source instanceof Blob) {
-      if (source.size > maxTorrentFile) throw new ShoalError("This file is too large to be a .torrent file.");
-      given = new Uint8Array(await source.arrayBuffer());
-    } else {
-      given = source;
+  add(source: TorrentSource, options: AddOptions | ((torrent: Torrent) => void) = {}, callback?: (torrent: Torrent) => void): Torrent & Promise<Torrent> {
+    if (typeof options === "function") return this.add(source, {}, options);
+    let given: Named = { id: "", name: "", trackers: [], fetch: () => Promise.reject(wrong) };
+    let wrong: unknown;
+    try {
+      given = named(source);
+    } catch (error) {
+      wrong = error;
     }
-    const torrent = await this.#make("add", { source: given, trackers: unique(trackers), link: options.link ?? "" }, false);
-    torrent.name ||= name;
-    return torrent;
+    const trackers = [...(options.trackers ?? []), ...(options.announce ?? []), ...given.trackers];
+    const torrent = this.get(given.id) ?? new Torrent(this.#context, given.id, false, { paused: options.paused, announce: trackers });
+    torrent.name ||= given.name;
+    return this.#make(torrent, callback, async () => {
+      const bytes = await given.fetch();
+      return this.#engine.call("add", {
+        source: bytes,
+        link: options.link ?? "",
+        trackers: unique([...trackers, ...this.#trackers]),
+        webSeeds: options.urlList ?? [],
+        paused: options.paused ?? false,
+        deselect: options.deselect ?? false,
+        sequential: options.strategy === "sequential",
+      });
+    });
   }
 
-  /** Makes a torrent of files and serves it from this page. The files are read where they lie, not copied. */
-  async seed(files: Iterable<File | SeedFile>, options: SeedOptions = {}): Promise<Torrent> {
-    const list = [...files].map((item) => (item instanceof File ? { file: item, path: pathOf(item) } : item));
-    if (list.length === 0) throw new ShoalError("There is no file to share.");
-    const trackers = unique([...(options.trackers ?? []), ...this.#trackers]);
-    const named = nameFor(list);
-    return this.#make("seed", { files: named.files, name: options.name ?? named.name, trackers }, true);
+  /**
+   * Makes a torrent of files and serves it from this page. The files are read where they lie,
+   * not copied. Awaited, it resolves when it is seeded; that is when the callback is called, too.
+   */
+  seed(input: SeedInput, options: SeedOptions | ((torrent: Torrent) => void) = {}, callback?: (torrent: Torrent) => void): Torrent & Promise<Torrent> {
+    if (typeof options === "function") return this.seed(input, {}, options);
+    const torrent = new Torrent(this.#context, "", true, { paused: options.paused });
+    return this.#make(torrent, callback, () => {
+      const { files, name } = seedFiles(input, options.name);
+      torrent.name = name;
+      return this.#engine.call("seed", {
+        files,
+        name,
+        trackers: unique([...(options.trackers ?? []), ...(options.announce ?? []), ...this.#trackers]),
+        webSeeds: options.urlList ?? [],
+        comment: options.comment ?? "",
+        createdBy: options.createdBy ?? "",
+        private: options.private ?? false,
+        paused: options.paused ?? false,
+      });
+    });
+  }
+
+  /** Ends a torrent in this page, by itself or its id; see Torrent.remove. */
+  remove(torrent: Torrent | string, options: RemoveOptions | Callback<void> = {}, callback?: Callback<void>): Promise<void> {
+    if (typeof options === "function") return this.remove(torrent, {}, options);
+    const known = this.get(torrent);
+    return told(known ? known.remove(options) : Promise.reject(new ShoalError("There is no such torrent here.")), callback);
+  }
+
+  /** Bounds what all torrents receive together, in bytes a second; 0 is nothing, -1 any number. */
+  throttleDownload(rate: number): Promise<void> {
+    return this.#throttle({ down: rate });
+  }
+
+  /** Bounds what all torrents send together, in bytes a second; 0 is nothing, -1 any number. */
+  throttleUpload(rate: number): Promise<void> {
+    return this.#throttle({ up: rate });
   }
 
   /** What lies in this browser's disk space, of earlier visits too. */
-  kept(): Promise<KeptTorrent[]> {
+  async kept(): Promise<KeptTorrent[]> {
+    await this.ready;
     return this.#engine.call("kept", {});
   }
 
   /** Removes what lies here of a torrent that no page has open. */
-  forget(id: string): Promise<void> {
-    return this.#engine.call("forget", { id });
+  async forget(id: string): Promise<void> {
+    await this.ready;
+    await this.#engine.call("forget", { id });
   }
 
   /**
    * Ends the engine and every connection of it. Resolves once trackers and peers have
    * been told, or could not be within three seconds, and what is stored is on the disk.
    */
-  async destroy(): Promise<void> {
+  destroy(callback?: Callback<void>): Promise<void> {
+    return told(this.#destroy(), callback);
+  }
+
+  async #destroy(): Promise<void> {
     this.#unwake();
     this.manners.close();
     this.#server?.close("Shoal was closed.");
     this.#server = null;
     await this.#engine.close("Shoal was closed.");
-    for (const torrent of this.#torrents.values()) torrent.closed();
+    for (const torrent of this.#torrents.values()) torrent.closed("Shoal was closed.");
     this.#torrents.clear();
+  }
+
+  #sum(of: (torrent: Torrent) => number, which: (torrent: Torrent) => boolean = () => true): number {
+    return this.torrents.filter(which).reduce((sum, torrent) => sum + of(torrent), 0);
+  }
+
+  async #throttle(rates: { down?: number; up?: number }): Promise<void> {
+    if (!Object.values(rates).every((rate) => rate === +rate)) throw new ShoalError("A limit has to be a number.");
+    await this.ready;
+    await this.#engine.call("limits", rates);
   }
 
   async #serve(base: URL): Promise<boolean> {
@@ -243,80 +381,70 @@ export class Shoal extends Emitter<ShoalEvents> {
     return true;
   }
 
-  async #make(method: "add" | "seed", args: object, own: boolean): Promise<Torrent> {
-    this.#adding++;
-    try {
-      const { id } = await this.#engine.call<{ id: string }>(method, args);
-      const known = this.#torrents.get(id);
-      if (known) known.own ||= own;
-      return known ?? this.#insert(id, own);
-    } finally {
-      if (--this.#adding === 0) this.#early = [];
-    }
+  /** Has the engine make a torrent, and tells whoever waits for it. */
+  #make(torrent: Torrent, callback: ((torrent: Torrent) => void) | undefined, call: () => Promise<Calls["add" | "seed"]["result"]>): Torrent & Promise<Torrent> {
+    const coming = torrent.id;
+    if (coming && !this.#torrents.has(coming)) this.#coming.set(coming, torrent);
+    if (callback) torrent.ready.then(callback, () => undefined);
+    const work = async (): Promise<{ value: Torrent }> => {
+      try {
+        await this.ready;
+        this.#adding++;
+        try {
+          return { value: this.#insert((await call()).id, torrent) };
+        } finally {
+          if (--this.#adding === 0) this.#early = [];
+        }
+      } catch (error) {
+        if (!this.#torrents.has(torrent.id)) torrent.fail(error as Error);
+        throw error;
+      } finally {
+        if (this.#coming.get(coming) === torrent) this.#coming.delete(coming);
+      }
+    };
+    return awaitable(torrent, work, (error) => torrent.complain(new ShoalError(error.message)));
   }
 
-  #insert(id: string, own: boolean): Torrent {
-    const torrent = new Torrent(
-      {
-        engine: this.#engine,
-        streaming: this.streaming,
-        streamURL: (id, file, name) => this.#server?.url(id, file, name) ?? null,
-        forget: (id) => {
-          this.#torrents.delete(id);
-          this.emit("remove", torrent);
-        },
-      },
-      id,
-      own,
-    );
+  /** Takes a torrent that the engine has accepted. It may be one that is here already. */
+  #insert(id: string, torrent: Torrent): Torrent {
+    const known = this.#torrents.get(id);
+    if (known) {
+      known.own ||= torrent.own;
+      if (known !== torrent) known.join(torrent);
+      return known;
+    }
     this.#torrents.set(id, torrent);
+    torrent.accept(id);
     this.emit("add", torrent);
+    const told = (): void => {
+      this.emit("torrent", torrent);
+      if (torrent.own) this.emit("seed", torrent);
+    };
+    torrent.ready.then(told, () => undefined);
     for (const event of this.#early) if (event.id === id) torrent.receive(event);
     return torrent;
   }
 
+  #forget(torrent: Torrent): void {
+    if (this.#torrents.delete(torrent.id)) this.emit("remove", torrent);
+  }
+
   #receive(event: EngineEvent): void {
-    if (event.type === "hashing") return this.emit("hashing", event);
-    if (event.type === "totals") return this.manners.receive(event);
-    if (!named(event)) return this.emit("error", new ShoalError(event.message));
-    const torrent = this.#torrents.get(event.id);
-    if (torrent) torrent.receive(event);
-    else if (this.#adding > 0) this.#early.push(event);
+    if (event.type === "hashing") this.emit("hashing", event);
+    else if (event.type === "totals") this.manners.receive(event);
+    else if (!belongs(event)) this.emit("error", new ShoalError(event.message));
+    else {
+      const torrent = this.#torrents.get(event.id);
+      if (torrent) torrent.receive(event);
+      else if (this.#adding > 0) this.#early.push(event);
+    }
   }
 }
 
-function named(event: Exclude<EngineEvent, HashingEvent | TotalsEvent>): event is TorrentEvent {
+function belongs(event: Exclude<EngineEvent, HashingEvent | TotalsEvent>): event is TorrentEvent {
   return event.id !== undefined;
-}
-
-async function fetchTorrent(url: string): Promise<Uint8Array> {
-  let response: Response;
-  try {
-    response = await fetch(url, { referrerPolicy: "no-referrer", credentials: "omit" });
-  } catch {
-    throw new ShoalError("That address could not be read from here: it is unreachable, or its site does not let other pages read it. Download the .torrent file and drop it here.");
-  }
-  if (!response.ok) throw new ShoalError(`That address answered with an error (HTTP ${response.status}).`);
-  const blob = await response.blob();
-  if (blob.size > maxTorrentFile) throw new ShoalError("What lies at that address is too large to be a .torrent file.");
-  return new Uint8Array(await blob.arrayBuffer());
 }
 
 function unique(list: string[]): string[] {
   return [...new Set(list)];
-}
-
-function pathOf(file: File): string[] {
-  return (file.webkitRelativePath || file.name).split("/");
-}
-
-/** A folder gives the torrent its name and leaves the paths. */
-function nameFor(files: SeedFile[]): { name: string; files: SeedFile[] } {
-  const first = files[0]!;
-  if (files.length === 1 && first.path.length === 1) return { name: first.path[0]!, files };
-  const folder = first.path[0]!;
-  if (files.every(({ path }) => path.length > 1 && path[0] === folder)) {
-    return { name: folder, files: files.map(({ file, path }) => ({ file, path: path.slice(1) })) };
-  }
-  return { name: `${first.path.at(-1)!.replace(/(.)\.[^.]+$/, "$1")} and ${files.length - 1} more`, files };
 }

@@ -64,6 +64,11 @@ export function magnetName(uri: string): string {
   return "";
 }
 
+/** The trackers that a magnet link names. */
+export function magnetTrackers(uri: string): string[] {
+  return parameters(uri).flatMap(([key, value]) => (key === "tr" ? decode(value) : []));
+}
+
 /** Whether a magnet link names trackers besides these, or web seeds. */
 export function saysMore(uri: string, trackers: readonly string[]): boolean {
   return parameters(uri).some(([key, value]) => key === "ws" || (key === "tr" && !trackers.includes(decode(value))));

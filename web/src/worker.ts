@@ -4,7 +4,7 @@
 import "go:wasm_exec";
 import { installChannels } from "./channels";
 import { PieceHasher } from "./digest";
-import type { CallMessage, EngineEvent, EventMessage, FatalMessage, ReplyMessage } from "./protocol";
+import type { CallMessage, EngineEvent, EventMessage, FatalMessage, Method, ReplyMessage } from "./protocol";
 import { giveBack } from "./spent";
 import { Tally, tallyStore, type Sums } from "./tally";
 import { WebSeedStream } from "./webseedwire";
@@ -19,7 +19,7 @@ interface GoRuntime {
 declare const self: DedicatedWorkerGlobalScope & {
   Go: new () => GoRuntime;
   /** Set by Go once it takes calls. */
-  shoalCall?: (method: string, args: unknown, reply: Reply) => void;
+  shoalCall?: (method: Method, args: unknown, reply: Reply) => void;
   /** Missing where the browser withholds WebCrypto. */
   shoalHasher?: PieceHasher;
   /** Starts a web seed for Go. */

@@ -17,10 +17,11 @@ import (
 // add joins a swarm by the bytes of a .torrent, a magnet link or an info hash. What
 // came by a magnet link though its .torrent is at hand has both: source and link.
 func (c *Client) add(arg js.Value) (any, error) {
-	var opt driver.Options
-	t := &tabTorrent{trackers: stringsOf(arg.Get("trackers")), unwanted: map[int]bool{}}
+	opt := driver.Options{Paused: truthy(arg.Get("paused")), Sequential: truthy(arg.Get("sequential"))}
+	t := &tabTorrent{trackers: stringsOf(arg.Get("trackers")), unwanted: map[int]bool{}, resting: opt.Paused}
+	t.choice.none = truthy(arg.Get("deselect"))
 	source, link := arg.Get("source"), arg.Get("link")
-	if source.Type() == js.TypeString {
+	if kind(source) == js.TypeString {
 		link = source
 	}
 	if s := stringOf(link); s != "" {
@@ -54,6 +55,7 @@ func (c *Client) add(arg js.Value) (any, error) {
 	case opt.Key.IsZero():
 		return nil, errors.New("neither a link nor a .torrent")
 	}
+	t.webSeeds = append(t.webSeeds, stringsOf(arg.Get("webSeeds"))...)
 	t.id = opt.Key.String()
 	if old := c.known(opt); old != nil {
 		c.improve(old, t)
@@ -139,6 +141,9 @@ func (c *Client) content(ctx context.Context, t *tabTorrent, info *metainfo.Info
 	c.mu.Unlock()
 	if meta != nil {
 		content.Layers = meta.Layers()
+	} else if info.HasV2 {
+		content.Layers = metainfo.NewLayers(info)
+		t.layers = content.Layers
 	}
 	c.selected(t, info)
 	var why error
@@ -167,7 +172,7 @@ func (c *Client) content(ctx context.Context, t *tabTorrent, info *metainfo.Info
 	if t.limit != nil {
 		content.OnDemand = windowAhead
 	}
-	if t.limit != nil || len(t.link.Select) > 0 {
+	if t.limit != nil || len(t.unwanted) > 0 {
 		content.Priorities = t.levels(info)
 	}
 	c.mu.Unlock()
@@ -204,7 +209,7 @@ func (t *tabTorrent) watch(c *Client) {
 		}
 		gone := t.NumGone() > 0
 		if gone && !told {
-			t.fail(t.Warning()) // once; it goes on
+			event(map[string]any{"type": "warning", "id": t.id, "message": t.Warning().Error()}) // once; it goes on
 		}
 		told = gone
 		if !begun && t.NumHave() > 0 {
@@ -214,9 +219,12 @@ func (t *tabTorrent) watch(c *Client) {
 			default:
 			}
 		}
-		if !completed && c.complete(t) {
-			completed = true
+		was := completed
+		if completed = c.complete(t); completed && !was {
 			c.completed(t)
+			if t.partial && t.layers.Complete() {
+				t.sendMetadata(c) // peers have sent what its .torrent lacked
+			}
 			event(map[string]any{"type": "done", "id": t.id})
 		}
 		<-changed
@@ -231,6 +239,7 @@ func (t *tabTorrent) sendMetadata(c *Client) map[string]any {
 	c.mu.Unlock()
 	// What was learned from links belongs into it as much as what was in the .torrent.
 	meta := &metainfo.Torrent{Info: info, WebSeeds: webSeeds}
+	file := js.Null() // while its piece layers are not known
 	if whole != nil {
 		meta = new(*whole)
 		meta.WebSeeds = webSeeds
@@ -241,11 +250,9 @@ func (t *tabTorrent) sendMetadata(c *Client) map[string]any {
 			meta.Announce = append(meta.Announce, []string{tr})
 		}
 	}
-	var file js.Value
-	if whole != nil || !info.HasV2 {
+	t.partial = whole == nil && t.layers != nil && !t.addLayers(meta)
+	if !t.partial {
 		file = toJS(meta.Marshal())
-	} else {
-		file = toJS(nil) // its piece layers are not known yet
 	}
 	m := magnet.Of(meta) // with trackers that a tab cannot reach, but others can
 	files := []any{}
@@ -258,9 +265,26 @@ func (t *tabTorrent) sendMetadata(c *Client) map[string]any {
 		"type": "metadata", "id": t.id, "name": info.Name, "length": info.TotalSize(),
 		"pieceLength": info.PieceLength, "pieces": info.NumPieces(), "files": files,
 		"magnet": m.String(), "torrent": file, "single": info.Single,
+		"comment": meta.Comment, "createdBy": meta.CreatedBy, "created": meta.CreationDate,
 	}
 	event(fields)
 	return fields
+}
+
+// addLayers gives a torrent what it has besides the info dictionary (BEP 52), once that is
+// known. The machine adds to it, but never meanwhile: here nothing runs at the same time.
+func (t *tabTorrent) addLayers(meta *metainfo.Torrent) bool {
+	if !t.layers.Complete() {
+		return false
+	}
+	meta.PieceLayers = map[metainfo.Hash256][]byte{}
+	for i := range meta.Info.Files {
+		root := meta.Info.Files[i].PiecesRoot
+		if layer, several := t.layers.Layer(root); several {
+			meta.PieceLayers[root] = layer
+		}
+	}
+	return true
 }
 
 // realFiles are the files without padding.

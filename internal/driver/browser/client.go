@@ -6,8 +6,10 @@ package browser
 import (
 	"context"
 	"errors"
+	"maps"
 	"net/netip"
 	"sync"
+	"sync/atomic"
 	"syscall/js"
 	"time"
 
@@ -65,14 +67,22 @@ type tabTorrent struct {
 	hashV2   *metainfo.Hash256 // of the link
 	opfs     *storage.OPFS     // nil: in memory, or dropped files
 	store    storage.Store
-	lastSent string        // fingerprint of the last stats event
-	link     magnet.Magnet // that it came by, or empty
-	unwanted map[int]bool  // by index of the real files; guarded by the client's mu
-	kind     string        // where it is kept: "opfs", "memory" or "files"
-	claimed  int64         // bytes of the tab's memory
-	limit    error         // why only what readers need is fetched; guarded by the client's mu
-	webSeeds []string      // guarded by the client's mu
-	asked    int           // how many of them are asked
+	lastSent string           // fingerprint of the last stats event
+	link     magnet.Magnet    // that it came by, or empty
+	unwanted map[int]bool     // by index of the real files; guarded by the client's mu
+	kind     string           // where it is kept: "opfs", "memory" or "files"
+	claimed  int64            // bytes of the tab's memory
+	limit    error            // why only what readers need is fetched; guarded by the client's mu
+	webSeeds []string         // guarded by the client's mu
+	asked    int              // how many of them are asked; guarded by the client's mu
+	named    int              // how many of them the page has named; guarded by the client's mu
+	partial  bool             // the page has no .torrent of it yet
+	choice   choice           // guarded by the client's mu
+	resting  bool             // the page has paused it; guarded by the client's mu
+	critical atomic.Int32     // calls under way
+	watching atomic.Bool      // the page wants to know of every piece
+	shown    int              // how many it knows of
+	layers   *metainfo.Layers // piece layers of one that came without its .torrent
 
 	status      map[string]trackerclient.Status // by URL; guarded by the client's mu
 	peersBefore int                             // see lookAgain
@@ -113,8 +123,13 @@ func Serve() {
 	}
 }
 
+// call runs a method for the page. What the arguments are is looked at before it is used:
+// a value of another type than is meant would end the engine.
 func (c *Client) call(method string, arg js.Value) (any, error) {
-	if method != "init" && c.session == nil {
+	switch {
+	case kind(arg) != js.TypeObject:
+		return nil, errors.New("the arguments are not an object")
+	case method != "init" && c.session == nil:
 		return nil, errNotReady
 	}
 	switch method {
@@ -130,6 +145,16 @@ func (c *Client) call(method string, arg js.Value) (any, error) {
 		return c.read(arg)
 	case "select":
 		return c.selectFile(arg)
+	case "pieces":
+		return nil, c.selectPieces(arg)
+	case "critical":
+		return nil, c.hurry(arg)
+	case "pause":
+		return nil, c.pause(arg)
+	case "webSeed":
+		return nil, c.addWebSeed(arg)
+	case "watch":
+		return nil, c.watchPieces(arg)
 	case "wake":
 		c.wake(truthy(arg.Get("moved")))
 		return nil, nil
@@ -155,8 +180,8 @@ func (c *Client) call(method string, arg js.Value) (any, error) {
 func (c *Client) init(arg js.Value) (any, error) {
 	if c.session == nil {
 		maxPeers := 40
-		if v := arg.Get("maxPeers"); v.Type() == js.TypeNumber && v.Int() > 0 {
-			maxPeers = min(v.Int(), mostPeers)
+		if n, ok := integer(arg.Get("maxPeers")); ok && n > 0 {
+			maxPeers = int(min(n, mostPeers))
 		}
 		if w := newWebCrypto(); w != nil {
 			c.hasher = w
@@ -179,8 +204,8 @@ func (c *Client) init(arg js.Value) (any, error) {
 		// Private windows have it and refuse it.
 		c.memory = stringOf(arg.Get("storage")) == "memory" || storage.ProbeOPFS() != nil
 		c.maxMemory = defaultMemory
-		if v := arg.Get("maxMemory"); v.Type() == js.TypeNumber && v.Float() > 0 {
-			c.maxMemory = int64(v.Float())
+		if n, ok := integer(arg.Get("maxMemory")); ok && n > 0 {
+			c.maxMemory = n
 		}
 		c.memoryLeft = c.maxMemory
 	}
@@ -208,7 +233,7 @@ func (c *Client) Met(ctx context.Context, key metainfo.Hash, peer [20]byte) bool
 func (c *Client) byID(arg js.Value) (*tabTorrent, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if t := c.torrents[stringOf(arg.Get("id"))]; t != nil {
+	if t := c.torrents[stringOf(arg.Get("id"))]; t != nil && t.Torrent != nil {
 		return t, nil
 	}
 	return nil, errors.New("there is no such torrent here")
@@ -230,9 +255,7 @@ func (c *Client) remove(arg js.Value) (any, error) {
 	if t.Torrent != nil {
 		c.past.add(t)
 	}
-	for _, key := range t.swarms {
-		delete(c.swarms, key)
-	}
+	maps.DeleteFunc(c.swarms, func(_ metainfo.Hash, other *tabTorrent) bool { return other == t })
 	c.mu.Unlock()
 	return nil, c.leave(t, truthy(arg.Get("deleteData")))
 }

@@ -113,12 +113,17 @@ func (c *Client) lookAgain(t *tabTorrent) {
 // TrackerStatus implements trackerclient.Sink.
 func (c *Client) TrackerStatus(key metainfo.Hash, url string, st trackerclient.Status) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if t := c.swarms[key]; t != nil {
+	t := c.swarms[key]
+	if t != nil {
 		if t.status == nil {
 			t.status = map[string]trackerclient.Status{}
 		}
 		t.status[url] = st // of as many as it has trackers
+	}
+	c.mu.Unlock()
+	// The tracker counts this peer, too.
+	if t != nil && st.Err == nil && st.Seeders+st.Leechers <= 1 && t.NumPeers() == 0 {
+		event(map[string]any{"type": "noPeers", "id": t.id, "announceType": "tracker"})
 	}
 }
 

@@ -20,20 +20,53 @@ func toJS(b []byte) js.Value {
 	return a
 }
 
+// kind is the type of a value; what Go has no name for, such as a BigInt, is undefined.
+func kind(v js.Value) (t js.Type) {
+	defer func() { _ = recover() }() // Type panics then
+	return v.Type()
+}
+
 func stringOf(v js.Value) string {
-	if v.Type() == js.TypeString {
+	if kind(v) == js.TypeString {
 		return v.String()
 	}
 	return ""
 }
 
-func truthy(v js.Value) bool { return v.Truthy() }
+func truthy(v js.Value) bool { return kind(v) != js.TypeUndefined && v.Truthy() }
+
+// mostItems bounds the lists that the page hands over, but for those of files: a list of
+// JavaScript has whatever length it says.
+const mostItems = 1000
+
+// listLen is how many of a list's values are looked at; 0: it is none.
+func listLen(v js.Value, most int) int {
+	if !js.Global().Get("Array").Call("isArray", v).Bool() {
+		return 0
+	}
+	return min(v.Length(), most)
+}
+
+// number returns a finite number; ok is false for what is none.
+func number(v js.Value) (n float64, ok bool) {
+	if kind(v) != js.TypeNumber {
+		return 0, false
+	}
+	n = v.Float()
+	return n, n-n == 0
+}
+
+// integer returns a number that is whole and known exactly.
+func integer(v js.Value) (n int64, ok bool) {
+	f, ok := number(v)
+	if !ok || f < -(1<<53) || f > 1<<53 || f != float64(int64(f)) {
+		return 0, false
+	}
+	return int64(f), true
+}
 
 func stringsOf(v js.Value) (list []string) {
-	if v.Type() != js.TypeObject {
-		return nil
-	}
-	for i := range v.Length() {
+	for i := range listLen(v, mostItems) {
 		if s := stringOf(v.Index(i)); s != "" {
 			list = append(list, s)
 		}

@@ -44,7 +44,7 @@ func (c *Client) setLimits(arg js.Value) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for name, r := range map[string]*rate{"down": &l.down, "up": &l.up, "allowed": &l.allowed} {
-		if v := arg.Get(name); v.Type() == js.TypeNumber {
+		if v := arg.Get(name); kind(v) == js.TypeNumber {
 			*r = rateOf(v)
 		}
 	}

@@ -23,11 +23,12 @@ func (c *Client) fileOf(arg js.Value) (t *tabTorrent, files []*metainfo.File, in
 	if info == nil {
 		return nil, nil, 0, errors.New("the torrent's file list is not known yet")
 	}
-	files, index = realFiles(info), arg.Get("file").Int()
-	if index < 0 || index >= len(files) {
+	files = realFiles(info)
+	n, ok := integer(arg.Get("file"))
+	if !ok || n < 0 || n >= int64(len(files)) {
 		return nil, nil, 0, errors.New("the torrent has no such file")
 	}
-	return t, files, index, nil
+	return t, files, int(n), nil
 }
 
 // read streams a range of a file through a MessagePort: the receiver pulls with
@@ -38,9 +39,14 @@ func (c *Client) read(arg js.Value) (any, error) {
 		return nil, err
 	}
 	f := files[index]
-	start, end := int64(arg.Get("start").Float()), int64(arg.Get("end").Float())
-	if start < 0 || end > f.Length || start > end {
+	start, whole := integer(arg.Get("start"))
+	end, too := integer(arg.Get("end"))
+	if !whole || !too || start < 0 || end > f.Length || start > end {
 		return nil, errors.New("the range lies outside the file")
+	}
+	port := arg.Get("port")
+	if kind(port) != js.TypeObject || kind(port.Get("postMessage")) != js.TypeFunction || kind(port.Get("close")) != js.TypeFunction {
+		return nil, errors.New("there is no port to read to")
 	}
 	r := t.NewReader(f.Offset+start, end-start, start == 0 && end == f.Length)
 	moved := func(int) {}
@@ -51,7 +57,7 @@ func (c *Client) read(arg js.Value) (any, error) {
 	}
 	go func() {
 		defer left()
-		stream(arg.Get("port"), r, moved)
+		stream(port, r, moved)
 	}()
 	return map[string]any{}, nil
 }

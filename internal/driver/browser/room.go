@@ -153,9 +153,10 @@ func (t *tabTorrent) wantedLevels(info *metainfo.Info) []torrent.Priority {
 			continue
 		}
 		for p := f.Offset / info.PieceLength; p*info.PieceLength < f.End(); p++ {
-			levels[p] = torrent.Normal
+			levels[p] = max(levels[p], t.choice.of(i))
 		}
 	}
+	t.choice.overrule(levels)
 	return levels
 }
 

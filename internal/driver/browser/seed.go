@@ -18,13 +18,24 @@ import (
 // where they are, now to hash them and later piece by piece.
 func (c *Client) seed(arg js.Value) (any, error) {
 	list := arg.Get("files")
-	if list.Type() != js.TypeObject || list.Length() == 0 {
+	n := listLen(list, metainfo.MaxFiles)
+	if n == 0 {
 		return nil, errors.New("there are no files to share")
 	}
-	opt := metainfo.BuildOptions{Name: stringOf(arg.Get("name")), V1: true, V2: true, CreatedBy: "Shoal/" + driver.Version}
+	opt := metainfo.BuildOptions{
+		Name: stringOf(arg.Get("name")), V1: true, V2: true, CreatedBy: stringOf(arg.Get("createdBy")), Comment: stringOf(arg.Get("comment")),
+		Private: truthy(arg.Get("private")), WebSeeds: stringsOf(arg.Get("webSeeds")),
+	}
+	if opt.CreatedBy == "" {
+		opt.CreatedBy = "Shoal/" + driver.Version
+	}
+	blob := js.Global().Get("Blob")
 	var blobs []storage.Blob
-	for i := range list.Length() {
+	for i := range n {
 		f := list.Index(i)
+		if kind(f) != js.TypeObject || !f.Get("file").InstanceOf(blob) {
+			return nil, errors.New("what is to be shared is no file")
+		}
 		b := storage.Blob{File: f.Get("file"), Path: stringsOf(f.Get("path"))}
 		blobs = append(blobs, b)
 		opt.Files = append(opt.Files, metainfo.BuildFile{Path: b.Path, Length: b.Size()})
@@ -51,8 +62,11 @@ func (c *Client) seed(arg js.Value) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := &tabTorrent{id: id, own: true, meta: meta, trackers: trackers, store: content.Store, kind: "files", unwanted: map[int]bool{}}
-	err = c.start(t, driver.Options{Info: meta.Info, Key: meta.Info.Key()}, func(context.Context, *metainfo.Info) (driver.Content, error) {
+	paused := truthy(arg.Get("paused"))
+	t := &tabTorrent{
+		id: id, own: true, meta: meta, trackers: trackers, webSeeds: opt.WebSeeds, store: content.Store, kind: "files", unwanted: map[int]bool{}, resting: paused,
+	}
+	err = c.start(t, driver.Options{Info: meta.Info, Key: meta.Info.Key(), Paused: paused}, func(context.Context, *metainfo.Info) (driver.Content, error) {
 		return content, nil
 	})
 	if err == nil {

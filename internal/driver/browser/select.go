@@ -9,29 +9,40 @@ import (
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
-// selectFile chooses whether a file is to be downloaded.
+// selectFile chooses whether a file is to be downloaded, and how eagerly.
 func (c *Client) selectFile(arg js.Value) (any, error) {
-	t, _, index, err := c.fileOf(arg)
+	t, files, index, err := c.fileOf(arg)
+	if err != nil {
+		return nil, err
+	}
+	level, err := levelOf(arg.Get("priority"))
 	if err != nil {
 		return nil, err
 	}
 	c.mu.Lock()
 	t.unwanted[index] = !truthy(arg.Get("on"))
-	levels := t.levels(t.Info())
+	t.choice.file(index, level)
+	t.choice.forget(files[index], t.Info().PieceLength)
 	c.mu.Unlock()
-	t.Prioritize(levels)
+	c.chosen(t)
 	return nil, nil
 }
 
-// selected leaves out the files that the link does not name. The numbers of a link count the entries of the
+// selected leaves out the files that the link does not name, or all if the page has asked for
+// that. The numbers of a link count the entries of the
 // info dictionary (BEP 53), and those of v1 torrents and hybrids have padding among
 // them.
 func (c *Client) selected(t *tabTorrent, info *metainfo.Info) {
-	if len(t.link.Select) == 0 {
-		return
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if t.choice.none && len(t.unwanted) == 0 {
+		for i := range realFiles(info) {
+			t.unwanted[i] = true
+		}
+	}
+	if len(t.link.Select) == 0 || t.choice.none {
+		return
+	}
 	index := 0
 	for entry := range info.Files {
 		if info.Files[entry].Pad {

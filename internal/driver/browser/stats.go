@@ -38,9 +38,16 @@ func (t *tabTorrent) sendStats(c *Client) {
 			state = "seeding"
 		}
 		progress = c.progress(t, s, info)
+		if t.watching.Load() && t.shown != have {
+			t.shown = have
+			event(map[string]any{"type": "verified", "id": t.id, "have": toJS(set.Bytes())})
+		}
 		for _, f := range realFiles(info) {
 			files = append(files, verified(info, &set, f))
 		}
+	}
+	if t.Paused() {
+		state = "paused"
 	}
 	if t.Err() != nil {
 		state = "error"
@@ -55,8 +62,8 @@ func (t *tabTorrent) sendStats(c *Client) {
 			count++
 		}
 		peers = append(peers, map[string]any{
-			"addr": p.Addr, "client": p.Client, "kind": p.Kind.String(),
-			"down": p.Down, "up": p.Up, "progress": p.Progress,
+			"id": metainfo.Hash(p.ID).String(), "addr": p.Addr, "client": p.Client, "kind": p.Kind.String(),
+			"down": p.Down, "up": p.Up, "received": p.TotalDown, "sent": p.TotalUp, "progress": p.Progress,
 		})
 		print += "|" + p.Addr + p.Client + strconv.Itoa(int(p.Progress*100))
 	}

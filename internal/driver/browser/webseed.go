@@ -24,8 +24,11 @@ func (t *tabTorrent) startWebSeeds(c *Client, metadata map[string]any) {
 		return
 	}
 	c.mu.Lock()
-	urls := t.webSeeds[min(t.asked, len(t.webSeeds)):min(len(t.webSeeds), maxWebSeeds)]
-	t.asked += len(urls)
+	var urls []string
+	if end := min(len(t.webSeeds), maxWebSeeds+t.named); t.asked < end && !t.resting {
+		urls = t.webSeeds[t.asked:end]
+		t.asked = end
+	}
 	c.mu.Unlock()
 	for _, url := range urls {
 		w := &webSeed{url: url, ready: make(chan struct{}, 1)}

@@ -86,6 +86,7 @@ export class TorrentView {
         host.announce(`${safeName(torrent.name)} is complete.`);
       }),
       torrent.on("error", (error) => this.#fail(error.message)),
+      torrent.on("warning", (error) => this.#fail(error.message)),
     );
     this.#render();
     torrent.ready.then(
