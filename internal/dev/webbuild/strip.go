@@ -9,16 +9,19 @@ import (
 	"strings"
 )
 
-// strip takes out of a program what only a stack trace shows: file names, line
-// tables, and the names of functions that are not of our module. Ours stay, without
+// strip takes out of a program the unused functions and what only a stack trace shows: file names,
+// line tables, and the names of functions that are not of our module. Ours stay, without
 // the package's path, so a crash in a tab still tells where. With the segments laid anew
 // (see memory), a seventh of what a visitor downloads is gone.
 //
 // The tables are those of the Go linker (runtime.pcHeader, runtime._func); a
 // program whose tables look otherwise is an error.
-func strip(wasm []byte, module string) ([]byte, error) {
+func strip(wasm []byte, module string, unused []string) ([]byte, error) {
 	sections, err := readSections(wasm)
 	if err != nil {
+		return nil, err
+	}
+	if err := dropUnused(sections, unused); err != nil {
 		return nil, err
 	}
 	out := append([]byte(nil), wasm[:len(wasmMagic)]...)

@@ -25,8 +25,9 @@ func buildWasm(root string) ([]byte, error) {
 	// Without the VCS stamp the same sources give the same bytes, so that an
 	// unchanged engine is not compressed again.
 	// Without inlining the engine is a tenth smaller after brotli, and no slower
-	// where it counts: hashing and the data channels set the pace.
-	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w", "-gcflags", "all=-l", "-o", file, "./cmd/shoal-wasm")
+	// where it counts: hashing and the data channels set the pace. The names of functions stay
+	// until strip has used them.
+	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-ldflags", "-w", "-gcflags", "all=-l", "-o", file, "./cmd/shoal-wasm")
 	cmd.Dir = root
 	cmd.Env = append(os.Environ(), "GOOS=js", "GOARCH=wasm", "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -36,5 +37,5 @@ func buildWasm(root string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return strip(program, module)
+	return strip(program, module, unused)
 }
