@@ -170,9 +170,11 @@ func (b *bench) webSeed() {
 		t := s.fresh(library)
 		settle()
 		before := t.stored()
+		used := processor(t.browser)
 		peak := t.peak()
 		_, seconds := t.seed(file, tracker)
-		o := outcome{report: t.report(), stored: t.stored() - before}
+		o := outcome{cpu: processor(t.browser) - used}
+		o.report, o.stored = t.report(), t.stored()-before
 		o.memory, o.browser = peak()
 		o.Seconds = seconds
 		return o
@@ -180,6 +182,7 @@ func (b *bench) webSeed() {
 	name := sizeName(size)
 	b.rows = append(b.rows,
 		p.row("`seed` of a File of "+name+" until the magnet link is known", func(o outcome) float64 { return o.Seconds }, inSeconds, "0.5 x or less", most(0.5)),
+		p.row("processor time of the browser meanwhile", func(o outcome) float64 { return o.cpu }, inSeconds, "-", func(ours, _ float64) bool { return ours > 0 }),
 		p.row("memory of the tab at most meanwhile", func(o outcome) float64 { return float64(o.memory) }, inMegabytes, "under 100 MB", func(ours, _ float64) bool { return in(ours, 100e6) }),
 		p.row("bytes in the browser's storage afterwards", func(o outcome) float64 { return float64(o.stored) }, inMegabytes, "no copy", func(ours, _ float64) bool { return ours < float64(size)/20 }),
 	)
