@@ -9,7 +9,6 @@ package offers
 
 import (
 	"math/rand/v2"
-	"slices"
 	"time"
 )
 
@@ -109,11 +108,10 @@ func (p *Pool) add(made time.Time) ID {
 	for i := range id {
 		id[i] = byte(p.rng.Uint32())
 	}
-	at := len(p.open)
-	for at > 0 && p.open[at-1].made.After(made) {
-		at--
+	p.open = append(p.open, offer{id: id, made: made})
+	for i := len(p.open) - 1; i > 0 && p.open[i-1].made.After(made); i-- {
+		p.open[i], p.open[i-1] = p.open[i-1], p.open[i]
 	}
-	p.open = slices.Insert(p.open, at, offer{id: id, made: made})
 	return id
 }
 
@@ -168,7 +166,7 @@ func (p *Pool) Answered(now time.Time, id ID) bool {
 func (p *Pool) Remove(id ID) (made time.Time) {
 	for i, o := range p.open {
 		if o.id == id {
-			p.open = slices.Delete(p.open, i, i+1)
+			p.open = append(p.open[:i], p.open[i+1:]...)
 			return o.made
 		}
 	}
