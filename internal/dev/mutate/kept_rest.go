@@ -60,8 +60,8 @@ var keptRest = []keptChange{
 	{
 		name:  "any number of connections are set up at a time",
 		below: "internal/transport/webrtc",
-		old:   "case r.stats.HalfOpen >= r.maxPending || r.stats.Live >= r.maxOpen:",
-		new:   "case r.stats.Live >= r.maxOpen:",
+		old:   "p.offerer && r.offers >= r.maxOffers,",
+		new:   "false,",
 	},
 	{
 		name:  "a packet with another's tag is taken",

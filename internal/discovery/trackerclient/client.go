@@ -115,6 +115,7 @@ type Config struct {
 
 	rtc        rtcHost       // replaces WebRTC in tests
 	retryMin   time.Duration // first wait after a failure, 5 s; shorter in tests
+	frugal     bool          // as in a browser
 	relayHurry time.Duration // see offerAnew, 2 s; shorter in tests
 	proof      time.Duration // how long a woken tracker may take to answer, 10 s; shorter in tests
 }
@@ -170,6 +171,7 @@ type Client struct {
 	rng  *rand.Rand
 	// An offer has been made before somebody was there.
 	prepared bool
+	turned   time.Time // when a torrent last had its turn, see turn
 
 	mailMu sync.Mutex
 	mail   []letter
@@ -201,6 +203,7 @@ func newClient(cfg Config) *Client {
 	def(&cfg.retryMin, 5*time.Second)
 	def(&cfg.relayHurry, 2*time.Second)
 	def(&cfg.proof, 10*time.Second)
+	cfg.frugal = cfg.frugal || frugal
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = "Shoal"
 	}

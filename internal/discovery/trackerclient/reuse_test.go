@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/shoal-p2p/shoal/internal/signal"
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
@@ -50,7 +51,7 @@ func TestNoOffersForPeersThatAreMet(t *testing.T) {
 // Where there is room for few offers, a torrent's old one makes room for another torrent's.
 func TestOldOffersMakeRoom(t *testing.T) {
 	host := &fakeHost{net: newNet(), most: 1}
-	c := newClient(Config{Sink: newSink(), rtc: host, OfferAge: 10 * time.Minute}) // without its loop
+	c := newClient(Config{Sink: newSink(), rtc: host, OfferAge: 10 * time.Minute, frugal: true}) // without its loop
 	torrent := func(key byte) *torrent {
 		tor := newTorrent(c, Announcement{Key: metainfo.Hash{key}})
 		tor.startWS(nil)
@@ -150,5 +151,62 @@ func TestAnOfferMayComeAgainWhenThePeerIsLost(t *testing.T) {
 	})
 	if a := c.recv(); !strings.HasPrefix(a.Answer.String(), "answer to offer ") {
 		t.Errorf("%+v", a)
+	}
+}
+
+// In a tab, where connections are few, a torrent that has met its peers passes its offer on to
+// one that waits for room.
+func TestAnOfferPassesOnToAnotherTorrent(t *testing.T) {
+	e := newEvilTracker(t)
+	n := newNode(t, newNet(), func(c *Config) { c.frugal = true })
+	n.host.most = 1
+	keys := []metainfo.Hash{{1}, {2}}
+	var peers [2]atomic.Int64
+	for k, hash := range keys {
+		n.c.Start(Announcement{Key: hash, PeerID: [20]byte{1}, Trackers: [][]string{{e.url}},
+			WantPeers: func() int { return 5 }, Peers: func() int { return int(peers[k].Load()) }})
+	}
+	c, first := e.accept(t)
+	reply := func(hash metainfo.Hash) {
+		c.send(`{"action":"announce","info_hash":` + idText(hash) + `,"interval":3600,"complete":1,"incomplete":1}`)
+	}
+	for _, a := range []signal.Announce{first, c.recv()} {
+		if len(a.Offers) != 0 {
+			t.Errorf("the first announce carries offers: %+v", a)
+		}
+	}
+	reply(keys[0])
+	mine := c.recv()
+	reply(keys[1])
+	if mine.InfoHash != keys[0] || len(mine.Offers) != 1 {
+		t.Fatalf("%+v", mine)
+	}
+	peers[0].Store(1)
+	other := c.recv()
+	if other.InfoHash != keys[1] || len(other.Offers) != 1 || string(other.Offers[0].SDP) != string(mine.Offers[0].SDP) || other.Offers[0].ID == mine.Offers[0].ID {
+		t.Errorf("%+v", other)
+	}
+	if made, _, live := n.host.counts(); made != 1 || live != 1 {
+		t.Errorf("%d offers made, %d live", made, live)
+	}
+}
+
+// Where there never is room the announce goes out without offers, and the next one soon.
+func TestAnAnnounceDoesNotWaitForRoomForEver(t *testing.T) {
+	c := newClient(Config{Sink: newSink(), rtc: &fakeHost{net: newNet()}, frugal: true}) // without its loop
+	tor := newTorrent(c, Announcement{Key: swarmKey})
+	tor.startWS(nil)
+	w := &wsTracker{want: 1}
+	now := time.Now()
+	waits := 0
+	for ; waits < 1000; waits++ {
+		tor.crowded = now.Add(crowdPause)
+		if !tor.held(now, w) {
+			break
+		}
+		now = w.waitUntil
+	}
+	if most := int(heldMost / crowdPause); waits != most || !w.short {
+		t.Errorf("it has waited %d times, want %d", waits, most)
 	}
 }

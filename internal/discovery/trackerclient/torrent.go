@@ -45,6 +45,7 @@ type rtcState struct {
 	recent    [64]relayID          // the offers of others that were seen last
 	recentAt  int
 	lostAt    time.Time // see Handle.Lost
+	crowded   time.Time // until then there is no room for a further offer
 }
 
 func newTorrent(c *Client, a Announcement) *torrent {

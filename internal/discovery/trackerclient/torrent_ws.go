@@ -17,9 +17,6 @@ const (
 	// firstOffers is how many offers an announce carries as long as the size of the
 	// swarm is unknown: more would mostly be made for nobody.
 	firstOffers = 2
-	// soonStale is the age from which an offer has to go when another torrent needs its
-	// place, or the network may have changed.
-	soonStale = 50 * time.Second
 	// hurry is when a second announce follows if the swarm turns out larger.
 	hurry = time.Second
 	// offerWait is how long an announce waits for its offers.
@@ -42,12 +39,15 @@ type wsTracker struct {
 	offering  bool // it waits for offers
 	want      int  // offers it should carry
 
-	asksICE   bool // the announce under way asks for STUN and TURN servers
-	bare      bool // it carries no offers, because better ones can be made after its reply
-	sent      int  // offers that the last announce carried
-	others    int  // peers in the swarm besides us; -1 = unknown
-	lacking   int  // those of them that are not complete
-	heard     bool // the tracker has answered once on this connection
+	asksICE bool // the announce under way asks for STUN and TURN servers
+	bare    bool // it carries no offers, because better ones can be made after its reply
+	sent    int  // offers that the last announce carried
+	others  int  // peers in the swarm besides us; -1 = unknown
+	lacking int  // those of them that are not complete
+	heard   bool // the tracker has answered once on this connection
+
+	held      time.Time // until when an announce waits for room for its offers
+	short     bool      // it has waited in vain
 	trackerID string
 }
 
@@ -91,18 +91,6 @@ func (t *torrent) startWS(urls []string) {
 	t.prepare()
 }
 
-// prepare makes an offer while the first tracker is being connected to, in a tab, where the
-// making takes longest. One is enough: most swarms are small, and some have nobody else.
-func (t *torrent) prepare() {
-	if !patientFirst || t.c.prepared || len(t.ws) == 0 || t.a.Seed || t.a.WantPeers == nil || t.a.WantPeers() == 0 {
-		return
-	}
-	t.c.prepared = true
-	for range t.pool.Want(time.Now(), 1) {
-		go t.makeOffer(t.renewed)
-	}
-}
-
 // online and offline are posted by the socket.
 
 func (t *torrent) online(now time.Time, w *wsTracker) {
@@ -130,7 +118,7 @@ func (t *torrent) stepWS(now time.Time, w *wsTracker) {
 	if !w.offering {
 		state := w.sock.awaitServers(t, w)
 		switch {
-		case state == serversUnasked, patientFirst && !w.heard:
+		case state == serversUnasked, t.c.cfg.frugal && !w.heard:
 			w.bare, w.want = true, 0
 			t.sendAnnounce(now, w)
 			return
@@ -139,11 +127,12 @@ func (t *torrent) stepWS(now time.Time, w *wsTracker) {
 		}
 		w.offering, w.waitUntil = true, now.Add(offerWait)
 		w.want = t.offersFor(w)
+		t.adopt(now, w.want)
 		for range t.pool.Want(now, w.want) {
 			go t.makeOffer(t.renewed)
 		}
 	}
-	if t.pool.Ready(now, w.want) || !now.Before(w.waitUntil) {
+	if (t.pool.Ready(now, w.want) || !now.Before(w.waitUntil)) && !t.held(now, w) {
 		t.sendAnnounce(now, w)
 	}
 }
@@ -188,33 +177,14 @@ func (t *torrent) makeOffer(renewed int) {
 			go t.makeOffer(renewed)
 		case current:
 			t.pool.Lost()
+			if errors.Is(err, webrtc.ErrTooMany) {
+				t.crowded = now.Add(crowdPause)
+			}
 		}
 	})
 	if !posted && err == nil {
 		p.Close()
 	}
-}
-
-// freeOffer gives up the offer that waits longest of all torrents, if it is old: where there
-// is room for few, each torrent has its turn. It reports whether there is room now.
-func (c *Client) freeOffer(now time.Time) bool {
-	var owner *torrent
-	var oldest offers.ID
-	at := now.Add(-soonStale)
-	for _, t := range c.due {
-		if t.rtcState == nil {
-			continue
-		}
-		if id, made, ok := t.pool.Oldest(); ok && made.Before(at) {
-			owner, oldest, at = t, id, made
-		}
-	}
-	if owner == nil {
-		return false
-	}
-	owner.pool.Answered(now, oldest)
-	owner.dropOffer(oldest)
-	return true
 }
 
 func (t *torrent) dropOffer(id offers.ID) {
@@ -235,7 +205,7 @@ func (t *torrent) message(w *wsTracker, ev schedule.Event) signal.Announce {
 
 func (t *torrent) sendAnnounce(now time.Time, w *wsTracker) {
 	a := t.message(w, w.due.Event)
-	w.due = nil
+	w.due, w.held = nil, time.Time{}
 	for _, id := range t.pool.Take(now, w.want, nil) {
 		a.Offers = append(a.Offers, signal.Offer{SDP: t.open[id].sdp, ID: id, HasID: true})
 	}
@@ -287,10 +257,13 @@ func (t *torrent) takeReply(now time.Time, w *wsTracker, m *signal.Reply) {
 	}
 	w.m.Succeeded(now, seconds(int64(m.Interval)), seconds(int64(m.MinInterval)))
 	switch {
+	case w.short:
+		w.short = false
+		w.m.Update(now)
 	case w.bare:
 		w.bare = false
 		if w.others != 0 && t.offersFor(w) > 0 {
-			w.m.Hurry(now, 0)
+			w.m.Hurry(now, t.c.turn(now))
 		}
 	case first && w.others > w.sent && t.offersFor(w) > w.sent:
 		w.m.Hurry(now, hurry)

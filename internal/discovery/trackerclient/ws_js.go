@@ -12,9 +12,8 @@ import (
 
 const defaultMaxAnswers = 5
 
-// patientFirst has the first announce carry no offers: whether somebody is there says its
-// reply, and a connection that is made for nobody costs a page more than the wait.
-const patientFirst = true
+// frugal says that connections are few here, see frugal.go.
+const frugal = true
 
 const defaultOfferAge = 10 * time.Minute
 

@@ -17,8 +17,8 @@ import (
 const (
 	defaultMaxAnswers = 16
 
-	// patientFirst: see ws_js.go.
-	patientFirst    = false
+	// frugal: see ws_js.go.
+	frugal          = false
 	defaultOfferAge = 50 * time.Second
 	defaultMaxRetry = time.Hour
 )

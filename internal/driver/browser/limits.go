@@ -21,12 +21,16 @@ type rate struct {
 	n       int64
 }
 
-// rateOf reads a rate; what is negative, or no number that Go has, stands for any number.
-func rateOf(v js.Value) (r rate) {
+// read takes what the page says, if it says a number; one that is negative, or that Go does not
+// have, stands for any number.
+func (r *rate) read(v js.Value) {
+	if kind(v) != js.TypeNumber {
+		return
+	}
+	*r = rate{}
 	if n := v.Float(); n >= 0 && n < 1<<53 {
 		r.limited, r.n = true, int64(n)
 	}
-	return r
 }
 
 func lesser(a, b rate) rate {
@@ -43,11 +47,9 @@ func (c *Client) setLimits(arg js.Value) {
 	l := &c.limits
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for name, r := range map[string]*rate{"down": &l.down, "up": &l.up, "allowed": &l.allowed} {
-		if v := arg.Get(name); kind(v) == js.TypeNumber {
-			*r = rateOf(v)
-		}
-	}
+	l.down.read(arg.Get("down"))
+	l.up.read(arg.Get("up"))
+	l.allowed.read(arg.Get("allowed"))
 	up, down := lesser(l.up, l.allowed), l.down
 	l.mute = up.limited && up.n == 0
 	if down.limited {

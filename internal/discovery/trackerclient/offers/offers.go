@@ -45,16 +45,17 @@ func New(cfg Config, rng *rand.Rand) *Pool { return &Pool{cfg: cfg, rng: rng} }
 // Want returns how many offers have to be made so that an announce can carry n. The
 // caller makes them and reports each by Made or Lost.
 func (p *Pool) Want(now time.Time, n int) int {
-	n = max(n-p.usable(now)-p.making, 0)
+	n = max(n-p.Usable(now)-p.making, 0)
 	p.making += n
 	return n
 }
 
 // Ready reports whether an announce can carry n offers now, or will not be able to
 // carry more by waiting.
-func (p *Pool) Ready(now time.Time, n int) bool { return p.making == 0 || p.usable(now) >= n }
+func (p *Pool) Ready(now time.Time, n int) bool { return p.making == 0 || p.Usable(now) >= n }
 
-func (p *Pool) usable(now time.Time) (n int) {
+// Usable returns how many offers an announce can carry now.
+func (p *Pool) Usable(now time.Time) (n int) {
 	for _, o := range p.open {
 		if p.sendable(now, &o) {
 			n++
@@ -96,11 +97,21 @@ func (p *Pool) Oldest() (id ID, made time.Time, ok bool) {
 // Made takes an offer in and returns the id it goes by.
 func (p *Pool) Made(now time.Time) ID {
 	p.Lost()
+	return p.add(now)
+}
+
+// Adopt takes an offer in that another Pool had, and that was made at that time.
+func (p *Pool) Adopt(made time.Time) ID { return p.add(made) }
+
+func (p *Pool) add(made time.Time) ID {
 	var id ID
 	for i := range id {
 		id[i] = byte(p.rng.Uint32())
 	}
-	p.open = append(p.open, offer{id: id, made: now})
+	p.open = append(p.open, offer{id: id, made: made})
+	for i := len(p.open) - 1; i > 0 && p.open[i-1].made.After(made); i-- {
+		p.open[i], p.open[i-1] = p.open[i-1], p.open[i]
+	}
 	return id
 }
 
@@ -149,6 +160,17 @@ func (p *Pool) Answered(now time.Time, id ID) bool {
 		}
 	}
 	return false
+}
+
+// Remove takes an open offer out and returns when it was made.
+func (p *Pool) Remove(id ID) (made time.Time) {
+	for i, o := range p.open {
+		if o.id == id {
+			p.open = append(p.open[:i], p.open[i+1:]...)
+			return o.made
+		}
+	}
+	return made
 }
 
 // Expire removes the offers that are too old and appends them to dst.

@@ -146,3 +146,21 @@ func TestOffersOfAnotherNetwork(t *testing.T) {
 		t.Error("an answer to an old one is not taken")
 	}
 }
+
+func TestAnOfferPassesOn(t *testing.T) {
+	p, other := newPool(), newPool()
+	p.Want(at(0), 1)
+	made := p.Remove(p.Made(at(0)))
+	if made != at(0) || p.Len() != 0 || !p.Remove(ID{1}).IsZero() {
+		t.Errorf("made at %v, %d open", made, p.Len())
+	}
+	other.Want(at(20), 1)
+	fresh := other.Made(at(20))
+	id := other.Adopt(made)
+	if first, _, _ := other.Oldest(); first != id || other.Usable(at(21)) != 2 {
+		t.Error("it is not the oldest")
+	}
+	if got := other.Expire(at(50), nil); !slices.Equal(got, []ID{id}) || other.Len() != 1 || !other.Answered(at(60), fresh) {
+		t.Errorf("%x expire", got)
+	}
+}
