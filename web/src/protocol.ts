@@ -263,3 +263,8 @@ export interface ClaimMessage {
 
 /** The path segment, below the service worker's scope, of every stream URL. */
 export const streamPrefix = "shoal-stream/";
+
+/** Page to worker, first of all: the address of shoal.wasm, or what is in it. */
+export interface EngineMessage {
+  engine: string | Blob | WebAssembly.Module;
+}
