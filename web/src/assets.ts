@@ -19,29 +19,44 @@ export interface ServiceWorkerOptions {
 export interface Assets {
   /** The worker's script, by its address or as text. */
   worker: URL | string;
-  engine(): URL | Promise<Blob>;
+  /** The engine for a worker, in the form in which it starts soonest. */
+  engine(): Promise<EngineMessage["engine"]>;
   /** Null where it is no file that is known of. */
   serviceWorker: URL | null;
 }
 
 /** The assets in the folder `base`, or where this build of Shoal has them. */
 export function findAssets(base?: string | URL): Assets {
-  if (base === undefined) return { worker: place.worker(), engine: place.engine, serviceWorker: place.serviceWorker() };
+  if (base === undefined) return { worker: place.worker(), engine: once(place.engine), serviceWorker: place.serviceWorker() };
   const at = (name: string): URL => new URL(name, new URL(base, document.baseURI));
-  return { worker: at("shoal.worker.js"), engine: () => at("shoal.wasm"), serviceWorker: at("shoal.sw.js") };
+  return { worker: at("shoal.worker.js"), engine: once(() => at("shoal.wasm")), serviceWorker: at("shoal.sw.js") };
 }
 
-/** Starts a worker and has it load the engine. */
+/** Keeps an engine for the next worker, should the first crash; but not that it could not be had. */
+function once(from: () => URL | Promise<Blob>): Assets["engine"] {
+  let loading: Promise<EngineMessage["engine"]> | null = null;
+  return () => (loading ??= load(from()).catch((err: Error) => {
+    loading = null;
+    throw err;
+  }));
+}
+
+/**
+ * Compiles the engine while the worker starts. What that cannot do, for the server does not know the type of .wasm
+ * files or is not there, is left to the worker, which says what is wrong.
+ */
+async function load(from: URL | Promise<Blob>): Promise<EngineMessage["engine"]> {
+  return from instanceof URL ? WebAssembly.compileStreaming(fetch(from)).catch(() => from.href) : from;
+}
+
+/** Starts a worker and hands it the engine. */
 export function startWorker({ worker: script, engine }: Assets): Worker {
   const worker = new Worker(ownOrigin(script), { name: "shoal" });
-  const send = (from: URL | Blob): void => {
-    const message: EngineMessage = { engine: from instanceof Blob ? from : from.href };
-    worker.postMessage(message);
-  };
-  const from = engine();
-  if (from instanceof URL) send(from);
-  // As a worker says that it could not be loaded.
-  else from.then(send, (err: Error) => worker.dispatchEvent(new ErrorEvent("error", { message: "the engine could not be loaded: " + err.message })));
+  engine().then(
+    (engine) => worker.postMessage({ engine } satisfies EngineMessage),
+    // As a worker says that it could not be loaded.
+    (err: Error) => worker.dispatchEvent(new ErrorEvent("error", { message: "the engine could not be loaded: " + err.message })),
+  );
   return worker;
 }
 

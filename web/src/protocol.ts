@@ -264,7 +264,7 @@ export interface ClaimMessage {
 /** The path segment, below the service worker's scope, of every stream URL. */
 export const streamPrefix = "shoal-stream/";
 
-/** Page to worker, first of all: the address of shoal.wasm, or what is in it. */
+/** Page to worker, first of all: shoal.wasm compiled, as it is, or its address. */
 export interface EngineMessage {
-  engine: string | Blob | WebAssembly.Module;
+  engine: WebAssembly.Module | Blob | string;
 }

@@ -83,7 +83,8 @@ function fatal(error: unknown): void {
   self.postMessage(message);
 }
 
-async function compile(from: string | Blob, imports: WebAssembly.Imports): Promise<WebAssembly.Instance> {
+async function compile(from: EngineMessage["engine"], imports: WebAssembly.Imports): Promise<WebAssembly.Instance> {
+  if (from instanceof WebAssembly.Module) return WebAssembly.instantiate(from, imports);
   const response = typeof from === "string" ? await fetch(from) : new Response(from);
   if (!response.ok) throw new Error(`the engine could not be loaded (HTTP ${response.status})`);
   if (response.headers.get("Content-Type")?.startsWith("application/wasm")) {
@@ -93,7 +94,7 @@ async function compile(from: string | Blob, imports: WebAssembly.Imports): Promi
   return (await WebAssembly.instantiate(await response.arrayBuffer(), imports)).instance;
 }
 
-async function start(from: string | Blob): Promise<void> {
+async function start(from: EngineMessage["engine"]): Promise<void> {
   const go = new self.Go();
   const instance = await compile(from, go.importObject);
   const ready = new Promise<void>((resolve) => {

@@ -41,19 +41,32 @@ Object.assign(globalThis, {
 });
 
 /** The text behind the address of a blob. */
-const textAt = async (address: string): Promise<string> => (await fetch(address)).text();
+const textAt = async (address: string): Promise<string> => (await realFetch(address)).text();
+
+const realFetch = fetch;
+/** Addresses that were fetched. */
+let fetched: string[];
+/** What the server says of .wasm files. */
+let wasmType: string;
+
+const turn = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
 
 beforeEach(() => {
   workers = [];
+  fetched = [];
+  wasmType = "application/wasm";
+  globalThis.fetch = async (address) => {
+    fetched.push(String(address));
+    return new Response(new Uint8Array([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0]), { headers: { "Content-Type": wasmType } });
+  };
   pageAt("https://site.example/films/watch.html");
 });
 
-test("the assets lie beside the module", () => {
+test("the assets lie beside the module", async () => {
   const { worker, engine, serviceWorker } = findAssets();
   const beside = (name: string): string => new URL(name, import.meta.url).href;
-  assert.equal(String(worker), beside("shoal.worker.js"));
-  assert.equal(String(engine()), beside("shoal.wasm"));
-  assert.equal(String(serviceWorker), beside("shoal.sw.js"));
+  await engine();
+  assert.deepEqual([String(worker), ...fetched, String(serviceWorker)], ["shoal.worker.js", "shoal.wasm", "shoal.sw.js"].map(beside));
 });
 
 for (const [base, folder] of [
@@ -62,9 +75,10 @@ for (const [base, folder] of [
   ["https://cdn.example/shoal@1/", "https://cdn.example/shoal@1/"],
   ["https://cdn.example/shoal@1/shoal.js", "https://cdn.example/shoal@1/"],
 ] as const) {
-  test(`the assets lie at the base ${base}`, () => {
+  test(`the assets lie at the base ${base}`, async () => {
     const { worker, engine, serviceWorker } = findAssets(base);
-    assert.deepEqual([String(worker), String(engine()), String(serviceWorker)], [folder + "shoal.worker.js", folder + "shoal.wasm", folder + "shoal.sw.js"]);
+    await engine();
+    assert.deepEqual([String(worker), ...fetched, String(serviceWorker)], [folder + "shoal.worker.js", folder + "shoal.wasm", folder + "shoal.sw.js"]);
   });
 }
 
@@ -73,31 +87,44 @@ test("a base is relative to the document's, not to its address", () => {
   assert.equal(String(findAssets("lib/").worker), "https://site.example/app/lib/shoal.worker.js");
 });
 
-test("a worker of the page's own origin is started as it is, and told where the engine lies", () => {
-  startWorker(findAssets("/lib/"));
+test("a worker of the page's own origin is started as it is, and given the compiled engine", async () => {
+  const assets = findAssets("/lib/");
+  startWorker(assets);
   assert.equal(workers[0]!.script, "https://site.example/lib/shoal.worker.js");
-  assert.deepEqual(workers[0]!.posted, [{ engine: "https://site.example/lib/shoal.wasm" }]);
+  await turn();
+  const { engine } = workers[0]!.posted[0] as { engine: unknown };
+  assert.ok(engine instanceof WebAssembly.Module);
+  // The next one needs no network.
+  startWorker(assets);
+  await turn();
+  assert.deepEqual(workers[1]!.posted, [{ engine }]);
+  assert.equal(fetched.length, 1);
 });
 
 test("a worker of another origin is loaded by one of the page's", async () => {
   startWorker(findAssets(`https://cdn.example/a"b/`));
-  const { script, posted } = workers[0]!;
-  assert.match(script, /^blob:/);
-  assert.equal(await textAt(script), `importScripts("https://cdn.example/a%22b/shoal.worker.js")`);
-  assert.deepEqual(posted, [{ engine: "https://cdn.example/a%22b/shoal.wasm" }]);
+  assert.match(workers[0]!.script, /^blob:/);
+  assert.equal(await textAt(workers[0]!.script), `importScripts("https://cdn.example/a%22b/shoal.worker.js")`);
+});
+
+test("a worker makes do with the engine's address where the page cannot compile it", async () => {
+  wasmType = "application/octet-stream";
+  startWorker(findAssets("/lib/"));
+  await turn();
+  assert.deepEqual(workers[0]!.posted, [{ engine: "https://site.example/lib/shoal.wasm" }]);
 });
 
 test("a worker that the module carries is started from its text, the engine follows", async () => {
   const engine = new Blob(["engine"]);
   startWorker({ worker: "code();", engine: async () => engine, serviceWorker: null });
   assert.equal(await textAt(workers[0]!.script), "code();");
-  await new Promise(setImmediate);
+  await turn();
   assert.deepEqual(workers[0]!.posted, [{ engine }]);
 });
 
 test("an engine that cannot be had is an error of the worker", async () => {
   startWorker({ worker: "code();", engine: () => Promise.reject(new Error("no chunk 3")), serviceWorker: null });
-  await new Promise(setImmediate);
+  await turn();
   assert.deepEqual(workers[0]!.errors, ["the engine could not be loaded: no chunk 3"]);
 });
 

@@ -25,7 +25,8 @@ import (
 //	shoal.global.js     window.Shoal for a plain script tag
 //	types/              the declarations, shoal.d.ts first
 func buildPackage(root string) error {
-	lib := filepath.Join(root, "web", "lib")
+	web := filepath.Join(root, "web")
+	lib := filepath.Join(web, "lib")
 	files, err := bundle(root)
 	if err != nil {
 		return err
@@ -38,11 +39,18 @@ func buildPackage(root string) error {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{"shoal.js", "shoal.worker.js", "shoal.sw.js"} {
+	for _, name := range packaged {
 		made[name] = files[name]
 	}
 	made["shoal.wasm"] = engine
 	if made["shoal.engine.js"], err = engineModule(engine); err != nil {
+		return err
+	}
+	license, err := os.ReadFile(filepath.Join(root, "LICENSE"))
+	if err != nil {
+		return err
+	}
+	if err := os.WriteFile(filepath.Join(web, "LICENSE"), license, 0o644); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(lib); err != nil {
@@ -58,6 +66,9 @@ func buildPackage(root string) error {
 	}
 	return declarations(root, filepath.Join(lib, "types"))
 }
+
+// packaged are the scripts of the page that the package has too.
+var packaged = []string{"shoal.js", "shoal.worker.js", "shoal.sw.js"}
 
 // bundlePackage makes the builds that only the package has.
 func bundlePackage(root string, worker []byte) (map[string][]byte, error) {
@@ -105,9 +116,6 @@ func engineModule(engine []byte) ([]byte, error) {
 	return fmt.Appendf(nil, "export default %q;\n", base64.StdEncoding.EncodeToString(packed.Bytes())), nil
 }
 
-// relative is the name of a module beside the one that imports it.
-var relative = regexp.MustCompile(`((?:from|import\()\s*")(\.\.?/[^"]+)"`)
-
 // declarations has TypeScript write the types of the page API.
 func declarations(root, out string) error {
 	cmd := exec.Command("node", filepath.Join(root, "web/node_modules/typescript/bin/tsc"), "-p", filepath.Join(root, "web/tsconfig.types.json"), "--outDir", out)
@@ -122,7 +130,13 @@ func declarations(root, out string) error {
 		if err != nil {
 			return err
 		}
-		// Whoever resolves modules as Node does wants the file's whole name.
-		return os.WriteFile(file, relative.ReplaceAll(text, []byte(`$1$2.js"`)), 0o644)
+		return os.WriteFile(file, []byte(wholeNames(string(text))), 0o644)
 	})
 }
+
+// relative is the name of a module beside the one that imports it.
+var relative = regexp.MustCompile(`((?:from|import\()\s*")(\.\.?/[^"]+)"`)
+
+// wholeNames has imports name files with their extension: whoever resolves modules as Node does
+// wants it.
+func wholeNames(text string) string { return relative.ReplaceAllString(text, `$1$2.js"`) }
