@@ -158,7 +158,7 @@ func TestPackageTypes(t *testing.T) {
 import { Shoal as Same } from "shoal/shoal.js";
 
 export async function play(link: string, video: HTMLVideoElement): Promise<string> {
-  const shoal: Same = await Shoal.create({ serviceWorker: { url: "/sw.js", scope: "/" }, base: new URL("/lib/", location.href) });
+  const shoal: Same = new Shoal({ serviceWorker: { url: "/sw.js", scope: "/" }, base: new URL("/lib/", location.href) });
   const torrent: Torrent = await shoal.add(link);
   await torrent.ready;
   const [film] = torrent.files;
@@ -170,7 +170,7 @@ export async function play(link: string, video: HTMLVideoElement): Promise<strin
 `,
 		"wrong.ts": `import Shoal from "shoal";
 
-const shoal = await Shoal.create({ serviceWorker: { address: "/sw.js" } });
+const shoal = new Shoal({ serviceWorker: { address: "/sw.js" } });
 const torrent = await shoal.add(42);
 torrent.on("finished", () => {});
 `,
