@@ -17,13 +17,13 @@ help: ## list the targets
 	@echo
 	@echo "  make run FILE=/any/path ARGS='--listen :9000' shares that file or folder instead."
 
-run: build ## build everything and share a sample video (Go alone is needed)
+run: build ## build everything and share a sample video (Go and Node are needed)
 	@exec $(BINARY) share "$(FILE)" $(ARGS)
 
 build: web ## write bin/shoal
 	$(GO) build -trimpath -ldflags '-s -w' -o $(BINARY) ./cmd/shoal
 
-web: ## build the web assets and the WebAssembly engine
+web: ## build the web assets and the WebAssembly engine, with the Node packages they are made of
 	$(GO) run ./internal/dev/webbuild
 
 setup: ## install what the tests need, or say what is missing
@@ -32,7 +32,7 @@ setup: ## install what the tests need, or say what is missing
 test: setup build ## run everything: formatting, vet, all platforms, unit, browser and foreign-client tests
 	$(GO) run ./internal/dev/testsum
 
-test-go: web ## run the tests that need nothing but Go and, for the client, Node
+test-go: web ## run the tests that need nothing but Go and Node
 	$(GO) run ./internal/dev/testsum fmt vet go web
 
 test-browser: setup build ## run the end-to-end tests: browser and foreign clients (RUN=regexp picks some)
@@ -57,5 +57,5 @@ cross: web ## compile for every platform
 	$(GO) run ./internal/dev/testsum cross
 
 clean: ## remove what the build and the tests wrote
-	rm -rf bin test/out test/node_modules
+	rm -rf bin test/out test/node_modules test/bundlers/node_modules web/node_modules web/lib
 	find web/dist -mindepth 1 ! -name .keep -delete

@@ -145,6 +145,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	header.Set("Cache-Control", "no-cache")
 	header.Set("Vary", "Accept-Encoding")
 	header.Set("ETag", f.etag)
+	if shared(r.URL.Path) {
+		header.Set("Access-Control-Allow-Origin", "*")
+		header.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	}
 	if r.URL.Path == "/shoal.sw.js" {
 		header.Set("Service-Worker-Allowed", "/")
 	}
@@ -161,6 +165,12 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		_, _ = w.Write(f.body) // the client went away
 	}
 }
+
+// shared reports the files of the client library, which pages of other sites may load from
+// here. That is safe: they are the same bytes for everybody, part of a public program, say nothing
+// about this node, what it shares or who asks, and do not look at cookies. Nothing else
+// of a node is readable from another origin for this.
+func shared(path string) bool { return strings.HasPrefix(path, "/shoal.") }
 
 // choose picks the best form that the client accepts.
 func (a asset) choose(accept string) form {

@@ -100,6 +100,31 @@ func TestHandlerHeaders(t *testing.T) {
 	}
 }
 
+// Pages of other sites may load the client library, but not read the node's own page.
+func TestOtherSitesMayLoadTheLibraryAlone(t *testing.T) {
+	h := newHandler(site())
+	for path, want := range map[string]string{
+		"/shoal.js": "*", "/shoal.worker.js": "*", "/shoal.sw.js": "*", "/shoal.wasm": "*",
+		"/": "", "/index.html": "", "/app.js": "", "/icon.png": "", "/shoal.nothing": "",
+	} {
+		res, _ := get(t, h, "GET", path, "Origin", "https://site.example")
+		if got := res.Header.Get("Access-Control-Allow-Origin"); got != want {
+			t.Errorf("%s: Access-Control-Allow-Origin is %q, want %q", path, got, want)
+		}
+		if res.Header.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("%s may be read with the visitor's cookies", path)
+		}
+		if got := res.Header.Get("Cross-Origin-Resource-Policy") == "cross-origin"; got != (want == "*") {
+			t.Errorf("%s: Cross-Origin-Resource-Policy: %v", path, got)
+		}
+	}
+	first, _ := get(t, h, "GET", "/shoal.wasm")
+	again, _ := get(t, h, "GET", "/shoal.wasm", "If-None-Match", first.Header.Get("ETag"))
+	if again.StatusCode != http.StatusNotModified || again.Header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Error("what has not changed may not be read again")
+	}
+}
+
 func TestHandlerWithoutBuild(t *testing.T) {
 	h := newHandler(fstest.MapFS{"dist/.keep": {}})
 	res, body := get(t, h, "GET", "/")

@@ -263,3 +263,8 @@ export interface ClaimMessage {
 
 /** The path segment, below the service worker's scope, of every stream URL. */
 export const streamPrefix = "shoal-stream/";
+
+/** Page to worker, first of all: shoal.wasm compiled, as it is, or its address. */
+export interface EngineMessage {
+  engine: WebAssembly.Module | Blob | string;
+}

@@ -35,9 +35,8 @@ export class StreamServer {
     container.startMessages();
   }
 
-  /** Registers the service worker; true once it controls this page. */
-  async start(script: URL, scope: string): Promise<boolean> {
-    const registration = await this.#container.register(script, { scope });
+  /** True once the service worker controls this page. */
+  async start(registration: ServiceWorkerRegistration): Promise<boolean> {
     if (!(await this.#controlled(registration))) return false;
     this.#scope = registration.scope;
     return true;

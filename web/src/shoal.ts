@@ -6,6 +6,7 @@
  * connections and carries this API.
  */
 
+import { findAssets, registerServiceWorker, startWorker, type Assets, type ServiceWorkerOptions } from "./assets";
 import { Emitter } from "./emitter";
 import { Engine, ShoalError } from "./engine";
 import { named, seedFiles, type Named, type SeedInput, type TorrentSource } from "./inputs";
@@ -20,6 +21,7 @@ import { Torrent, type Context, type RemoveOptions, type TorrentEvent } from "./
 import { onWake } from "./wake";
 
 export { Shoal as default };
+export type { ServiceWorkerOptions } from "./assets";
 export { ShoalError } from "./engine";
 export { SourceError } from "./source";
 export { ShoalFile, ShoalFile as File } from "./file";
@@ -38,7 +40,7 @@ export type { Wanted } from "./priority";
 export type { FileInfo, HashingEvent, KeptTorrent, PeerInfo, Stats, TorrentState, TorrentStorage, TrackerInfo } from "./protocol";
 
 export interface Options extends ForeignOptions {
-  /** Where shoal.worker.js, shoal.wasm and shoal.sw.js lie. Default: beside this module. */
+  /** The folder, ending in "/", of shoal.worker.js, shoal.wasm and shoal.sw.js. Default: beside this module. */
   base?: string | URL;
   /**
    * STUN and TURN servers, as WebRTC has them or as addresses, "turn:user:password@host:port",
@@ -61,8 +63,8 @@ export interface Options extends ForeignOptions {
   maxPeers?: number;
   /** Trackers that every torrent is announced to, besides its own. */
   trackers?: string[];
-  /** Register the service worker that makes stream URLs work. Default true. */
-  serviceWorker?: boolean;
+  /** Register the service worker that makes stream URLs work, or how. Default true. */
+  serviceWorker?: boolean | ServiceWorkerOptions;
   /** What this page may take of its visitor's line to serve others; may be changed, see `Shoal.manners`. */
   manners?: Partial<MannersSettings>;
 }
@@ -148,8 +150,8 @@ export class Shoal extends Emitter<ShoalEvents> {
   /** Starts the engine. It can be used at once: what is asked of it waits until it runs. */
   constructor(options: Options = {}, late?: Promise<LateOptions>) {
     super();
-    const base = new URL(options.base ?? ".", options.base ? location.href : import.meta.url);
-    this.#engine = new Engine(() => new Worker(new URL("shoal.worker.js", base), { name: "shoal" }), {
+    const assets = findAssets(options.base);
+    this.#engine = new Engine(() => startWorker(assets), {
       attach: (worker) => attachRTC(worker, options.relayOnly, () => this.#iceServers),
       event: (event) => this.#receive(event),
       restarted: (error) => {
@@ -162,7 +164,8 @@ export class Shoal extends Emitter<ShoalEvents> {
       void this.#engine.call("limits", { allowed: allowed === Infinity ? -1 : allowed }).catch(() => undefined);
     });
     this.#unwake = onWake((moved) => this.#wake(moved));
-    this.streaming = options.serviceWorker === false ? Promise.resolve(false) : this.#serve(base);
+    const { serviceWorker = true } = options;
+    this.streaming = serviceWorker === false ? Promise.resolve(false) : this.#serve(assets, serviceWorker === true ? {} : serviceWorker);
     this.#context = {
       engine: this.#engine,
       streaming: this.streaming,
@@ -365,15 +368,16 @@ export class Shoal extends Emitter<ShoalEvents> {
     await this.#engine.call("limits", rates);
   }
 
-  async #serve(base: URL): Promise<boolean> {
-    // Absent in an insecure context; a service worker must come from the page's own origin.
+  async #serve(assets: Assets, options: ServiceWorkerOptions): Promise<boolean> {
+    // Absent in an insecure context.
     const container = (navigator as { serviceWorker?: ServiceWorkerContainer }).serviceWorker;
-    if (!container || base.origin !== location.origin) return false;
+    if (!container) return false;
     const server = new StreamServer(container, (id, file) => {
       return this.#torrents.get(id)?.files.find((candidate) => candidate.index === file) ?? null;
     });
     try {
-      if (!(await server.start(new URL("shoal.sw.js", base), new URL(".", base).pathname))) return false;
+      const registration = await registerServiceWorker(container, assets.serviceWorker, options);
+      if (!registration || !(await server.start(registration))) return false;
     } catch {
       return false; // private windows of some browsers refuse
     }

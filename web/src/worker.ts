@@ -4,7 +4,7 @@
 import "go:wasm_exec";
 import { installChannels } from "./channels";
 import { PieceHasher } from "./digest";
-import type { CallMessage, EngineEvent, EventMessage, FatalMessage, Method, ReplyMessage } from "./protocol";
+import type { CallMessage, EngineEvent, EngineMessage, EventMessage, FatalMessage, Method, ReplyMessage } from "./protocol";
 import { giveBack } from "./spent";
 import { Tally, tallyStore, type Sums } from "./tally";
 import { WebSeedStream } from "./webseedwire";
@@ -34,8 +34,9 @@ let early: CallMessage[] | null = [];
 
 installChannels();
 
-self.addEventListener("message", (message: MessageEvent<Partial<CallMessage> | null>) => {
+self.addEventListener("message", (message: MessageEvent<Partial<CallMessage & EngineMessage> | null>) => {
   const data = message.data;
+  if (data?.engine) start(data.engine).catch(fatal);
   if (data?.call === undefined) return;
   if (early) early.push(data as CallMessage);
   else run(data as CallMessage);
@@ -82,8 +83,9 @@ function fatal(error: unknown): void {
   self.postMessage(message);
 }
 
-async function compile(url: URL, imports: WebAssembly.Imports): Promise<WebAssembly.Instance> {
-  const response = await fetch(url);
+async function compile(from: EngineMessage["engine"], imports: WebAssembly.Imports): Promise<WebAssembly.Instance> {
+  if (from instanceof WebAssembly.Module) return WebAssembly.instantiate(from, imports);
+  const response = typeof from === "string" ? await fetch(from) : new Response(from);
   if (!response.ok) throw new Error(`the engine could not be loaded (HTTP ${response.status})`);
   if (response.headers.get("Content-Type")?.startsWith("application/wasm")) {
     return (await WebAssembly.instantiateStreaming(response, imports)).instance;
@@ -92,9 +94,9 @@ async function compile(url: URL, imports: WebAssembly.Imports): Promise<WebAssem
   return (await WebAssembly.instantiate(await response.arrayBuffer(), imports)).instance;
 }
 
-async function start(): Promise<void> {
+async function start(from: EngineMessage["engine"]): Promise<void> {
   const go = new self.Go();
-  const instance = await compile(new URL("shoal.wasm", self.location.href), go.importObject);
+  const instance = await compile(from, go.importObject);
   const ready = new Promise<void>((resolve) => {
     let set = self.shoalCall;
     Object.defineProperty(self, "shoalCall", {
@@ -116,5 +118,3 @@ async function start(): Promise<void> {
   waiting.forEach(run);
   await stopped;
 }
-
-start().catch(fatal);

@@ -1,18 +1,19 @@
 // Command setup brings the tools the end-to-end tests need.
 //
 // On Debian, as root, it installs the missing packages. Anywhere else it names
-// them and fails. The Node packages come from test/package-lock.json by npm ci,
+// them and fails. The Node packages come from the lock files of test and test/bundlers by npm ci,
 // without running their install scripts; the modules of test/interop/anacrolix by go build.
 package main
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/shoal-p2p/shoal/internal/dev/npm"
 )
 
 // tool is something the tests run, the Debian package it comes in, and how to
@@ -74,7 +75,12 @@ func run() error {
 		}
 		return errors.New("the tests need, and this machine lacks: " + strings.Join(names, ", "))
 	}
-	if err := npm(); err != nil {
+	say := func(what string) { fmt.Println("setup:", what) }
+	if err := npm.CI("test", say, "--omit=optional"); err != nil {
+		return err
+	}
+	// Bundlers are programs for one platform, which come as optional packages.
+	if err := npm.CI(filepath.Join("test", "bundlers"), say); err != nil {
 		return err
 	}
 	return anacrolix()
@@ -118,26 +124,6 @@ func apt(args ...string) error {
 		return fmt.Errorf("apt-get %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 	return nil
-}
-
-// npm installs the Node packages, unless the last installation is of the very
-// same lock file.
-func npm() error {
-	lock, err := os.ReadFile(filepath.Join("test", "package-lock.json"))
-	if err != nil {
-		return fmt.Errorf("%v (run this from the top of the repository)", err)
-	}
-	stamp := filepath.Join("test", "node_modules", ".shoal-lock")
-	if done, err := os.ReadFile(stamp); err == nil && bytes.Equal(done, lock) {
-		return nil
-	}
-	fmt.Println("setup: npm ci in test/")
-	cmd := exec.Command("npm", "ci", "--ignore-scripts", "--omit=optional", "--no-audit", "--no-fund")
-	cmd.Dir = "test"
-	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci in test/: %v\n%s", err, out)
-	}
-	return os.WriteFile(stamp, lock, 0o644)
 }
 
 // anacrolix compiles the peer of anacrolix/torrent, so that no test has to wait for

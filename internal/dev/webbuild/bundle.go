@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/evanw/esbuild/pkg/api"
@@ -52,23 +53,26 @@ func bundle(root string) (map[string][]byte, error) {
 	return assets, nil
 }
 
-// esbuild bundles one entry point. With apiOutside, imports of the page API
-// stay imports of ./shoal.js, so that page and API do not carry it twice.
+// esbuild bundles one entry point; with apiOutside, an import of the page API stays one of
+// ./shoal.js, so that page and API do not carry it twice.
 func esbuild(root, entry string, format api.Format, apiOutside bool) ([]byte, error) {
-	result := api.Build(api.BuildOptions{
-		EntryPoints:       []string{entry},
-		AbsWorkingDir:     root,
-		Bundle:            true,
-		Format:            format,
-		Target:            api.ES2022,
-		Charset:           api.CharsetUTF8,
-		MinifyWhitespace:  true,
-		MinifyIdentifiers: true,
-		MinifySyntax:      true,
-		LegalComments:     api.LegalCommentsNone,
-		Plugins:           []api.Plugin{imports(filepath.Join(root, "web/src/shoal"), apiOutside)},
-		LogLevel:          api.LogLevelSilent,
-	})
+	plugin := imports()
+	if apiOutside {
+		plugin = with(plugin, outside(filepath.Join(root, "web/src/shoal"), "./shoal.js"))
+	}
+	return esbuildWith(root, api.BuildOptions{EntryPoints: []string{entry}, Format: format, Plugins: []api.Plugin{plugin}})
+}
+
+// esbuildWith is esbuild with more to choose.
+func esbuildWith(root string, options api.BuildOptions) ([]byte, error) {
+	options.AbsWorkingDir = root
+	options.Bundle = true
+	options.Target = api.ES2022
+	options.Charset = api.CharsetUTF8
+	options.MinifyWhitespace, options.MinifyIdentifiers, options.MinifySyntax = true, true, true
+	options.LegalComments = api.LegalCommentsNone
+	options.LogLevel = api.LogLevelSilent
+	result := api.Build(options)
 	if len(result.Errors) > 0 {
 		text := api.FormatMessages(result.Errors, api.FormatMessagesOptions{Kind: api.ErrorMessage})
 		return nil, errors.New(strings.TrimSpace(strings.Join(text, "")))
@@ -78,7 +82,7 @@ func esbuild(root, entry string, format api.Format, apiOutside bool) ([]byte, er
 
 // imports resolves go:wasm_exec to the support script of the Go tool chain,
 // which has to be of the same version as the engine, and wasm:sha256x4 to the bytes of that module.
-func imports(pageAPI string, apiOutside bool) api.Plugin {
+func imports() api.Plugin {
 	return api.Plugin{Name: "shoal", Setup: func(b api.PluginBuild) {
 		b.OnResolve(api.OnResolveOptions{Filter: "^go:wasm_exec$"}, func(api.OnResolveArgs) (api.OnResolveResult, error) {
 			goroot, err := exec.Command("go", "env", "GOROOT").Output()
@@ -87,21 +91,41 @@ func imports(pageAPI string, apiOutside bool) api.Plugin {
 			}
 			return api.OnResolveResult{Path: filepath.Join(strings.TrimSpace(string(goroot)), "lib/wasm/wasm_exec.js")}, nil
 		})
-		b.OnResolve(api.OnResolveOptions{Filter: "^wasm:sha256x4$"}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
-			return api.OnResolveResult{Path: a.Path, Namespace: "made"}, nil
-		})
-		b.OnLoad(api.OnLoadOptions{Filter: "^wasm:sha256x4$", Namespace: "made"}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
-			code := string(sha256x4())
-			return api.OnLoadResult{Contents: &code, Loader: api.LoaderBinary}, nil
-		})
-		if !apiOutside {
-			return
-		}
-		b.OnResolve(api.OnResolveOptions{Filter: "/shoal$"}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
-			if filepath.Join(a.ResolveDir, a.Path) != pageAPI {
+		made(b, "wasm:sha256x4", api.LoaderBinary, sha256x4)
+	}}
+}
+
+// made has an import of name give what content makes.
+func made(b api.PluginBuild, name string, loader api.Loader, content func() []byte) {
+	filter := "^" + regexp.QuoteMeta(name) + "$"
+	b.OnResolve(api.OnResolveOptions{Filter: filter}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
+		return api.OnResolveResult{Path: a.Path, Namespace: "made"}, nil
+	})
+	b.OnLoad(api.OnLoadOptions{Filter: filter, Namespace: "made"}, func(api.OnLoadArgs) (api.OnLoadResult, error) {
+		code := string(content())
+		return api.OnLoadResult{Contents: &code, Loader: loader}, nil
+	})
+}
+
+// outside leaves imports of one file, named without its extension, to the browser, which
+// finds it at another place.
+func outside(file, at string) func(api.PluginBuild) {
+	return func(b api.PluginBuild) {
+		b.OnResolve(api.OnResolveOptions{Filter: "/" + regexp.QuoteMeta(filepath.Base(file)) + "$"}, func(a api.OnResolveArgs) (api.OnResolveResult, error) {
+			if filepath.Join(a.ResolveDir, a.Path) != file {
 				return api.OnResolveResult{}, nil
 			}
-			return api.OnResolveResult{Path: "./shoal.js", External: true}, nil
+			return api.OnResolveResult{Path: at, External: true}, nil
 		})
-	}}
+	}
+}
+
+// with is a plugin that does more besides.
+func with(p api.Plugin, more func(api.PluginBuild)) api.Plugin {
+	setup := p.Setup
+	p.Setup = func(b api.PluginBuild) {
+		setup(b)
+		more(b)
+	}
+	return p
 }

@@ -1,9 +1,11 @@
 // Command webbuild builds the browser client into web/dist.
 //
-// It needs the Go tool chain alone: esbuild is used through its Go API.
+// It needs the Go tool chain and the packages that web/package-lock.json names, which it installs
+// with npm where they are missing; esbuild is used through its Go API.
 //
-//	go run ./internal/dev/webbuild        build
-//	go run ./internal/dev/webbuild test   run web/test/*.test.ts with node --test
+//	go run ./internal/dev/webbuild           build
+//	go run ./internal/dev/webbuild package   build web/lib, the npm package's files; npm pack does it
+//	go run ./internal/dev/webbuild test      run web/test/*.test.ts with node --test
 package main
 
 import (
@@ -15,6 +17,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/shoal-p2p/shoal/internal/dev/npm"
 )
 
 func main() {
@@ -23,12 +27,17 @@ func main() {
 	flag.Parse()
 	root, err := moduleRoot()
 	if err == nil {
+		err = npm.CI(filepath.Join(root, "web"), func(what string) { fmt.Fprintln(os.Stderr, "webbuild:", what) })
+	}
+	if err == nil {
 		switch {
 		case flag.NArg() == 0:
 			if *out == "" {
 				*out = filepath.Join(root, "web", "dist")
 			}
 			err = build(root, *out, !*noWasm)
+		case flag.NArg() == 1 && flag.Arg(0) == "package":
+			err = buildPackage(root)
 		case flag.NArg() == 1 && flag.Arg(0) == "test":
 			err = runTests(root)
 		default:

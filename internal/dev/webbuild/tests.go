@@ -35,7 +35,7 @@ func runTests(root string) error {
 		Platform:      api.PlatformNode,
 		Target:        api.ES2022,
 		Sourcemap:     api.SourceMapInline,
-		Plugins:       []api.Plugin{imports("", false)},
+		Plugins:       []api.Plugin{imports()},
 		Write:         true,
 		LogLevel:      api.LogLevelSilent,
 	})

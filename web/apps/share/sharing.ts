@@ -74,12 +74,12 @@ async function copy(text: string): Promise<boolean> {
 }
 
 function qrPicture(text: string): SVGSVGElement | null {
-  const matrix = encodeQR(text);
-  if (!matrix) return null;
-  const size = matrix.length + 8;
+  const code = encodeQR(text);
+  if (!code) return null;
+  const size = code.size + 8;
   return svg(
     `<svg viewBox="0 0 ${size} ${size}" role="img" aria-label="QR code of the share link" shape-rendering="crispEdges">` +
-      `<rect width="${size}" height="${size}" fill="#fff"/><path d="${qrPath(matrix)}" fill="#04222b"/></svg>`,
+      `<rect width="${size}" height="${size}" fill="#fff"/><path d="${qrPath(code)}" fill="#04222b"/></svg>`,
   );
 }
 
