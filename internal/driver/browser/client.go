@@ -161,6 +161,8 @@ func (c *Client) call(method string, arg js.Value) (any, error) {
 	case "limits":
 		c.setLimits(arg)
 		return nil, nil
+	case "parts":
+		return c.parts(arg)
 	case "retry":
 		t, err := c.byID(arg)
 		if err == nil {
