@@ -4,11 +4,11 @@ package browser
 
 import "syscall/js"
 
-// pieces tells which pieces of a file are verified and stored: their bits, as a bitfield
+// parts tells which pieces of a file are verified and stored: their bits, as a bitfield
 // message has them (BEP 3), from the byte on that has the file's first piece, and at, where
 // the first of those bits begins, in bytes from the file's start. It takes a bit for each
 // piece of the file, so a page may ask once a second.
-func (c *Client) pieces(arg js.Value) (any, error) {
+func (c *Client) parts(arg js.Value) (any, error) {
 	t, files, index, err := c.fileOf(arg)
 	if err != nil {
 		return nil, err

@@ -60,7 +60,7 @@ func TestThePiecesOfAFile(t *testing.T) {
 		{[]byte{0b0001_0000}, 8*piece - b0},
 		{nil, 0},
 	} {
-		got, err := c.pieces(js.ValueOf(map[string]any{"id": tab.id, "file": file}))
+		got, err := c.parts(js.ValueOf(map[string]any{"id": tab.id, "file": file}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -78,7 +78,7 @@ func TestThePiecesOfAFile(t *testing.T) {
 			t.Errorf("file %d: %08b from %v, want %08b from %d", file, list, fields["at"], want.bits, want.at)
 		}
 	}
-	if _, err := c.pieces(js.ValueOf(map[string]any{"id": tab.id, "file": 3})); err == nil {
+	if _, err := c.parts(js.ValueOf(map[string]any{"id": tab.id, "file": 3})); err == nil {
 		t.Error("a file that is not there has pieces")
 	}
 }
