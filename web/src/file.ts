@@ -1,6 +1,7 @@
 import { Emitter } from "./emitter";
 import { ShoalError } from "./engine";
 import { kindOf, mimeOf, type FileKind } from "./mime";
+import { partsOf, type Part } from "./parts";
 import { priorityOf, type Wanted } from "./priority";
 import { told, type Callback } from "./promises";
 import type { FileInfo } from "./protocol";
@@ -182,6 +183,11 @@ export class ShoalFile extends Emitter<FileEvents> {
   /** Wants the file downloaded (the default) or not (false); above 0 before others, below 0 after them. Reading it works either way. */
   async select(wanted: Wanted = true): Promise<void> {
     await this.#torrent.call("select", { file: this.index, on: wanted !== false, priority: priorityOf(wanted) });
+  }
+
+  /** Which parts of it are there, for a progress bar that shows them where they lie. */
+  async parts(): Promise<Part[]> {
+    return partsOf(await this.#torrent.call("parts", { file: this.index }), this.length);
   }
 
   /** Wants the file not downloaded. */

@@ -10,3 +10,9 @@ declare module "*.txt" {
   const text: string;
   export default text;
 }
+
+// Bundled as text, without blanks.
+declare module "*.css" {
+  const text: string;
+  export default text;
+}

@@ -2,6 +2,7 @@
 // A message has exactly one of the top keys named here; `rtc` belongs to
 // rtc.ts and channels.ts.
 
+import type { Pieces } from "./parts";
 import type { Totals } from "./tally";
 
 /** What the engine is started with. */
@@ -10,6 +11,8 @@ export interface EngineSettings {
   storage: "auto" | "memory";
   maxPeers: number;
   maxMemory: number;
+  /** False: none are looked for, and web seeds alone deliver. */
+  peers: boolean;
 }
 
 /** How much a file or a piece is wanted, as the engine has it: not at all, after others, as others, before others. */
@@ -52,6 +55,8 @@ export interface Calls {
   webSeed: { args: { id: string; url: string }; result: null };
   /** Asks for `verified` events of a torrent. */
   watch: { args: { id: string }; result: null };
+  /** Which pieces of a file are there. */
+  parts: { args: { id: string; file: number }; result: Pieces };
   retry: { args: { id: string }; result: null };
   /** The network may be back; `moved`: by other addresses. */
   wake: { args: { moved: boolean }; result: null };

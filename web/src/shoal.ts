@@ -32,6 +32,11 @@ export type { Manners, MannersEvents, MannersReason, MannersSettings, MannersSta
 export type { IceServer } from "./rtc";
 export type { Sums, Totals } from "./tally";
 export type { RemoveOptions, TorrentEvents } from "./torrent";
+export { safeName } from "./names";
+export { subtitlesOf, toVTT, type Subtitle } from "./subtitles";
+export { encodingOf } from "./text";
+export type { Emitter } from "./emitter";
+export type { Part } from "./parts";
 export type { FileKind } from "./mime";
 export type { SeedFile, SeedInput, TorrentSource } from "./inputs";
 export type { Callback } from "./promises";
@@ -63,6 +68,8 @@ export interface Options extends ForeignOptions {
   maxPeers?: number;
   /** Trackers that every torrent is announced to, besides its own. */
   trackers?: string[];
+  /** Connect to peers. Default true; without them web seeds alone deliver. */
+  peers?: boolean;
   /** Register the service worker that makes stream URLs work, or how. Default true. */
   serviceWorker?: boolean | ServiceWorkerOptions;
   /** What this page may take of its visitor's line to serve others; may be changed, see `Shoal.manners`. */
@@ -192,6 +199,7 @@ export class Shoal extends Emitter<ShoalEvents> {
       storage: options.storage ?? "auto",
       maxPeers: options.maxPeers ?? (phone ? 12 : 40),
       maxMemory: options.maxMemory ?? (phone ? 96 : 256) * 2 ** 20,
+      peers: options.peers ?? true,
     });
     this.version = version;
     this.storage = storage;

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { positionOf, rememberPosition } from "../apps/share/positions";
-import { subtitlesOf, toVTT } from "../apps/share/subtitles";
-import { encodingOf } from "../apps/share/text";
+import { subtitlesOf, toVTT } from "../src/subtitles";
+import { encodingOf } from "../src/text";
 import type { ShoalFile } from "../src/shoal";
 import { kindOf } from "../src/mime";
 

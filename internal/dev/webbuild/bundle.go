@@ -20,6 +20,7 @@ var scripts = []struct {
 	{"shoal.js", "src/shoal.ts", api.FormatESModule},
 	{"shoal.worker.js", "src/worker.ts", api.FormatIIFE},
 	{"shoal.sw.js", "src/sw.ts", api.FormatIIFE},
+	{"shoal-player.js", "src/player/index.ts", api.FormatESModule},
 	{"app.js", "apps/share/app.ts", api.FormatESModule},
 	{"theme.js", "apps/share/theme.ts", api.FormatIIFE},
 }
@@ -32,7 +33,7 @@ func bundle(root string) (map[string][]byte, error) {
 	web := filepath.Join(root, "web")
 	assets := make(map[string][]byte)
 	for _, s := range scripts {
-		b, err := esbuild(root, filepath.Join(web, s.source), s.format, s.out == "app.js")
+		b, err := esbuild(root, filepath.Join(web, s.source), s.format, s.out == "app.js" || s.out == "shoal-player.js")
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", s.source, err)
 		}
@@ -84,6 +85,7 @@ func esbuildWith(root string, options api.BuildOptions) ([]byte, error) {
 // which has to be of the same version as the engine, and wasm:sha256x4 to the bytes of that module.
 func imports() api.Plugin {
 	return api.Plugin{Name: "shoal", Setup: func(b api.PluginBuild) {
+		sheets(b)
 		b.OnResolve(api.OnResolveOptions{Filter: "^go:wasm_exec$"}, func(api.OnResolveArgs) (api.OnResolveResult, error) {
 			goroot, err := exec.Command("go", "env", "GOROOT").Output()
 			if err != nil {

@@ -15,8 +15,8 @@ import (
 func (c *Client) publish(t *tabTorrent) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.torrents[t.id] != t || t.resting {
-		return // removed or paused meanwhile
+	if c.torrents[t.id] != t || t.resting || c.alone {
+		return // removed or paused meanwhile, or web seeds alone deliver
 	}
 	for _, key := range t.keys() {
 		if slices.Contains(t.swarms, key) {

@@ -45,6 +45,7 @@ type Client struct {
 	hasher   verify.Hasher // nil: Go's
 	memory   bool
 	limits   limits
+	alone    bool // without peers: no torrent is announced
 
 	mu       sync.Mutex
 	torrents map[string]*tabTorrent        // by id
@@ -161,6 +162,8 @@ func (c *Client) call(method string, arg js.Value) (any, error) {
 	case "limits":
 		c.setLimits(arg)
 		return nil, nil
+	case "parts":
+		return c.parts(arg)
 	case "retry":
 		t, err := c.byID(arg)
 		if err == nil {
@@ -208,6 +211,7 @@ func (c *Client) init(arg js.Value) (any, error) {
 			c.maxMemory = n
 		}
 		c.memoryLeft = c.maxMemory
+		c.alone = arg.Get("peers").Type() == js.TypeBoolean && !truthy(arg.Get("peers"))
 	}
 	kind := "opfs"
 	if c.memory {

@@ -3,7 +3,7 @@
 // all happens where nobody is found.
 
 import type { Stats, TrackerInfo } from "../../src/shoal";
-import { plural } from "./format";
+import { plural } from "../../src/format";
 
 /** How long nobody may be found, or nothing come, before the page says so. */
 const lonelyAfter = 12_000;

@@ -5,7 +5,7 @@ import { parseFragment, parseSource, saysMore, SourceError, type Source } from "
 import { Shoal, type SeedFile, type Torrent } from "../../src/shoal";
 import { h, icon, setText } from "./dom";
 import { filesOf } from "./drop";
-import { bytes, percent } from "./format";
+import { bytes, percent } from "../../src/format";
 import { HomeView } from "./home";
 import { followEngine } from "./loading";
 import { Node, type NodeTorrent } from "./node";

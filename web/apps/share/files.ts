@@ -1,7 +1,7 @@
 import type { ShoalFile, Torrent } from "../../src/shoal";
 import { cutName, isRightToLeft, safeName } from "../../src/names";
 import { h, icon, setAttribute, setText } from "./dom";
-import { bytes, percent, plural } from "./format";
+import { bytes, percent, plural } from "../../src/format";
 import { viewable } from "./viewer";
 
 /** Rows shown at first and added at each "show more": a page of 20,000 rows would not scroll. */

@@ -1,7 +1,7 @@
 import type { SeedFile, Shoal, Torrent } from "../../src/shoal";
 import { filesFrom } from "./drop";
 import { everySecond, h, hero, icon, setText, throttled, type Icon } from "./dom";
-import { bytes, percent, speed } from "./format";
+import { bytes, percent, speed } from "../../src/format";
 import { keptList } from "./kept";
 import type { NodeTorrent } from "./node";
 import { safeName } from "../../src/names";

@@ -1,6 +1,6 @@
 import type { KeptTorrent, Shoal, Torrent } from "../../src/shoal";
 import { h, icon } from "./dom";
-import { bytes } from "./format";
+import { bytes } from "../../src/format";
 
 /** What this browser keeps of torrents that are not open here, each with its size and a way to remove it. */
 export async function keptList(shoal: Shoal): Promise<HTMLElement | null> {

@@ -1,4 +1,4 @@
-import { bytes } from "./format";
+import { bytes } from "../../src/format";
 
 /** How long the engine may take before it is said how far it has come. */
 const patience = 700;

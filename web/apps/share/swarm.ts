@@ -1,7 +1,7 @@
 import type { PeerInfo, Stats, Torrent } from "../../src/shoal";
 import { advise, describe as inWords, hostOf, trackerLine, type Facts } from "./advice";
 import { fish, h, setAttribute, setText } from "./dom";
-import { bytes, percent, plural, speed, timeLeft } from "./format";
+import { bytes, percent, plural, speed, timeLeft } from "../../src/format";
 import { safeName } from "../../src/names";
 import { flowOf } from "./pace";
 

@@ -2,7 +2,7 @@ import { isolated, safeName } from "../../src/names";
 import type { Shoal, ShoalFile, Torrent } from "../../src/shoal";
 import { everySecond, h, hero, icon, setText, throttled } from "./dom";
 import { FileList } from "./files";
-import { bytes, percent, plural } from "./format";
+import { bytes, percent, plural } from "../../src/format";
 import { roomNote } from "./kept";
 import type { Node } from "./node";
 import { saveBlob, shareCard } from "./sharing";

@@ -1,11 +1,9 @@
 import { safeName } from "../../src/names";
-import type { ShoalFile, Torrent } from "../../src/shoal";
+import { encodingOf, subtitlesOf, toVTT, type ShoalFile, type Torrent } from "../../src/shoal";
 import { h, icon, setText } from "./dom";
-import { bytes } from "./format";
+import { bytes } from "../../src/format";
 import type { Node } from "./node";
 import { positionOf, rememberPosition } from "./positions";
-import { subtitlesOf, toVTT } from "./subtitles";
-import { encodingOf } from "./text";
 
 const textLimit = 512 << 10;
 /** How often the place in a film is noted, and how long a stream may take to show that it is alive, in milliseconds. */

@@ -1,4 +1,4 @@
-import type { ShoalFile } from "../../src/shoal";
+import type { ShoalFile } from "./shoal";
 import { encodingOf } from "./text";
 
 /** A file of subtitles, and what its name says of it. */
