@@ -23,6 +23,8 @@ import (
 //	shoal.embedded.js   the module for bundlers that move no files: it has the worker in itself
 //	shoal.engine.js     ... and the engine in here
 //	shoal.global.js     window.Shoal for a plain script tag
+//	shoal-player.js     the elements, for a page that names addresses; it imports ./shoal.js
+//	player.js           the elements for bundlers and import maps; it imports "shoal"
 //	types/              the declarations, shoal.d.ts first
 func buildPackage(root string) error {
 	web := filepath.Join(root, "web")
@@ -68,7 +70,7 @@ func buildPackage(root string) error {
 }
 
 // packaged are the scripts of the page that the package has too.
-var packaged = []string{"shoal.js", "shoal.worker.js", "shoal.sw.js"}
+var packaged = []string{"shoal.js", "shoal-player.js", "shoal.worker.js", "shoal.sw.js"}
 
 // bundlePackage makes the builds that only the package has.
 func bundlePackage(root string, worker []byte) (map[string][]byte, error) {
@@ -81,6 +83,10 @@ func bundlePackage(root string, worker []byte) (map[string][]byte, error) {
 	})
 	made := make(map[string][]byte)
 	for name, options := range map[string]api.BuildOptions{
+		"player.js": {
+			EntryPoints: []string{filepath.Join(src, "player/index.ts")}, Format: api.FormatESModule,
+			Plugins: []api.Plugin{with(imports(), outside(filepath.Join(src, "shoal"), "shoal"))},
+		},
 		"shoal.embedded.js": {
 			EntryPoints: []string{filepath.Join(src, "shoal.ts")}, Format: api.FormatESModule,
 			External: []string{"./shoal.engine.js"}, Plugins: []api.Plugin{embedded},
