@@ -72,7 +72,7 @@ func TestThePackageIsWhole(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	there := map[string]bool{"shoal.wasm": true, "types/shoal.d.ts": true}
+	there := map[string]bool{"shoal.wasm": true, "types/shoal.d.ts": true, "types/player/index.d.ts": true}
 	for name := range made {
 		there[name] = true
 	}
@@ -83,6 +83,10 @@ func TestThePackageIsWhole(t *testing.T) {
 		if !there[m[1]] {
 			t.Errorf("package.json names lib/%s, which is not made", m[1])
 		}
+	}
+	// A page has one client, whichever build of it a bundler picks.
+	if player := string(made["player.js"]); !strings.Contains(player, `from"shoal"`) {
+		t.Error("the player of the package carries a client of its own")
 	}
 }
 
