@@ -182,7 +182,7 @@ export class ShoalFile extends Emitter<FileEvents> {
 
   /** Wants the file downloaded (the default) or not (false); above 0 before others, below 0 after them. Reading it works either way. */
   async select(wanted: Wanted = true): Promise<void> {
-    await this.#torrent.call("select", { file: this.index, on: wanted !== false, priority: priorityOf(wanted) });
+    await this.#torrent.choose(() => this.#torrent.call("select", { file: this.index, on: wanted !== false, priority: priorityOf(wanted) }));
   }
 
   /** Which parts of it are there, for a progress bar that shows them where they lie. */

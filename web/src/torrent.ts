@@ -119,6 +119,7 @@ export class Torrent extends Emitter<TorrentEvents> {
   #had: Uint8Array = new Uint8Array();
   /** Calls of pause and resume under way: what statistics say of it is older. */
   #pausing = 0;
+  #chosen: Promise<unknown> = Promise.resolve();
   /** Further objects of the same torrent, and what they are told when they join. */
   readonly #twins: Torrent[] = [];
   readonly #said = new Map<string, TorrentEvent>();
@@ -285,8 +286,14 @@ export class Torrent extends Emitter<TorrentEvents> {
   }
 
   async #choose(start: number, end: number, wanted: Wanted): Promise<void> {
-    await this.ready;
-    await this.call("pieces", { first: start, last: this.#last(end), priority: priorityOf(wanted) });
+    await this.choose(() => this.call("pieces", { first: start, last: this.#last(end), priority: priorityOf(wanted) }));
+  }
+
+  /** @internal Has something chosen once it is known what there is. Of choices the last word holds, so they go out one by one. */
+  choose(call: () => Promise<unknown>): Promise<unknown> {
+    const chosen = this.#chosen.then(() => this.ready).then(call);
+    this.#chosen = chosen.catch(() => undefined);
+    return chosen;
   }
 
   /** An end that is no number, as what `pieces.length` of other clients leaves, is the torrent's. */
@@ -419,7 +426,7 @@ export class Torrent extends Emitter<TorrentEvents> {
   #count(stats: Stats): void {
     const { downloaded, uploaded } = this.stats;
     this.stats = stats;
-    if (stats.state === "downloading") this.done = false;
+    if (stats.state === "downloading" || stats.state === "seeding") this.done = stats.state === "seeding";
     if (this.#pausing === 0) this.paused = stats.state === "paused";
     this.emit("stats", stats);
     if (stats.downloaded > downloaded) this.emit("download", stats.downloaded - downloaded);

@@ -92,6 +92,16 @@ test("pieces are chosen with both ends included, once they are known", async () 
   await assert.rejects(torrent.select(5, 9), /no such pieces/);
 });
 
+test("of choices the last word holds, also of one that was made too early", async () => {
+  const { worker, torrent } = await there();
+  const early = torrent.deselect(0, 1);
+  torrent.on("ready", () => void torrent.files[0]!.select());
+  worker.tell(metadata);
+  await early;
+  await torrent.select(1, 1);
+  assert.deepEqual(worker.calls.slice(2).map(({ method }) => method), ["pieces", "select", "pieces"]);
+});
+
 test("a pause holds at once, whatever statistics under way say", async () => {
   const { worker, torrent } = await there();
   worker.answers.pause = undefined;

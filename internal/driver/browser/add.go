@@ -193,6 +193,7 @@ func (t *tabTorrent) watch(c *Client) {
 		}
 	}
 	c.publish(t)
+	t.sendStats(c) // so that the page knows how much is here when it learns what there is
 	t.startWebSeeds(c, t.sendMetadata(c))
 	t.sendStorage(c)
 	completed, told, begun := c.complete(t), false, t.NumHave() > 0

@@ -59,7 +59,9 @@ func TestFilesAndPiecesAreChosen(t *testing.T) {
 		}
 	}
 	is("nothing is wanted", no, no, no, no, no)
-	soon(t, "that is complete", func() bool { return last(*events, "done").Truthy() })
+	if c.complete(tt) || last(*events, "done").Truthy() {
+		t.Error("nothing is complete")
+	}
 	must(t, c, "select", tt, map[string]any{"file": 1, "on": true, "priority": 3})
 	is("the second file first", no, no, high, high, no)
 	must(t, c, "pieces", tt, map[string]any{"first": 0, "last": 2, "priority": 1})

@@ -132,8 +132,19 @@ func (c *Client) limitOf(t *tabTorrent) error {
 }
 
 // complete reports whether everything wanted is there: what is not wanted for want of
-// room does not count.
-func (c *Client) complete(t *tabTorrent) bool { return isDone(t.Done()) && c.limitOf(t) == nil }
+// room does not count. Where nothing is wanted nothing is complete.
+func (c *Client) complete(t *tabTorrent) bool {
+	if !isDone(t.Done()) || c.limitOf(t) != nil {
+		return false
+	}
+	info := t.Info()
+	if t.NumHave() == info.NumPieces() {
+		return true
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return t.wantedBytes(info) > 0
+}
 
 // sendStorage tells the page where the torrent is kept.
 func (t *tabTorrent) sendStorage(c *Client) {
