@@ -226,6 +226,7 @@ func (t *tabTorrent) watch(c *Client) {
 			if t.partial && t.layers.Complete() {
 				t.sendMetadata(c) // peers have sent what its .torrent lacked
 			}
+			t.sendStats(c) // so that who is told finds all of it there
 			event(map[string]any{"type": "done", "id": t.id})
 		}
 		<-changed

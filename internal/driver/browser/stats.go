@@ -37,7 +37,9 @@ func (t *tabTorrent) sendStats(c *Client) {
 		if c.complete(t) {
 			state = "seeding"
 		}
-		progress = c.progress(t, s, info)
+		if progress = c.progress(t, s, info); state == "seeding" && t.NumGone() == 0 {
+			progress = 1 // the snapshot may be older
+		}
 		if t.watching.Load() && t.shown != have {
 			t.shown = have
 			event(map[string]any{"type": "verified", "id": t.id, "have": toJS(set.Bytes())})
