@@ -51,8 +51,9 @@ const nothing = { addEventListener() {}, removeEventListener() {} };
 Object.assign(globalThis, {
   Worker: FakeWorker,
   window: nothing,
-  document: { ...nothing, visibilityState: "visible" },
+  document: { ...nothing, visibilityState: "visible", baseURI: "http://page.example/" },
   location: new URL("http://page.example/"),
+  fetch: () => Promise.reject(new Error("there is no network")),
   matchMedia: () => ({ matches: false }),
 });
 Object.defineProperty(globalThis, "navigator", { configurable: true, value: {} });
