@@ -161,7 +161,7 @@ func TestSizeOfTheClient(t *testing.T) {
 		}
 		total += int(res.ContentLength)
 	}
-	if total > 900_000 {
-		t.Errorf("wasm and js take %d bytes with brotli, more than 900 kB", total)
+	if total > 880_000 {
+		t.Errorf("wasm and js take %d bytes with brotli, more than 880 kB", total)
 	}
 }
