@@ -380,12 +380,9 @@ export class Shoal extends Emitter<ShoalEvents> {
     // Absent in an insecure context.
     const container = (navigator as { serviceWorker?: ServiceWorkerContainer }).serviceWorker;
     if (!container) return false;
-    const server = new StreamServer(container, (id, file) => {
-      return this.#torrents.get(id)?.files.find((candidate) => candidate.index === file) ?? null;
-    });
+    const server = new StreamServer(container, (id) => this.#torrents.get(id) ?? null);
     try {
-      const registration = await registerServiceWorker(container, assets.serviceWorker, options);
-      if (!registration || !(await server.start(registration))) return false;
+      if (!(await server.start(registerServiceWorker(container, assets.serviceWorker, options)))) return false;
     } catch {
       return false; // private windows of some browsers refuse
     }
