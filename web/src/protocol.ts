@@ -246,7 +246,7 @@ export const swProtocol = 1;
 
 /** Service worker to page, with a port for the answers. */
 export interface WantMessage {
-  /** `file` is an index, or for several files as one zip what zip.ts makes of their indices. */
+  /** `file` is an index, or for several files as one zip what zipname.ts makes of their indices. */
   shoalWant: { id: string; file: number | string };
   protocol: number;
 }
@@ -258,7 +258,7 @@ export interface ZipEntry {
   length: number;
 }
 
-/** What a page has: a file, or with `entries` several that become a zip. */
+/** What a page has: a file, or with `entries` several that become a zip, whose length these tell. */
 export interface Have {
   length: number;
   name: string;

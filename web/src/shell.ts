@@ -6,8 +6,8 @@ import { shellLock } from "./protocol";
 
 interface Shell {
   version: string;
-  /** The digests of its files as Subresource Integrity has them, by their name. */
-  files: Record<string, string>;
+  /** The names of its files. */
+  files: string[];
 }
 
 declare const self: ServiceWorkerGlobalScope & {
@@ -31,7 +31,7 @@ export function shellAnswer(request: Request): Promise<Response> | null {
   if (!shell || request.method !== "GET" || url.origin !== scope.origin || !url.pathname.startsWith(scope.pathname)) return null;
   const file = url.pathname.slice(scope.pathname.length);
   const version = url.searchParams.get("v");
-  if (version !== null && file in shell.files) return keptOr(request, file, version);
+  if (version !== null && shell.files.includes(file)) return keptOr(request, file, version);
   if (request.mode === "navigate" && (file === "" || file === page)) return newest(request, shell.version);
   return null;
 }
@@ -60,15 +60,15 @@ export async function keepShell(): Promise<void> {
   const { version, files } = shell;
   try {
     const cache = await caches.open(nameOf(version));
-    for (const file of [...Object.keys(files).filter((name) => name !== page), page]) {
+    for (const file of [...files.filter((name) => name !== page), page]) {
       const address = addressOf(file, version);
       if (await cache.match(address, { ignoreVary: true })) continue;
-      const response = await fetch(address, { integrity: files[file]! });
+      const response = await fetch(address); // a node that has another version by now has none of it
       if (!response.ok) throw new Error(`${file}: HTTP ${response.status}`);
       await cache.put(address, response);
     }
   } catch {
-    // There is no room, or the server has another version by now: a part is of no use.
+    // There is no room, or it is not there: a part is of no use.
     if (!(await kept(page, version).catch(() => undefined))) await caches.delete(nameOf(version)).catch(() => false);
   }
   await forgetShells();

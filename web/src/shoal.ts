@@ -42,6 +42,7 @@ export type { SeedFile, SeedInput, TorrentSource } from "./inputs";
 export type { Callback } from "./promises";
 export type { ShowOptions } from "./show";
 export type { Wanted } from "./priority";
+export { diskPaths } from "./paths";
 export type { FileInfo, HashingEvent, KeptTorrent, PeerInfo, Stats, TorrentState, TorrentStorage, TrackerInfo } from "./protocol";
 
 export interface Options extends ForeignOptions {

@@ -7,7 +7,7 @@ import type { Calls, EngineEvent, MetadataEvent, Method, Stats, TorrentStorage }
 import { priorityOf, type Wanted } from "./priority";
 import { magnetTrackers } from "./source";
 import { Wires, type Wire } from "./wire";
-import { zipName } from "./zip";
+import { zipName } from "./zipname";
 
 /** How a torrent reaches the rest of the client. */
 export interface Context {

@@ -88,7 +88,20 @@ function end(count: number, size: number, offset: number): Uint8Array<ArrayBuffe
   ];
 }
 
+/** The directory is handed on in parts of about so many bytes. */
+const directoryPart = 1 << 16;
+
 const lengthOf = (parts: Uint8Array[]): number => parts.reduce((sum, part) => sum + part.length, 0);
+
+function join(parts: Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(lengthOf(parts));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
 
 /** How many bytes the archive of these files has. */
 export function zipLength(entries: readonly ZipEntry[]): number {
@@ -112,9 +125,11 @@ async function* write(entries: readonly ZipEntry[], open: (entry: ZipEntry) => R
   const time = dosTime(date);
   const sums: [crc: number, offset: number][] = [];
   let at = 0;
+  let pending: Uint8Array[] = [];
   for (const entry of entries) {
-    const head = local(entry, encode(entry.path), time);
-    yield* head;
+    const head = join([...pending, ...local(entry, encode(entry.path), time)]);
+    yield head;
+    at += lengthOf(pending);
     const offset = at;
     let crc = 0;
     let read = 0;
@@ -126,18 +141,24 @@ async function* write(entries: readonly ZipEntry[], open: (entry: ZipEntry) => R
       yield value;
     }
     if (read !== entry.length) throw new Error(`${entry.path} has ${read} bytes instead of ${entry.length}`);
-    const tail = descriptor(entry, crc);
-    yield tail;
-    at += lengthOf(head) + read + tail.length;
+    at += head.length - lengthOf(pending) + read;
+    pending = [descriptor(entry, crc)];
     sums.push([crc, offset]);
   }
+  at += lengthOf(pending);
   let directory = 0;
+  let held = 0;
   for (const [i, entry] of entries.entries()) {
     const parts = central(entry, encode(entry.path), time, ...sums[i]!);
     directory += lengthOf(parts);
-    yield* parts;
+    held += lengthOf(parts);
+    pending.push(...parts);
+    if (held < directoryPart) continue;
+    yield join(pending);
+    pending = [];
+    held = 0;
   }
-  yield* end(entries.length, directory, at);
+  yield join([...pending, ...end(entries.length, directory, at)]);
 }
 
 /**
@@ -151,15 +172,10 @@ export function zipStream(entries: readonly ZipEntry[], open: (entry: ZipEntry) 
     {
       async pull(controller) {
         try {
-          for (;;) {
-            const part = await parts.next();
-            if (part.done) {
-              done();
-              return controller.close();
-            }
-            if (part.value.length === 0) continue;
-            return controller.enqueue(part.value);
-          }
+          const part = await parts.next();
+          if (!part.done) return controller.enqueue(part.value);
+          done();
+          controller.close();
         } catch (err) {
           done();
           controller.error(err);
@@ -173,28 +189,4 @@ export function zipStream(entries: readonly ZipEntry[], open: (entry: ZipEntry) 
     },
     { highWaterMark: 0 },
   );
-}
-
-/** File indices as an address has them: "zip0-3,7". They must be in order. */
-export function zipName(indices: readonly number[]): string {
-  const runs: [number, number][] = [];
-  for (const index of indices) {
-    const last = runs.at(-1);
-    if (last && last[1] === index - 1) last[1] = index;
-    else runs.push([index, index]);
-  }
-  return "zip" + runs.map(([from, to]) => (from === to ? from : `${from}-${to}`)).join();
-}
-
-/** Which of the files that exist an address names; null where it names none, or does not say so in order. */
-export function zipFiles<T extends { index: number }>(name: string, files: readonly T[]): T[] | null {
-  if (!/^zip\d{1,9}(-\d{1,9})?(,\d{1,9}(-\d{1,9})?)*$/.test(name)) return null;
-  const runs = name.slice(3).split(",").map((run) => run.split("-").map(Number));
-  let at = 0;
-  // One walk over both: neither may be repeated to make much of little.
-  const chosen = files.filter(({ index }) => {
-    while (at < runs.length && index > runs[at]!.at(-1)!) at++;
-    return at < runs.length && index >= runs[at]![0]!;
-  });
-  return chosen.length > 0 ? chosen : null;
 }

@@ -16,7 +16,7 @@ const { takeOver } = await import("../apps/share/takeover");
 
 const body = page.document.body as unknown as HTMLElement;
 afterEach(() => {
-  mock.timers.reset();
+  mock.restoreAll();
   body.replaceChildren();
 });
 
@@ -246,41 +246,44 @@ test("an engine that is quick enough has no preview", async () => {
 });
 
 test("a film is taken over where it is, not where it was", () => {
-  mock.timers.enable({ apis: ["setInterval"] });
+  let look: (() => void) | null = null;
+  mock.method(globalThis, "setInterval", (each: () => void) => (look = each));
+  mock.method(globalThis, "clearInterval", () => (look = null));
+  const tick = (): void => look?.();
   const film = (change: object): Parameters<typeof takeOver>[0] => ({ currentTime: 0, duration: 100, paused: false, ended: false, seeking: false, readyState: 4, error: null, muted: true, volume: 0.3, playbackRate: 1, ...change });
   const before = film({ currentTime: 10 });
   const media = film({ paused: true, muted: false, volume: 1 });
   let held = true;
   let swaps = 0;
   takeOver(before, media, () => held, () => swaps++);
-  mock.timers.tick(200);
+  tick(), tick(), tick();
   assert.equal(media.currentTime, 0, "not in the midst of a full screen");
   held = false;
-  mock.timers.tick(40);
+  tick(), tick(), tick();
   assert.equal(media.currentTime, 11);
   before.currentTime = 10.5;
-  mock.timers.tick(80);
+  tick(), tick(), tick();
   assert.equal(swaps, 0, "it waits until the film is there");
   before.currentTime = 40; // somebody jumped
-  mock.timers.tick(40);
+  tick(), tick(), tick();
   assert.equal(media.currentTime, 41);
   before.currentTime = 40.97;
-  mock.timers.tick(40);
+  tick(), tick(), tick();
   assert.equal(swaps, 1);
   assert.deepEqual([media.muted, media.volume], [true, 0.3]);
-  mock.timers.tick(400);
+  tick(), tick(), tick();
   assert.equal(swaps, 1);
 
   const paused = film({ currentTime: 7, paused: true });
   const other = film({ paused: true });
   takeOver(paused, other, () => false, () => swaps++);
-  mock.timers.tick(80);
+  tick(), tick(), tick();
   assert.equal(other.currentTime, 7, "one that is paused is taken over at its picture");
   assert.equal(swaps, 2);
 
   const broken = film({ error: { code: 2 } });
   takeOver(film({}), broken, () => false, () => swaps++);
-  mock.timers.tick(400);
+  tick(), tick(), tick();
   assert.equal(swaps, 2, "what cannot be played takes nothing over");
 });
 

@@ -4,9 +4,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { crc32 as reference } from "node:zlib";
 import { diskPaths } from "../src/paths";
-import { crc32, zipFiles, zipLength, zipName, zipStream } from "../src/zip";
+import { crc32, zipLength, zipStream } from "../src/zip";
+import { zipFiles, zipName } from "../src/zipname";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -30,7 +30,6 @@ test("a checksum is that of CRC-32, whatever the pieces", () => {
   for (let at = 0, step = 1; at < data.length; at += step, step = (step * 3) % 17) crc = crc32(data.subarray(at, at + step), crc);
   assert.equal(crc, crc32(data));
   assert.equal(crc32(new TextEncoder().encode("123456789")), 0xcbf43926);
-  if (reference) assert.equal(crc32(data), reference(data));
 });
 
 test("an archive is what unpackers take, and as long as was said", async () => {
@@ -64,18 +63,7 @@ test("an archive is what unpackers take, and as long as was said", async () => {
   }
 });
 
-test("what is too much for 16 and 32 bits is in zip64 fields", async () => {
-  const entries = Array.from({ length: 70_000 }, (_, index) => ({ index, path: "f" + index, length: 0 }));
-  const archive = await collect(zipStream(entries, () => streamOf(), () => undefined));
-  assert.equal(archive.length, zipLength(entries));
-  const dir = mkdtempSync(join(tmpdir(), "shoal-zip-"));
-  try {
-    writeFileSync(join(dir, "many.zip"), archive);
-    const count = execFileSync("python3", ["-c", "import zipfile, sys; print(len(zipfile.ZipFile(sys.argv[1]).namelist()))", join(dir, "many.zip")], { encoding: "utf8" });
-    assert.equal(count.trim(), "70000");
-  } finally {
-    rmSync(dir, { recursive: true });
-  }
+test("what is too much for 32 bits is in zip64 fields", () => {
   // A large file has 20 bytes more before it, 8 behind it and 28 in the directory; the one behind
   // it, whose offset is large, 28 there; and the end has its 76.
   const name = 1;

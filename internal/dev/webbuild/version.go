@@ -3,7 +3,6 @@ package main
 import (
 	"bytes"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
@@ -23,7 +22,7 @@ var reference = regexp.MustCompile(`(src|href)="([^"#?:]+)"`)
 
 // tellVersion gives a build its version, the hash of all that it consists of, and has its parts
 // ask for each other under it, so that a page gets all of them from one build. The service
-// worker learns which parts there are and what is in them, to keep them.
+// worker learns which parts there are, to keep them.
 func tellVersion(assets map[string][]byte) {
 	sum := sha256.New()
 	for _, name := range slices.Sorted(maps.Keys(assets)) {
@@ -32,26 +31,21 @@ func tellVersion(assets map[string][]byte) {
 	}
 	version := hex.EncodeToString(sum.Sum(nil)[:5])
 	shell := struct {
-		Version string            `json:"version"`
-		Files   map[string]string `json:"files"`
-	}{version, map[string]string{}}
-	for _, name := range behind {
-		shell.Files[name] = ""
-	}
+		Version string   `json:"version"`
+		Files   []string `json:"files"`
+	}{version, slices.Clone(behind)}
 	assets["index.html"] = bytes.Replace(reference.ReplaceAllFunc(assets["index.html"], func(match []byte) []byte {
 		parts := reference.FindSubmatch(match)
 		if _, ok := assets[string(parts[2])]; !ok {
 			return match
 		}
-		shell.Files[string(parts[2])] = ""
+		if name := string(parts[2]); !slices.Contains(shell.Files, name) {
+			shell.Files = append(shell.Files, name)
+		}
 		return fmt.Appendf(nil, `%s="%s?v=%s"`, parts[1], parts[2], version)
 	}), []byte(`data-version=""`), fmt.Appendf(nil, `data-version="%s"`, version), 1)
 	assets["app.js"] = bytes.ReplaceAll(assets["app.js"], []byte(`"./shoal.js"`), fmt.Appendf(nil, `"./shoal.js?v=%s"`, version))
 
-	for name := range shell.Files {
-		digest := sha256.Sum256(assets[name])
-		shell.Files[name] = "sha256-" + base64.StdEncoding.EncodeToString(digest[:])
-	}
 	list, err := json.Marshal(shell)
 	if err != nil {
 		panic(err) // strings alone

@@ -1,5 +1,4 @@
-import { diskPaths } from "../../src/paths";
-import type { ShoalFile, Torrent } from "../../src/shoal";
+import { diskPaths, type ShoalFile, type Torrent } from "../../src/shoal";
 
 /** What Chromium has for writing to a folder; TypeScript's DOM does not know it yet. */
 interface Picker {
