@@ -17,8 +17,12 @@ export function holdShell(ready: Promise<unknown>): void {
     const message: KeepMessage = { shoalKeep: true, protocol: swProtocol };
     container.controller?.postMessage(message);
   };
-  void ready.then(() => {
-    keep();
-    container.addEventListener("controllerchange", keep);
-  }, () => undefined);
+  void ready
+    .then(async () => {
+      keep();
+      container.addEventListener("controllerchange", keep);
+      // A browser looks for a newer one by itself only once this one has been idle.
+      await (await container.getRegistration())?.update();
+    })
+    .catch(() => undefined); // the server is away
 }
