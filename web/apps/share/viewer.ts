@@ -126,19 +126,19 @@ export class Viewer {
       if (play) void this.#start(media);
     });
     this.#impatient(media, next);
-    if (file.streamURL !== null) return;
     // It plays from the node because the service worker is slow, or will not come.
-    const yes = await this.#host.streaming;
-    if (this.#current !== file) return;
-    if (yes) return this.#follow(file, media);
-    if (window.isSecureContext && media.currentSrc.startsWith("http")) this.onnote("This browser did not start Shoal's service worker, so this plays over plain HTTP from the computer that shares it.");
+    if (file.streamURL === null) await this.#follow(file, media);
   }
 
   /** Has the same file go on from the swarm, once that has what comes next. */
   async #follow(file: Shown, before: HTMLMediaElement): Promise<void> {
     await this.#host.streaming;
     const address = file.streamURL;
-    if (this.#current !== file || address === null) return;
+    if (this.#current !== file) return;
+    if (address === null) {
+      if (window.isSecureContext && before.src.startsWith("http")) this.onnote("This browser did not start Shoal's service worker, so this plays over plain HTTP from the computer that shares it.");
+      return;
+    }
     const media = player(file, true);
     media.classList.add("following");
     media.muted = true;
