@@ -233,12 +233,14 @@ test("the page answers nobody who asks wrongly", async () => {
   }
 });
 
+const registration = (container: Container): Promise<ServiceWorkerRegistration> => container.register() as Promise<ServiceWorkerRegistration>;
+
 test("a service worker that never comes is given up, and one that fails is at once", async () => {
   const silent = new Container();
   silent.controller = null;
   const failing = Object.assign(new EventTarget(), { state: "installing" });
   silent.register = () => Promise.resolve({ scope: origin + "/", active: null, installing: failing });
-  const started = new StreamServer(silent as unknown as ServiceWorkerContainer, () => null).start(new URL(origin), "/");
+  const started = new StreamServer(silent as unknown as ServiceWorkerContainer, () => null).start(registration(silent));
   await new Promise((resolve) => setTimeout(resolve, 5));
   failing.state = "redundant";
   failing.dispatchEvent(new Event("statechange"));
@@ -246,11 +248,11 @@ test("a service worker that never comes is given up, and one that fails is at on
 
   const refusing = new Container();
   refusing.register = () => Promise.reject(new Error("blocked"));
-  await assert.rejects(new StreamServer(refusing as unknown as ServiceWorkerContainer, () => null).start(new URL(origin), "/"), /blocked/);
+  await assert.rejects(new StreamServer(refusing as unknown as ServiceWorkerContainer, () => null).start(registration(refusing)), /blocked/);
 
   const good = new StreamServer(new Container() as unknown as ServiceWorkerContainer, () => null);
   assert.equal(good.url(id, 0, "a b"), null);
-  assert.equal(await good.start(new URL(origin), "/"), true);
+  assert.equal(await good.start(registration(new Container())), true);
   assert.equal(good.url(id, 0, "a b"), `${origin}/shoal-stream/${id}/0/a%20b`);
   good.close("bye");
   assert.equal(good.url(id, 0, "a b"), null);
