@@ -34,8 +34,7 @@ export function findAssets(base?: string | URL): Assets {
 
 /** The parts of one build keep together: they are asked for under the version that this module was. */
 function sameBuild<T>(asset: T): T {
-  const version = /\?v=[0-9a-f]+$/.exec((import.meta.url as string | undefined) ?? "");
-  if (asset instanceof URL && version) asset.search = version[0];
+  if (asset instanceof URL && place.version() !== "") asset.search = place.version();
   return asset;
 }
 
