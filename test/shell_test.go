@@ -101,19 +101,10 @@ func TestAnUpdateLeavesOpenPagesAlone(t *testing.T) {
 	old.WaitFor(60*time.Second, kept)
 	// The service worker that serves a stream is not replaced before that has ended.
 	old.WaitFor(60*time.Second, "window.shoal.torrents[0].done && (() => { const v = document.querySelector('video'); return v.buffered.length > 0 && v.buffered.end(v.buffered.length - 1) > v.duration - 0.5 })()")
-	names := func(p *rig.Page) (list []string) {
-		p.Eval(10*time.Second, "caches.keys().then((l) => l.map((n) => n.split(' ').pop()).sort())", &list)
-		return list
-	}
 
 	site.renewed.Store(true)
 	fresh := b.With(t).Open(site.URL + "/")
 	fresh.WaitFor(60*time.Second, "document.documentElement.dataset.version === "+js(newVersion))
-	fresh.WaitFor(60*time.Second, "caches.has('shoal ' + location.origin + '/ "+newVersion+"')")
-	fresh.WaitFor(60*time.Second, "caches.match(location.origin + '/index.html?v="+newVersion+"').then(Boolean)")
-	if got := fmt.Sprint(names(fresh)); got != fmt.Sprint([]string{site.old, newVersion}) {
-		t.Errorf("kept are %s", got)
-	}
 	// The server has no old engine any more; the page gets it all the same.
 	var status int
 	old.Eval(20*time.Second, "fetch('shoal.wasm?v="+site.old+"').then((r) => r.arrayBuffer().then((b) => b.byteLength > 1e6 ? r.status : 0))", &status)
@@ -123,13 +114,14 @@ func TestAnUpdateLeavesOpenPagesAlone(t *testing.T) {
 	if res, _ := request(t, "GET", site.URL+"/shoal.wasm?v="+site.old); res.StatusCode != 404 {
 		t.Fatalf("the server still has it: %s", res.Status)
 	}
-	// Its streams come by way of the new service worker.
+	// Its streams go on, whichever service worker brings them.
 	old.Eval(20*time.Second, "fetch(shoal.torrents[0].files[0].streamURL, { headers: { Range: 'bytes=0-9' } }).then(async (r) => (await r.arrayBuffer()).byteLength === 10 ? r.status : 0)", &status)
 	if status != 206 {
 		t.Errorf("the old page's stream: %d", status)
 	}
 	old.Close()
-	fresh.Eval(10*time.Second, "void location.reload()", nil)
+	fresh.Close()
+	fresh = b.With(t).Open(site.URL + "/")
 	fresh.WaitFor(60*time.Second, "window.shoal && caches.keys().then((l) => l.length === 1 && l[0].endsWith('"+newVersion+"'))")
 	sound(t, b)
 }
