@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"net/http"
 	"path"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -60,7 +61,8 @@ func built(files fs.FS) bool {
 
 // Handler serves the client: "/" is the page, every other path an asset's
 // name. It answers GET and HEAD, picks a precompressed form by
-// Accept-Encoding and revalidates by ETag.
+// Accept-Encoding and revalidates by ETag. What is asked for under the version
+// of this build, ?v=..., may be kept for good; another build's is not here.
 func Handler() http.Handler { return newHandler(dist) }
 
 // asset is one file in the forms it can be sent in.
@@ -76,22 +78,30 @@ type form struct {
 }
 
 type handler struct {
-	load func() map[string]asset
+	load func() client
 }
+
+// client is what is served: every asset by its path, none when the client was not built.
+type client struct {
+	assets  map[string]asset
+	version string // as internal/dev/webbuild writes it into the page; "" where it did not
+}
+
+var versionIn = regexp.MustCompile(`data-version="([0-9a-f]+)"`)
 
 func newHandler(files fs.FS) http.Handler {
 	// Hashing a few megabytes waits until somebody asks.
-	return &handler{load: sync.OnceValue(func() map[string]asset { return load(files) })}
+	return &handler{load: sync.OnceValue(func() client { return load(files) })}
 }
 
-// load reads every asset; nil when the client was not built.
-func load(files fs.FS) map[string]asset {
+// load reads every asset.
+func load(files fs.FS) (c client) {
 	if !built(files) {
-		return nil
+		return c
 	}
 	names, err := fs.Glob(files, "dist/*")
 	if err != nil {
-		return nil
+		return c
 	}
 	assets := make(map[string]asset)
 	for _, name := range names {
@@ -111,7 +121,13 @@ func load(files fs.FS) map[string]asset {
 		assets[strings.TrimPrefix(name, "dist")] = a
 	}
 	assets["/"] = assets["/index.html"]
-	return assets
+	if page, err := fs.ReadFile(files, "dist/index.html"); err == nil {
+		if m := versionIn.FindSubmatch(page); m != nil {
+			c.version = string(m[1])
+		}
+	}
+	c.assets = assets
+	return c
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -123,8 +139,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "method not allowed", http.StatusMethodNotAllowed)
 		return
 	}
-	assets := h.load()
-	if assets == nil && (r.URL.Path == "/" || r.URL.Path == "/index.html") {
+	client := h.load()
+	if client.assets == nil && (r.URL.Path == "/" || r.URL.Path == "/index.html") {
 		header.Set("Content-Type", types[".html"])
 		header.Set("Content-Security-Policy", "default-src 'none'")
 		header.Set("Cache-Control", "no-store")
@@ -134,15 +150,27 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 		return
 	}
-	a, ok := assets[r.URL.Path]
+	a, ok := client.assets[r.URL.Path]
 	if !ok {
 		http.NotFound(w, r)
+		return
+	}
+	version := r.URL.Query().Get("v")
+	if client.version == "" {
+		version = ""
+	}
+	if version != "" && version != client.version {
+		header.Set("Cache-Control", "no-store")
+		http.Error(w, "this is version "+client.version+" by now; reload the page", http.StatusNotFound)
 		return
 	}
 	f := a.choose(r.Header.Get("Accept-Encoding"))
 	header.Set("Content-Type", a.contentType)
 	header.Set("Content-Security-Policy", policy)
 	header.Set("Cache-Control", "no-cache")
+	if version != "" {
+		header.Set("Cache-Control", "public, max-age=31536000, immutable")
+	}
 	header.Set("Vary", "Accept-Encoding")
 	header.Set("ETag", f.etag)
 	if shared(r.URL.Path) {

@@ -70,6 +70,30 @@ func TestHandlerRevalidates(t *testing.T) {
 	}
 }
 
+// What belongs to this build may be kept for good; a page of another build learns that its
+// parts are gone, instead of getting parts that do not fit.
+func TestHandlerKnowsItsVersion(t *testing.T) {
+	files := site()
+	files["dist/index.html"] = &fstest.MapFile{Data: []byte(`<html data-version="ab12">`)}
+	delete(files, "dist/index.html.br")
+	h := newHandler(files)
+	for _, c := range []struct {
+		path   string
+		status int
+		cache  string
+	}{
+		{"/shoal.wasm?v=ab12", 200, "public, max-age=31536000, immutable"}, {"/shoal.wasm", 200, "no-cache"},
+		{"/?v=ab12", 200, "public, max-age=31536000, immutable"}, {"/shoal.wasm?v=0000", 404, "no-store"},
+	} {
+		if res, _ := get(t, h, "GET", c.path); res.StatusCode != c.status || res.Header.Get("Cache-Control") != c.cache {
+			t.Errorf("%s: %s, %q", c.path, res.Status, res.Header.Get("Cache-Control"))
+		}
+	}
+	if res, _ := get(t, newHandler(site()), "GET", "/shoal.wasm?v=ab12"); res.StatusCode != 200 || res.Header.Get("Cache-Control") != "no-cache" {
+		t.Errorf("a client without a version: %s", res.Status)
+	}
+}
+
 func TestHandlerHeaders(t *testing.T) {
 	h := newHandler(site())
 	res, body := get(t, h, "GET", "/")

@@ -4,6 +4,7 @@
 //	GET /shoal/config.json             what the page needs to know of this node, with
 //	                                   the list of all torrents for those who may see it
 //	GET /torrents/<info hash>.torrent  a torrent by any of its info hashes
+//	GET /torrents/<info hash>.json     the names and lengths of its files
 //	GET /<name>.torrent                the same by name
 //	GET /stream/<info hash>/<path>     a file: Range, HEAD, also while it downloads
 //	GET /announce, /scrape             the tracker, by HTTP or WebSocket

@@ -64,7 +64,45 @@ func (n *Node) listed(r *http.Request) []*shoal.Torrent {
 	return n.torrents()
 }
 
+// mostListed is how many files of a torrent are listed: a page asks for the list to play a
+// film at once on a slow line, where the .torrent of more takes too long, and so would this.
+const mostListed = 1000
+
+// content is what is in a torrent, for a page whose engine is still on its way.
+type content struct {
+	Name  string        `json:"name"`
+	Files []contentFile `json:"files"`
+}
+
+type contentFile struct {
+	Index  int    `json:"index"`
+	Path   string `json:"path"`
+	Length int64  `json:"length"` // bytes
+}
+
+// contentByHash lists the files of a torrent, if they are not too many.
+func (n *Node) contentByHash(w http.ResponseWriter, hash string) {
+	t := n.lookup(hash)
+	if t == nil || t.Info() == nil || len(t.Files()) > mostListed {
+		http.Error(w, "this node has no list of the files of "+hash, http.StatusNotFound)
+		return
+	}
+	c := content{Name: t.Name(), Files: []contentFile{}}
+	for _, f := range t.Files() {
+		c.Files = append(c.Files, contentFile{f.Index(), f.Path(), f.Length()})
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-cache")
+	h.Set("X-Content-Type-Options", "nosniff")
+	json.NewEncoder(w).Encode(c)
+}
+
 func (n *Node) torrentByHash(w http.ResponseWriter, r *http.Request) {
+	if hash, ok := strings.CutSuffix(r.PathValue("file"), ".json"); ok {
+		n.contentByHash(w, hash)
+		return
+	}
 	hash, ok := strings.CutSuffix(r.PathValue("file"), ".torrent")
 	t := n.lookup(hash)
 	if !ok || t == nil {

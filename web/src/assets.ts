@@ -27,9 +27,15 @@ export interface Assets {
 
 /** The assets in the folder `base`, or where this build of Shoal has them. */
 export function findAssets(base?: string | URL): Assets {
-  if (base === undefined) return { worker: place.worker(), engine: once(place.engine), serviceWorker: place.serviceWorker() };
+  if (base === undefined) return { worker: sameBuild(place.worker()), engine: once(() => sameBuild(place.engine())), serviceWorker: place.serviceWorker() };
   const at = (name: string): URL => new URL(name, new URL(base, document.baseURI));
   return { worker: at("shoal.worker.js"), engine: once(() => at("shoal.wasm")), serviceWorker: at("shoal.sw.js") };
+}
+
+/** The parts of one build keep together: they are asked for under the version that this module was. */
+function sameBuild<T>(asset: T): T {
+  if (asset instanceof URL && place.version() !== "") asset.search = place.version();
+  return asset;
 }
 
 /** Keeps an engine for the next worker, should the first crash; but not that it could not be had. */

@@ -15,3 +15,6 @@ export async function engine(): Promise<Blob> {
 
 /** A service worker has to be a file of the site. */
 export const serviceWorker = (): null => null;
+
+/** All parts are in here. */
+export const version = (): string => "";

@@ -236,24 +236,52 @@ export type EngineEvent =
 // Service worker and page. The service worker asks every page of its origin
 // who has a torrent; the port that comes with the question carries the rest.
 
+/**
+ * The version of these messages. An update replaces the service worker under open pages, so
+ * each side may meet the other's past or future: a page answers a question of another version
+ * by `other`, and a service worker answers a message of another by `shoalOther`; neither does
+ * anything else. A message that names no version is of the first.
+ */
+export const swProtocol = 1;
+
 /** Service worker to page, with a port for the answers. */
 export interface WantMessage {
-  shoalWant: { id: string; file: number };
+  /** `file` is an index, or for several files as one zip what zipname.ts makes of their indices. */
+  shoalWant: { id: string; file: number | string };
+  protocol: number;
+}
+
+/** A file of a zip: what it is called in there, and its length in bytes. */
+export interface ZipEntry {
+  index: number;
+  path: string;
+  length: number;
+}
+
+/** What a page has: a file, or with `entries` several that become a zip, whose length these tell. */
+export interface Have {
+  length: number;
+  name: string;
+  type: string;
+  entries?: ZipEntry[];
 }
 
 /** Page to service worker on that port. A page without the torrent is silent. */
 export type WantReply =
-  | { have: { length: number; name: string; type: string } }
+  | { have: Have }
   | { failed: string }
   /** The engine that had the reader is gone; another can be asked. */
-  | { again: true };
+  | { again: true }
+  /** The page speaks this version of the protocol. */
+  | { other: number };
 
 /** Service worker to page on that port: start a reader on the port that is transferred along. */
-export type WantOrder = { read: { start: number; end: number } } | { close: true };
+export type WantOrder = { read: { start: number; end: number; file: number } } | { close: true };
 
 /** Page to service worker, now and then while streams are open, so that it is not stopped. */
 export interface PingMessage {
   shoalPing: true;
+  protocol: number;
 }
 
 /** The service worker's answer: how many streams it is serving. */
@@ -264,7 +292,22 @@ export interface PongMessage {
 /** Page to service worker: take control of this page. */
 export interface ClaimMessage {
   shoalClaim: true;
+  protocol: number;
 }
+
+/** Page to service worker: keep the page itself, to open it while its server is away. */
+export interface KeepMessage {
+  shoalKeep: true;
+  protocol: number;
+}
+
+/** Service worker to page: it speaks this version of the protocol. */
+export interface OtherMessage {
+  shoalOther: number;
+}
+
+/** The name of the lock that a page of that version of the shell holds while it is open. */
+export const shellLock = (version: string): string => "shoal-shell " + version;
 
 /** The path segment, below the service worker's scope, of every stream URL. */
 export const streamPrefix = "shoal-stream/";

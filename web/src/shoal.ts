@@ -42,6 +42,7 @@ export type { SeedFile, SeedInput, TorrentSource } from "./inputs";
 export type { Callback } from "./promises";
 export type { ShowOptions } from "./show";
 export type { Wanted } from "./priority";
+export { diskPaths } from "./paths";
 export type { FileInfo, HashingEvent, KeptTorrent, PeerInfo, Stats, TorrentState, TorrentStorage, TrackerInfo } from "./protocol";
 
 export interface Options extends ForeignOptions {
@@ -380,12 +381,9 @@ export class Shoal extends Emitter<ShoalEvents> {
     // Absent in an insecure context.
     const container = (navigator as { serviceWorker?: ServiceWorkerContainer }).serviceWorker;
     if (!container) return false;
-    const server = new StreamServer(container, (id, file) => {
-      return this.#torrents.get(id)?.files.find((candidate) => candidate.index === file) ?? null;
-    });
+    const server = new StreamServer(container, (id) => this.#torrents.get(id) ?? null);
     try {
-      const registration = await registerServiceWorker(container, assets.serviceWorker, options);
-      if (!registration || !(await server.start(registration))) return false;
+      if (!(await server.start(registerServiceWorker(container, assets.serviceWorker, options)))) return false;
     } catch {
       return false; // private windows of some browsers refuse
     }

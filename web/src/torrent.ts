@@ -7,13 +7,14 @@ import type { Calls, EngineEvent, MetadataEvent, Method, Stats, TorrentStorage }
 import { priorityOf, type Wanted } from "./priority";
 import { magnetTrackers } from "./source";
 import { Wires, type Wire } from "./wire";
+import { zipName } from "./zipname";
 
 /** How a torrent reaches the rest of the client. */
 export interface Context {
   engine: Engine;
   /** Resolves to true once stream URLs work, to false if they never will. */
   streaming: Promise<boolean>;
-  streamURL(id: string, file: number, name: string): string | null;
+  streamURL(id: string, file: number | string, name: string): string | null;
   forget(torrent: Torrent): void;
   /** An error that nobody listens to. */
   unheard(error: ShoalError): void;
@@ -256,6 +257,15 @@ export class Torrent extends Emitter<TorrentEvents> {
   /** The name that webtorrent.js has for `remove`. */
   destroy(options?: RemoveOptions | Callback<void>, callback?: Callback<void>): Promise<void> {
     return this.remove(options, callback);
+  }
+
+  /**
+   * An address at which files of the torrent, by default all, come as one zip archive while
+   * they arrive; null where no service worker serves this page.
+   */
+  zipURL(files: readonly ShoalFile[] = this.files): string | null {
+    const indices = files.map((file) => file.index).sort((a, b) => a - b);
+    return this.#context.streamURL(this.id, zipName(indices), this.name + ".zip");
   }
 
   /**

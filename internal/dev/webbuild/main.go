@@ -86,6 +86,7 @@ func build(root, out string, withWasm bool) error {
 		assets["shoal.wasm"] = old
 	}
 	assets["index.html"] = tellSize(assets["index.html"], len(assets["shoal.wasm"]))
+	tellVersion(assets)
 	sizes, err := writeAll(out, assets)
 	if err != nil {
 		return err

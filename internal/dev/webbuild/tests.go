@@ -35,9 +35,12 @@ func runTests(root string) error {
 		Platform:      api.PlatformNode,
 		Target:        api.ES2022,
 		Sourcemap:     api.SourceMapInline,
-		Plugins:       []api.Plugin{imports()},
-		Write:         true,
-		LogLevel:      api.LogLevelSilent,
+		NodePaths:     []string{filepath.Join(root, "test", "node_modules")},
+		// Packages that are no modules of this kind ask for Node's own by require.
+		Banner:   map[string]string{"js": `import { createRequire } from "node:module"; const require = createRequire(import.meta.url);`},
+		Plugins:  []api.Plugin{imports()},
+		Write:    true,
+		LogLevel: api.LogLevelSilent,
 	})
 	if len(result.Errors) > 0 {
 		text := api.FormatMessages(result.Errors, api.FormatMessagesOptions{Kind: api.ErrorMessage})

@@ -30,6 +30,7 @@ func TestBundleMakesAPageThatStandsAlone(t *testing.T) {
 	if app := string(assets["app.js"]); !strings.Contains(app, `"./shoal.js"`) {
 		t.Error("app.js carries the page API a second time instead of importing it")
 	}
+	assets["shoal.wasm"] = nil
 	page := string(assets["index.html"])
 	for _, m := range regexp.MustCompile(`(?:src|href)="([^"#]+)"`).FindAllStringSubmatch(page, -1) {
 		if _, ok := assets[m[1]]; !ok && m[1] != "shoal.wasm" { // made apart
@@ -121,5 +122,35 @@ func TestThePageKnowsTheSizeOfTheEngine(t *testing.T) {
 	}
 	if got := string(tellSize(page, 6203634)); !strings.Contains(got, `data-engine="6203634"`) {
 		t.Error("the page was not told")
+	}
+}
+
+// All parts of a page come from one build, and a build that differs in anything is another one.
+func TestThePartsOfABuildKeepTogether(t *testing.T) {
+	made := func(wasm string) map[string][]byte {
+		assets := map[string][]byte{
+			"index.html": []byte(`<html data-version=""><link href="app.css"><script src="app.js"></script><a href="#">`), "app.css": []byte("css"),
+			"app.js": []byte(`import{Shoal}from"./shoal.js"`), "shoal.wasm": []byte(wasm), "shoal.sw.js": []byte("sw"),
+		}
+		tellVersion(assets)
+		return assets
+	}
+	one, same, other := made("engine"), made("engine"), made("another")
+	if !bytes.Equal(one["index.html"], same["index.html"]) {
+		t.Error("two builds of the same sources differ")
+	}
+	version := func(assets map[string][]byte) string {
+		return regexp.MustCompile(`data-version="([0-9a-f]+)"`).FindStringSubmatch(string(assets["index.html"]))[1]
+	}
+	if version(one) == version(other) {
+		t.Error("builds with different engines have one version")
+	}
+	want := `<link href="app.css?v=` + version(one) + `"><script src="app.js?v=` + version(one) + `"></script><a href="#">`
+	if !strings.Contains(string(one["index.html"]), want) || !strings.Contains(string(one["app.js"]), `"./shoal.js?v=`+version(one)+`"`) {
+		t.Errorf("%s\n%s", one["index.html"], one["app.js"])
+	}
+	sw := string(one["shoal.sw.js"])
+	if !strings.Contains(sw, `"shoal.wasm"`) || !strings.Contains(sw, `"app.css"`) || strings.Contains(sw, `"shoal.sw.js"`) || !strings.HasSuffix(sw, "\nsw") {
+		t.Errorf("the service worker begins with %s", sw)
 	}
 }

@@ -7,9 +7,13 @@ import { h, icon, setText } from "./dom";
 import { filesOf } from "./drop";
 import { bytes, percent } from "../../src/format";
 import { HomeView } from "./home";
+import { onLaunch, sharedLink } from "./handlers";
 import { followEngine } from "./loading";
 import { Node, type NodeTorrent } from "./node";
+import { Preview } from "./preview";
+import { holdShell } from "./shell";
 import { TorrentView } from "./torrentview";
+import type { Viewer } from "./viewer";
 
 declare global {
   interface Window {
@@ -29,6 +33,7 @@ class App {
   readonly #announcer = document.getElementById("announcer")!;
   #shoal: Promise<Shoal> | null = null;
   #running: Shoal | null = null;
+  readonly #away = h("p", { class: "away", role: "status", hidden: true });
   #view: View | null = null;
   /** Counts navigations: what was begun for an earlier one must not show. */
   #turn = 0;
@@ -40,12 +45,21 @@ class App {
     this.#footer();
     this.#anywhere();
     addEventListener("hashchange", () => void this.#route());
+    addEventListener("online", () => void this.#node.refresh().then(() => this.#sayAway()));
+    onLaunch((file) => void this.#openTorrent(file));
+    const shared = sharedLink(location.search);
+    if (location.search !== "") history.replaceState(null, "", location.pathname + location.hash);
     addEventListener("beforeunload", (event) => {
       // Leaving would cut off people who are downloading right now, and those who wait for more.
       const taking = ({ own, stats }: Torrent): boolean => own && (stats.upSpeed > 0 || stats.peerList.some((peer) => peer.progress < 1));
       if (this.#running?.torrents.some(taking)) event.preventDefault();
     });
-    void this.#route();
+    if (shared === "") return void this.#route();
+    try {
+      this.#openText(shared);
+    } catch (err) {
+      this.#broken(err as Error);
+    }
   }
 
   // Engine
@@ -65,6 +79,8 @@ class App {
       shoal.on(change, () => this.#view instanceof HomeView && this.#view.list(this.#shared, shoal));
     }
     this.#running = window.shoal = shoal;
+    this.#sayAway();
+    holdShell(shoal.streaming);
     return shoal;
   }
 
@@ -99,6 +115,7 @@ class App {
     this.#shared = (await this.#node.refresh()).torrents;
     if (turn !== this.#turn) return;
     home.list(this.#shared, this.#running);
+    this.#sayAway();
     // Warm up while the visitor reads, so that what they drop starts at once.
     setTimeout(() => void this.#engine().then((shoal) => home.kept(shoal), () => undefined), this.#shoal ? 0 : 300);
   }
@@ -113,13 +130,19 @@ class App {
     }
     const waiting = this.#waiting("Opening…");
     const arrived = this.#running ? () => undefined : followEngine(waiting);
+    const progress = this.#main.firstElementChild!;
+    const preview = this.#running ? null : new Preview(this.#node, id, (text) => setText(this.#announcer, text), (element) => {
+      if (turn !== this.#turn) return preview?.end()?.clear();
+      this.#main.replaceChildren(element);
+      element.append(progress);
+    });
     try {
       // The .torrent is fetched while the engine loads.
       const file = this.#node.torrentFile(id);
       const shoal = await this.#engine();
       const options = source.kind === "hash" ? { trackers: source.trackers } : { link: source.uri };
       const torrent = await shoal.add((await file) ?? (source.kind === "hash" ? source.hash : source.uri), options);
-      if (turn === this.#turn) this.#showTorrent(torrent);
+      if (turn === this.#turn) this.#showTorrent(torrent, preview?.end() ?? null);
       if (torrent.files.length === 0 && wasOwn(id)) {
         this.#toast("You shared this from this tab, and reloading ended it. Drop the same files again and the same link goes on working.");
       }
@@ -127,7 +150,14 @@ class App {
       if (turn === this.#turn) this.#broken(err as Error);
     } finally {
       arrived();
+      if (turn !== this.#turn) preview?.end()?.clear();
     }
+  }
+
+  /** What is in this browser can be used without the node, which brings people together. */
+  #sayAway(): void {
+    this.#away.hidden = !this.#node.away;
+    setText(this.#away, this.#node.away ? "The computer behind this page cannot be reached. What this browser keeps plays all the same." : "");
   }
 
   /** A further link to a torrent that is there may know more trackers, or the .torrent that was lacking. */
@@ -206,10 +236,11 @@ class App {
     if (this.#turn > 1) this.#main.focus({ preventScroll: true });
   }
 
-  #showTorrent(torrent: Torrent): void {
+  #showTorrent(torrent: Torrent, viewer: Viewer | null = null): void {
     const view = new TorrentView(torrent, {
       node: this.#node,
       shoal: this.#running!,
+      viewer,
       link: (torrent) => this.#link(torrent),
       toast: (text) => this.#toast(text),
       announce: (text) => setText(this.#announcer, text),
@@ -302,6 +333,7 @@ class App {
     dark.addEventListener("change", draw);
     draw();
     document.getElementById("top-actions")!.append(button);
+    this.#main.before(this.#away);
     document.querySelector(".brand")!.addEventListener("click", () => this.#again());
   }
 

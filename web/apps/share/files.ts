@@ -14,6 +14,7 @@ interface Row {
   file: ShoalFile;
   element: HTMLLIElement;
   open: HTMLButtonElement;
+  choice: HTMLInputElement | null;
   detail: HTMLElement;
   bar: HTMLElement;
   progress: number;
@@ -22,6 +23,10 @@ interface Row {
 export interface FileListHost {
   open(file: ShoalFile): void;
   download(file: ShoalFile, button: HTMLButtonElement): void;
+  /** A file is wanted, or no more. */
+  choose(file: ShoalFile, on: boolean): void;
+  /** Ways to save several files at once, as far as this browser has them. */
+  together: { label: string; save(files: ShoalFile[], button: HTMLButtonElement): void }[];
 }
 
 /** The files of a torrent with their sizes and progress. */
@@ -38,6 +43,11 @@ export class FileList {
   #shown = this.#pageSize;
   #filter = "";
   #current: ShoalFile | null = null;
+  /** What is left out. */
+  readonly #without = new Set<ShoalFile>();
+  readonly #all = h("input", { type: "checkbox", id: "choose-all" });
+  readonly #sum = h("span", {});
+  readonly #together: HTMLButtonElement[] = [];
 
   constructor(torrent: Torrent, host: FileListHost) {
     this.#host = host;
@@ -58,6 +68,7 @@ export class FileList {
       "section",
       { class: "card", "aria-labelledby": "files-title" },
       h("div", { class: "card-head" }, h("h2", { id: "files-title" }, plural(this.files.length, "file")), this.files.length >= searchFrom && search),
+      this.#choosing && this.#choice(),
       this.#list,
       this.#more,
     );
@@ -78,8 +89,48 @@ export class FileList {
     for (const row of this.#rows) this.#progress(row);
   }
 
+  get #choosing(): boolean {
+    return !this.#own && this.files.length > 1;
+  }
+
+  get #found(): ShoalFile[] {
+    return this.#filter === "" ? this.files : this.files.filter((file) => file.path.toLowerCase().includes(this.#filter));
+  }
+
+  /** Chooses all that are listed, says what is chosen, and saves it. */
+  #choice(): HTMLElement {
+    this.#all.addEventListener("change", () => {
+      for (const file of this.#found) this.#choose(file, this.#all.checked);
+      for (const row of this.#rows) row.choice!.checked = !this.#without.has(row.file);
+      this.#total();
+    });
+    for (const { label, save } of this.#host.together) {
+      const button = h("button", { class: "button", type: "button" }, icon("download"), label);
+      button.addEventListener("click", () => save(this.files.filter((file) => !this.#without.has(file)), button));
+      this.#together.push(button);
+    }
+    return h("div", { class: "choice" }, h("label", { class: "choose", for: "choose-all" }, this.#all, this.#sum), h("div", { class: "row" }, ...this.#together));
+  }
+
+  #choose(file: ShoalFile, on: boolean): void {
+    if (on !== this.#without.has(file)) return;
+    if (on) this.#without.delete(file);
+    else this.#without.add(file);
+    this.#host.choose(file, on);
+  }
+
+  #total(): void {
+    const chosen = this.files.filter((file) => !this.#without.has(file));
+    const length = chosen.reduce((sum, file) => sum + file.length, 0);
+    setText(this.#sum, (chosen.length === this.files.length ? "All" : `${chosen.length.toLocaleString("en")} chosen`) + " · " + bytes(length));
+    const without = this.#found.filter((file) => this.#without.has(file)).length;
+    this.#all.checked = without === 0;
+    this.#all.indeterminate = without > 0 && without < this.#found.length;
+    for (const button of this.#together) button.disabled = chosen.length === 0;
+  }
+
   #build(): void {
-    const found = this.files.filter((file) => file.path.toLowerCase().includes(this.#filter));
+    const found = this.#found;
     const items: Element[] = [];
     this.#rows = [];
     let folder = "";
@@ -96,6 +147,7 @@ export class FileList {
     this.#more.hidden = found.length <= this.#shown;
     this.#more.textContent = `Show more (${found.length - this.#shown} left)`;
     this.mark(this.#current);
+    if (this.#choosing) this.#total();
   }
 
   #row(file: ShoalFile): Row {
@@ -114,7 +166,13 @@ export class FileList {
       icon("download"),
     );
     save.addEventListener("click", () => this.#host.download(file, save));
-    const row: Row = { file, element: h("li", { class: "file" }, open, save, bar), open, detail, bar, progress: -1 };
+    const choice = this.#choosing ? h("input", { type: "checkbox", checked: !this.#without.has(file), "aria-label": `Choose ${safeName(file.name)}` }) : null;
+    choice?.addEventListener("change", () => {
+      this.#choose(file, choice.checked);
+      this.#total();
+    });
+    const element = h("li", { class: "file" }, choice && h("label", { class: "choose" }, choice), open, save, bar);
+    const row: Row = { file, element, open, choice, detail, bar, progress: -1 };
     this.#progress(row);
     return row;
   }

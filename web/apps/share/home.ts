@@ -2,6 +2,7 @@ import type { SeedFile, Shoal, Torrent } from "../../src/shoal";
 import { filesFrom } from "./drop";
 import { everySecond, h, hero, icon, setText, throttled, type Icon } from "./dom";
 import { bytes, percent, speed } from "../../src/format";
+import { takeMagnets, takesMagnets } from "./handlers";
 import { keptList } from "./kept";
 import type { NodeTorrent } from "./node";
 import { safeName } from "../../src/names";
@@ -145,6 +146,7 @@ export class HomeView {
       h("div", { class: "link-row" }, field, h("button", { class: "button primary", type: "submit" }, "Open")),
       error,
       h("p", { class: "quiet-line" }, "or ", h("button", { class: "text-button", type: "button", onclick: () => torrent.click() }, "open a .torrent file"), torrent),
+      takesMagnets() && h("p", { class: "quiet-line" }, h("button", { class: "text-button", type: "button", onclick: () => takeMagnets() }, "Open magnet links here"), " from now on, wherever they are clicked."),
     );
     form.addEventListener("submit", (event) => {
       event.preventDefault();

@@ -1,3 +1,4 @@
+import { safeName } from "../../src/names";
 import type { KeptTorrent, Shoal, Torrent } from "../../src/shoal";
 import { h, icon } from "./dom";
 import { bytes } from "../../src/format";
@@ -20,9 +21,10 @@ export async function keptList(shoal: Shoal): Promise<HTMLElement | null> {
 }
 
 function entry(kept: KeptTorrent, forget: () => Promise<void>): HTMLElement {
-  const detail = h("span", { class: "entry-detail" }, bytes(kept.stored));
-  const name = h("span", { class: "entry-name" }, kept.name || kept.id);
-  const remove = h("button", { class: "button quiet", type: "button", "aria-label": `Remove ${kept.name || kept.id}` }, icon("close"), "Remove");
+  const detail = h("span", { class: "entry-detail" }, kept.stored < kept.length ? `${bytes(kept.stored)} of ${bytes(kept.length)}` : bytes(kept.stored) + " · complete");
+  const title = safeName(kept.name) || kept.id;
+  const name = h("span", { class: "entry-name", dir: "auto" }, title);
+  const remove = h("button", { class: "button quiet", type: "button", "aria-label": `Remove ${title}` }, icon("close"), "Remove");
   remove.addEventListener("click", () => {
     remove.disabled = true;
     forget().catch((err: Error) => {

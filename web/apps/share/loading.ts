@@ -1,5 +1,8 @@
 import { bytes } from "../../src/format";
 
+/** Where this version of the page has its engine. */
+const engineURL = (): URL => new URL("shoal.wasm?v=" + document.documentElement.dataset.version, document.baseURI);
+
 /** How long the engine may take before it is said how far it has come. */
 const patience = 700;
 
@@ -21,7 +24,7 @@ export function followEngine(say: (text: string, share: number) => void): () => 
  * what comes. `size` is the engine's without compression.
  */
 async function follow(size: number, say: (text: string, share: number) => void, signal: AbortSignal): Promise<void> {
-  const response = await fetch(new URL("shoal.wasm", document.baseURI), { signal });
+  const response = await fetch(engineURL(), { signal });
   const total = Number(response.headers.get("Content-Length")) || size;
   const reader = response.body!.getReader();
   for (let read = 0; ; ) {

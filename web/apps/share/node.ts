@@ -15,6 +15,13 @@ export interface NodeConfig {
   origin: string | null;
 }
 
+/** A file as the node lists it. */
+export interface NodeFile {
+  index: number;
+  path: string;
+  length: number;
+}
+
 const empty: NodeConfig = { trackers: [], iceServers: [], loopback: false, torrents: [], origin: null };
 
 /**
@@ -24,6 +31,10 @@ const empty: NodeConfig = { trackers: [], iceServers: [], loopback: false, torre
 export class Node {
   /** Ids of torrents whose .torrent this node handed out. */
   readonly #has = new Set<string>();
+  /** Ids of torrents whose files it serves. */
+  readonly #serves = new Set<string>();
+  /** It was asked and could not be reached. */
+  away = false;
   #config: Promise<NodeConfig> | null = null;
   /** Bytes of its streams by torrent, as far as the browser has told of them. */
   readonly #streamed = new Map<string, number>();
@@ -50,7 +61,16 @@ export class Node {
   }
 
   config(): Promise<NodeConfig> {
-    return (this.#config ??= readConfig().catch(() => empty));
+    return (this.#config ??= readConfig().then(
+      (config) => {
+        this.away = false;
+        return config;
+      },
+      (err: unknown) => {
+        this.away = !(err instanceof SyntaxError); // what answers is no node, but it is there
+        return empty;
+      },
+    ));
   }
 
   /** Asks again; what a node shares may change. */
@@ -66,15 +86,31 @@ export class Node {
       if (!response.ok || response.headers.get("Content-Type")?.startsWith("text/html")) return null;
       const torrent = new Uint8Array(await response.arrayBuffer());
       this.#has.add(id);
+      this.#serves.add(id);
       return torrent;
     } catch {
       return null;
     }
   }
 
+  /** The name and files of that id without its .torrent, or null when the node does not tell. */
+  async content(id: string): Promise<{ name: string; files: NodeFile[] } | null> {
+    try {
+      const response = await fetch(new URL(`torrents/${id}.json`, document.baseURI), { signal: AbortSignal.timeout(10_000) });
+      if (!response.ok) return null;
+      const { name, files } = (await response.json()) as { name: unknown; files: unknown };
+      const sound = ({ index, path, length }: NodeFile): boolean => Number.isInteger(index) && typeof path === "string" && Number.isSafeInteger(length);
+      if (typeof name !== "string" || !Array.isArray(files) || !files.every(sound)) return null;
+      this.#serves.add(id);
+      return { name, files: files as NodeFile[] };
+    } catch {
+      return null;
+    }
+  }
+
   /** Where the node serves a file over HTTP, or null when it does not have it. */
-  streamURL(torrent: Torrent, file: ShoalFile): string | null {
-    if (!this.#has.has(torrent.id)) return null;
+  streamURL(torrent: Pick<Torrent, "id">, file: Pick<ShoalFile, "path">): string | null {
+    if (!this.#serves.has(torrent.id)) return null;
     const path = file.path.split("/").map(encodeURIComponent).join("/");
     return new URL(`stream/${torrent.id}/${path}`, document.baseURI).href;
   }

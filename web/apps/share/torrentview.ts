@@ -5,13 +5,16 @@ import { FileList } from "./files";
 import { bytes, percent, plural } from "../../src/format";
 import { roomNote } from "./kept";
 import type { Node } from "./node";
+import { hasFolders, pickFolder, saveToFolder, streamsDownloads } from "./save";
 import { saveBlob, shareCard } from "./sharing";
 import { describe, PeersCard, StatusCard } from "./swarm";
-import { Viewer, viewable } from "./viewer";
+import { Viewer, viewable, type ViewerHost } from "./viewer";
 
 export interface ViewHost {
   node: Node;
   shoal: Shoal;
+  /** One that plays a file of the torrent already, from the node. */
+  viewer: Viewer | null;
   /** The address that opens this torrent elsewhere; `local` when it works on this machine only. */
   link(torrent: Torrent): Promise<{ link: string; local: boolean }>;
   toast(text: string): void;
@@ -50,14 +53,17 @@ export class TorrentView {
     this.torrent = torrent;
     this.#host = host;
     this.#status = new StatusCard(torrent, host.announce, () => host.node.streamed(torrent.id));
-    this.#viewer = new Viewer({
+    const showing: ViewerHost = {
       node: host.node,
       torrent,
       streaming: host.shoal.streaming,
       announce: host.announce,
-      download: (file) => void this.#download(file),
-      ended: (file) => this.#next(file),
-    });
+      download: ({ path }) => void this.#download(torrent.files.find((file) => file.path === path)!),
+      ended: (file) => this.#next(file.path),
+    };
+    this.#viewer = host.viewer ?? new Viewer(showing);
+    host.viewer?.become(showing);
+    this.#pending.hidden = host.viewer !== null;
     this.#viewer.onnote = (text) => {
       this.#note.textContent = text;
       this.#note.hidden = text === "";
@@ -130,7 +136,15 @@ export class TorrentView {
     this.#pending.remove();
     this.#title.textContent = this.#title.title = safeName(torrent.name);
     this.#meta.textContent = [torrent.files.length > 1 && plural(torrent.files.length, "file"), bytes(torrent.length)].filter(Boolean).join(" · ");
-    this.#files = new FileList(torrent, { open: (file) => this.#open(file), download: (file, button) => void this.#download(file, button) });
+    this.#files = new FileList(torrent, {
+      open: (file) => this.#open(file),
+      download: (file, button) => void this.#download(file, button),
+      choose: (file, on) => void file.select(on).catch((err: Error) => this.#fail(err.message)),
+      together: [
+        ...(streamsDownloads() ? [{ label: "Download zip", save: (files: ShoalFile[]) => void this.#zip(files) }] : []),
+        ...(hasFolders() ? [{ label: "Save to a folder", save: (files: ShoalFile[], button: HTMLButtonElement) => void this.#folder(files, button) }] : []),
+      ],
+    });
     this.#main.append(this.#files.element);
     this.#render();
     this.#spareMemory();
@@ -174,10 +188,10 @@ export class TorrentView {
   }
 
   /** An album goes on with its next track; a film does not start the next one. */
-  #next(file: ShoalFile): void {
-    if (file.kind !== "audio") return;
+  #next(path: string): void {
     const tracks = this.#files?.files.filter((other) => other.kind === "audio") ?? [];
-    const next = tracks[tracks.indexOf(file) + 1];
+    const at = tracks.findIndex((track) => track.path === path);
+    const next = at < 0 ? undefined : tracks[at + 1];
     if (next) this.#show(next, true);
   }
 
@@ -190,14 +204,10 @@ export class TorrentView {
   }
 
   async #download(file: ShoalFile, button?: HTMLButtonElement): Promise<void> {
-    const safari = /^((?!chrome|android|crios|fxios).)*safari/i.test(navigator.userAgent);
-    const streaming = (await this.#host.shoal.streaming) && !safari ? file.streamURL : null;
+    const streaming = (await this.#host.shoal.streaming) && streamsDownloads() ? file.streamURL : null;
     const node = this.#host.node.streamURL(this.torrent, file);
     if (streaming !== null) {
-      // A frame, not a link: navigations reach the service worker everywhere.
-      const frame = h("iframe", { src: streaming + "?download", hidden: true, title: "Download" });
-      document.body.append(frame);
-      setTimeout(() => frame.remove(), 60_000);
+      fetchIntoDownloads(streaming + "?download");
       this.#host.toast(this.torrent.own || file.done ? `Saving ${safeName(file.name)}.` : `Saving ${safeName(file.name)} while it arrives. Keep this tab open until it is finished.`);
       return;
     }
@@ -217,6 +227,37 @@ export class TorrentView {
     }
   }
 
+  async #zip(files: ShoalFile[]): Promise<void> {
+    const url = (await this.#host.shoal.streaming) ? this.torrent.zipURL(files) : null;
+    if (url === null) return this.#host.toast("This browser has not let Shoal's service worker start, which makes the archive. The files can be downloaded one by one.");
+    fetchIntoDownloads(url);
+    this.#host.toast(`Saving ${plural(files.length, "file")} as one archive. Keep this tab open until it is finished.`);
+  }
+
+  async #folder(files: ShoalFile[], button: HTMLButtonElement): Promise<void> {
+    const { torrent } = this;
+    const total = files.reduce((sum, { length }) => sum + length, 0);
+    const label = button.lastChild!;
+    const said = label.textContent;
+    try {
+      const folder = await pickFolder();
+      if (!folder) return;
+      button.disabled = true;
+      button.setAttribute("data-busy", "");
+      await saveToFolder(folder, torrent, files, (complete, written) => {
+        label.textContent = `Saving ${Math.min(complete + 1, files.length)} of ${files.length}`;
+        button.style.setProperty("--share", String(total > 0 ? written / total : 1));
+      });
+      this.#host.toast(`Saved ${plural(files.length, "file")}.`);
+    } catch (err) {
+      this.#host.toast("The files could not be saved: " + (err as Error).message);
+    } finally {
+      label.textContent = said;
+      button.disabled = false;
+      button.removeAttribute("data-busy");
+    }
+  }
+
   async #remove(): Promise<void> {
     const { own, stats } = this.torrent;
     if (own && stats.upSpeed > 0 && !confirm("Someone is downloading from you right now. Stop sharing?")) return;
@@ -227,4 +268,12 @@ export class TorrentView {
       this.#fail((err as Error).message);
     }
   }
+}
+
+/** Has the browser download what a service worker answers. */
+function fetchIntoDownloads(address: string): void {
+  // A frame, not a link: navigations reach the service worker everywhere.
+  const frame = h("iframe", { src: address, hidden: true, title: "Download" });
+  document.body.append(frame);
+  setTimeout(() => frame.remove(), 60_000);
 }

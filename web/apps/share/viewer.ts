@@ -1,9 +1,10 @@
 import { safeName } from "../../src/names";
-import { encodingOf, subtitlesOf, toVTT, type ShoalFile, type Torrent } from "../../src/shoal";
+import { encodingOf, subtitlesOf, toVTT, type ShoalFile, type Stats, type Torrent } from "../../src/shoal";
 import { h, icon, setText } from "./dom";
 import { bytes } from "../../src/format";
 import type { Node } from "./node";
 import { positionOf, rememberPosition } from "./positions";
+import { takeOver } from "./takeover";
 
 const textLimit = 512 << 10;
 /** How often the place in a film is noted, and how long a stream may take to show that it is alive, in milliseconds. */
@@ -14,19 +15,25 @@ const jump = 10;
 /** How long a stream may stay empty without a single peer before plain HTTP is tried. */
 const patience = 8_000;
 
+/** How long the page may be without its service worker before it is said. */
+const silence = 1_000;
+
+/** What there is to show of a file, whether the engine or a node brings it. */
+export type Shown = Pick<ShoalFile, "index" | "path" | "name" | "length" | "kind" | "streamURL" | "stream" | "blob">;
+
 export interface ViewerHost {
-  node: Node;
-  torrent: Torrent;
+  node: Pick<Node, "streamURL">;
+  torrent: Pick<Torrent, "id" | "name" | "own"> & { files: readonly Shown[]; stats: Pick<Stats, "peers" | "downloaded"> };
   /** Resolves to whether stream URLs work in this page. */
   streaming: Promise<boolean>;
   announce(text: string): void;
-  download(file: ShoalFile): void;
+  download(file: Shown): void;
   /** A file came to its end; the next one of its kind may start. */
-  ended(file: ShoalFile): void;
+  ended(file: Shown): void;
 }
 
 /** Whether a file has a viewer of its own. */
-export function viewable(file: ShoalFile): boolean {
+export function viewable(file: Shown): boolean {
   return file.kind === "pdf" ? navigator.pdfViewerEnabled !== false : file.kind !== "archive" && file.kind !== "other";
 }
 
@@ -35,10 +42,12 @@ export class Viewer {
   readonly element: HTMLElement;
   /** A line about where the bytes come from, "" when there is nothing to say. */
   onnote: (text: string) => void = () => undefined;
-  readonly #host: ViewerHost;
+  #host: ViewerHost;
   readonly #stage = h("div", { class: "stage" });
   readonly #cover = h("div", { class: "cover", hidden: true });
-  #current: ShoalFile | null = null;
+  #current: Shown | null = null;
+  /** What plays for a host before this one. */
+  #before: HTMLMediaElement | null = null;
   #cleanups: (() => void)[] = [];
 
   constructor(host: ViewerHost) {
@@ -46,12 +55,18 @@ export class Viewer {
     this.element = h("section", { class: "viewer", hidden: true, "aria-label": "Player" }, this.#stage, this.#cover);
   }
 
-  get current(): ShoalFile | null {
+  get current(): Shown | null {
     return this.#current;
   }
 
   /** Shows a file; media starts by itself when `play` is set. */
-  async show(file: ShoalFile, play: boolean): Promise<void> {
+  async show(file: Shown, play: boolean): Promise<void> {
+    const before = this.#before;
+    this.#before = null;
+    if (before && this.#current?.path === file.path) {
+      this.#current = file;
+      return this.#follow(file, before);
+    }
     this.clear();
     this.#current = file;
     this.element.hidden = false;
@@ -70,6 +85,12 @@ export class Viewer {
     }
   }
 
+  /** Goes on for another host, whose engine brings from now on what plays already. */
+  become(host: ViewerHost): void {
+    this.#host = host;
+    this.#before = this.#stage.querySelector("video, audio");
+  }
+
   clear(): void {
     for (const cleanup of this.#cleanups.splice(0)) cleanup();
     this.#current = null;
@@ -79,26 +100,76 @@ export class Viewer {
   }
 
   /** Addresses that a file can be had from, best first. */
-  async #addresses(file: ShoalFile): Promise<string[]> {
+  async #addresses(file: Shown): Promise<string[]> {
     const node = this.#host.node.streamURL(this.#host.torrent, file);
-    const streaming = await this.#host.streaming;
-    const own = streaming ? file.streamURL : null;
-    return [own, node].filter((url) => url !== null);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<null>((resolve) => (timer = setTimeout(() => resolve(null), silence)));
+    const streaming = await Promise.race([this.#host.streaming, late]);
+    clearTimeout(timer);
+    if (streaming === null && node === null && this.#current === file) {
+      this.#message("This browser has not started the service worker that streams need. Waiting a moment more…", true);
+      await this.#host.streaming;
+    }
+    return [file.streamURL, node].filter((url) => url !== null);
   }
 
-  async #media(file: ShoalFile, play: boolean): Promise<void> {
-    const video = file.kind === "video";
-    const media = h(video ? "video" : "audio", { controls: true, playsinline: true, preload: play ? "auto" : "metadata", "aria-label": safeName(file.name) });
-    this.#stage.replaceChildren(...(video ? [media] : [h("div", { class: "record" }, icon("audio"), h("strong", { dir: "auto" }, safeName(file.name))), media]));
-    this.#cleanups.push(() => {
-      media.pause();
-      media.removeAttribute("src");
-      media.load();
-    });
+  async #media(file: Shown, play: boolean): Promise<void> {
+    const media = player(file, play);
+    this.#stage.replaceChildren(...(file.kind === "video" ? [media] : [h("div", { class: "record" }, icon("audio"), h("strong", { dir: "auto" }, safeName(file.name))), media]));
     this.#message("Getting the first part…", true);
+    this.#cleanups.push(() => unload(media));
     const addresses = await this.#addresses(file);
     if (this.#current !== file) return;
-    let current = "";
+    const next = this.#attach(file, media, addresses, play);
+    if (!next()) return this.#whole(file, (url) => {
+      media.src = url;
+      if (play) void this.#start(media);
+    });
+    this.#impatient(media, next);
+    // It plays from the node because the service worker is slow, or will not come.
+    if (file.streamURL === null) await this.#follow(file, media);
+  }
+
+  /** Has the same file go on from the swarm, once that has what comes next. */
+  async #follow(file: Shown, before: HTMLMediaElement): Promise<void> {
+    await this.#host.streaming;
+    const address = file.streamURL;
+    if (this.#current !== file) return;
+    if (address === null) {
+      if (window.isSecureContext && before.src.startsWith("http")) this.onnote("This browser did not start Shoal's service worker, so this plays over plain HTTP from the computer that shares it.");
+      return;
+    }
+    const media = player(file, true);
+    media.classList.add("following");
+    media.muted = true;
+    media.src = address;
+    before.after(media);
+    const held = (): boolean => document.fullscreenElement === before || document.pictureInPictureElement === before;
+    const stop = takeOver(before, media, held, () => {
+      const plays = !before.paused;
+      const offered = this.#stage.querySelector(".offer");
+      offered?.remove();
+      if (offered) media.muted = false; // whoever is muted by the browser is asked again
+      for (const cleanup of this.#cleanups.splice(0)) if (cleanup !== drop) cleanup();
+      before.remove();
+      media.classList.remove("following");
+      this.#cleanups.push(() => unload(media));
+      this.#attach(file, media, [this.#host.node.streamURL(this.#host.torrent, file)].filter((url) => url !== null), plays);
+      if (file.kind === "video") void this.#subtitles(file, media);
+      this.#message(null);
+      this.onnote("");
+      if (plays) void this.#start(media);
+    });
+    const drop = (): void => {
+      stop();
+      unload(media);
+    };
+    this.#cleanups.push(drop);
+  }
+
+  /** Listens to a player; what is returned gives it the next address, and says whether there was one. */
+  #attach(file: Shown, media: HTMLMediaElement, addresses: string[], play: boolean): () => boolean {
+    let current = media.currentSrc;
     const next = (): boolean => {
       const address = addresses.shift();
       if (address === undefined) return false;
@@ -110,7 +181,7 @@ export class Viewer {
       return true;
     };
     media.addEventListener("loadeddata", () => this.#message(null));
-    media.addEventListener("loadeddata", () => video && void this.#subtitles(file, media), { once: true });
+    media.addEventListener("loadeddata", () => file.kind === "video" && void this.#subtitles(file, media), { once: true });
     this.#remember(file, media);
     this.#session(file, media);
     media.addEventListener("playing", () => this.#message(null));
@@ -123,11 +194,7 @@ export class Viewer {
       if (media.error.code !== MediaError.MEDIA_ERR_DECODE && next()) return;
       void this.#fault(file, media.error.code, current);
     });
-    if (!next()) return this.#whole(file, (url) => {
-      media.src = url;
-      if (play) void this.#start(media);
-    });
-    this.#impatient(media, next);
+    return next;
   }
 
   /** No peer and no data, but a node that has the file: HTTP works where WebRTC does not. */
@@ -169,7 +236,7 @@ export class Viewer {
   }
 
   /** Without any address the whole file is read first. */
-  async #whole(file: ShoalFile, use: (url: string) => void): Promise<void> {
+  async #whole(file: Shown, use: (url: string) => void): Promise<void> {
     try {
       const blob = await file.blob((done) => {
         if (this.#current === file) this.#message(`This browser cannot stream here, so the whole file comes first: ${bytes(done)} of ${bytes(file.length)}`, true);
@@ -184,7 +251,7 @@ export class Viewer {
     }
   }
 
-  async #image(file: ShoalFile): Promise<void> {
+  async #image(file: Shown): Promise<void> {
     const image = h("img", { alt: safeName(file.name), hidden: true });
     this.#stage.replaceChildren(image);
     this.#message("Getting the picture…", true);
@@ -204,7 +271,7 @@ export class Viewer {
     else await this.#whole(file, (url) => (image.src = url));
   }
 
-  async #pdf(file: ShoalFile): Promise<void> {
+  async #pdf(file: Shown): Promise<void> {
     this.#message("Getting the document…", true);
     const addresses = await this.#addresses(file);
     if (this.#current !== file) return;
@@ -216,7 +283,7 @@ export class Viewer {
     else await this.#whole(file, show);
   }
 
-  async #text(file: ShoalFile): Promise<void> {
+  async #text(file: Shown): Promise<void> {
     const text = h("pre", { tabindex: 0, "aria-label": safeName(file.name) });
     this.#stage.replaceChildren(text);
     this.#message("Getting the text…", true);
@@ -240,11 +307,11 @@ export class Viewer {
   }
 
   /** The name under which the place in a file is remembered. */
-  #key(file: ShoalFile): string {
+  #key(file: Shown): string {
     return this.#host.torrent.id + "/" + file.index;
   }
 
-  #left(file: ShoalFile): number {
+  #left(file: Shown): number {
     try {
       return positionOf(localStorage, this.#key(file));
     } catch {
@@ -253,7 +320,7 @@ export class Viewer {
   }
 
   /** Notes where a film is, to go on there another time. */
-  #remember(file: ShoalFile, media: HTMLMediaElement): void {
+  #remember(file: Shown, media: HTMLMediaElement): void {
     const note = (): void => {
       if (!media.duration || media.readyState === 0) return;
       try {
@@ -274,7 +341,7 @@ export class Viewer {
   }
 
   /** What plays, for the lock screen and the keys of a headset. */
-  #session(file: ShoalFile, media: HTMLMediaElement): void {
+  #session(file: Shown, media: HTMLMediaElement): void {
     const session = navigator.mediaSession as MediaSession | undefined;
     if (!session || typeof MediaMetadata === "undefined") return;
     const { torrent } = this.#host;
@@ -300,8 +367,8 @@ export class Viewer {
   }
 
   /** Gives a film the subtitles that came with it, once it shows something itself. */
-  async #subtitles(file: ShoalFile, media: HTMLMediaElement): Promise<void> {
-    for (const { file: from, label, language } of subtitlesOf(file, this.#host.torrent.files)) {
+  async #subtitles(file: Shown, media: HTMLMediaElement): Promise<void> {
+    for (const { file: from, label, language } of subtitlesOf(file as ShoalFile, this.#host.torrent.files as readonly ShoalFile[])) {
       try {
         const text = toVTT(new Uint8Array(await (await from.blob()).arrayBuffer()));
         if (this.#current !== file) return;
@@ -318,12 +385,12 @@ export class Viewer {
    * Says what is wrong with a film. A browser says that a source is not supported also
    * when it could not get it: then it is not the film's fault.
    */
-  async #fault(file: ShoalFile, code: number, address: string): Promise<void> {
+  async #fault(file: Shown, code: number, address: string): Promise<void> {
     if (code === MediaError.MEDIA_ERR_SRC_NOT_SUPPORTED && address !== "" && !(await answers(address))) code = MediaError.MEDIA_ERR_NETWORK;
     if (this.#current === file) this.#refused(file, code);
   }
 
-  #refused(file: ShoalFile, code: number): void {
+  #refused(file: Shown, code: number): void {
     const broken = code === MediaError.MEDIA_ERR_NETWORK;
     const extension = /\.([^.]+)$/.exec(safeName(file.name))?.[1]?.toUpperCase();
     this.#message(
@@ -347,6 +414,18 @@ export class Viewer {
     this.#cover.replaceChildren(busy ? h("span", { class: "spinner" }) : icon("warning"), h("p", {}, text));
     if (!busy) this.#host.announce(text);
   }
+}
+
+/** An element that plays a file. */
+function player(file: Shown, play: boolean): HTMLMediaElement {
+  return h(file.kind === "video" ? "video" : "audio", { controls: true, playsinline: true, preload: play ? "auto" : "metadata", "aria-label": safeName(file.name) });
+}
+
+/** Has a player let go of what it reads from. */
+function unload(media: HTMLMediaElement): void {
+  media.pause();
+  media.removeAttribute("src");
+  media.load();
 }
 
 /** Whether an address brings its first byte. */
