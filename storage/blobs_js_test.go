@@ -39,9 +39,9 @@ func dropped(s *sample, sync bool) []Blob {
 
 // noted are the marks of what the sample was made of.
 func noted(s *sample) *BlobMarks {
-	m := NewBlobMarks()
+	m := NewBlobMarks(s.Info.NumPieces(), nil)
 	for i := range s.Info.NumPieces() {
-		m.Add(s.piece(i))
+		m.Set(i, leaves(s.piece(i)[:markedBytes(s.Info, i)]))
 	}
 	return m
 }

@@ -2,40 +2,69 @@ package storage
 
 import (
 	"context"
-	"hash/maphash"
 
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
-// BlobMarks note what the blocks of dropped files look like while a torrent is made of
-// them: 8 bytes for each 16 KiB, with a seed that never leaves the tab. A block that was
+// BlobMarks note what the blocks of dropped files look like: the first 8 bytes of the
+// SHA-256 of each 16 KiB, which hashing them for BEP 52 yields anyway. A block that was
 // changed has the same mark by chance alone, once in 2^64.
 type BlobMarks struct {
-	seed maphash.Seed
-	sums [][]uint64 // by piece, block
+	hash func(p []byte) []metainfo.Hash256
+	sums [][][8]byte // by piece, block
 }
 
-// NewBlobMarks returns empty marks.
-func NewBlobMarks() *BlobMarks { return &BlobMarks{seed: maphash.MakeSeed()} }
-
-// Add notes the next piece.
-func (m *BlobMarks) Add(piece []byte) {
-	var sums []uint64
-	for len(piece) > 0 {
-		n := min(len(piece), metainfo.BlockSize)
-		sums = append(sums, maphash.Bytes(m.seed, piece[:n]))
-		piece = piece[n:]
+// NewBlobMarks returns empty marks for so many pieces. hash returns the SHA-256 of each
+// block of p; nil is Go's.
+func NewBlobMarks(pieces int, hash func(p []byte) []metainfo.Hash256) *BlobMarks {
+	if hash == nil {
+		hash = leaves
 	}
-	m.sums = append(m.sums, sums)
+	return &BlobMarks{hash: hash, sums: make([][][8]byte, pieces)}
 }
 
-// fits reports whether a block of the piece space looks as it did. What follows a piece
-// is padding.
-func (m *BlobMarks) fits(info *metainfo.Info, block []byte, off int64) bool {
-	i := int(off / info.PieceLength)
-	in := off % info.PieceLength
-	size := min(int64(len(block)), info.PieceSize(i)-in)
-	return size <= 0 || maphash.Bytes(m.seed, block[:size]) == m.sums[i][in/metainfo.BlockSize]
+func leaves(p []byte) (list []metainfo.Hash256) {
+	for len(p) > 0 {
+		n := min(len(p), metainfo.BlockSize)
+		list = append(list, metainfo.LeafHash(p[:n]))
+		p = p[n:]
+	}
+	return list
+}
+
+// Set notes the SHA-256 of the blocks of a piece, without its padding.
+func (m *BlobMarks) Set(piece int, blocks []metainfo.Hash256) {
+	sums := make([][8]byte, len(blocks))
+	for i, h := range blocks {
+		sums[i] = [8]byte(h[:8])
+	}
+	m.sums[piece] = sums
+}
+
+// markedBytes is how many bytes of a piece have marks.
+func markedBytes(info *metainfo.Info, piece int) int64 {
+	if !info.HasV2 {
+		return info.PieceSize(piece)
+	}
+	return info.TreeBytes(piece)
+}
+
+// fits returns how many bytes of whole blocks in a row look as they did. What follows a
+// piece's marks is padding.
+func (m *BlobMarks) fits(info *metainfo.Info, p []byte, off int64) (n int64) {
+	for n < int64(len(p)) {
+		i := int((off + n) / info.PieceLength)
+		in := (off + n) % info.PieceLength
+		all := min(int64(len(p))-n, info.PieceLength-in)
+		size := min(all, max(markedBytes(info, i)-in, 0))
+		for k, h := range m.hash(p[n : n+size]) {
+			if [8]byte(h[:8]) != m.sums[i][int(in/metainfo.BlockSize)+k] {
+				return n + int64(k)*metainfo.BlockSize
+			}
+		}
+		n += all
+	}
+	return n
 }
 
 // readMarked fills p from whole blocks that look as they did.
@@ -50,13 +79,10 @@ func (b *Blobs) readMarked(p []byte, off int64) (int, error) {
 	if _, err := b.read(blocks, first); err != nil {
 		return 0, err
 	}
-	for at := int64(0); at < int64(len(blocks)); at += metainfo.BlockSize {
-		block := blocks[at:min(at+metainfo.BlockSize, int64(len(blocks)))]
-		if !b.marks.fits(b.info, block, first+at) {
-			n := max(0, first+at-off)
-			copy(p[:n], blocks[off-first:])
-			return int(n), &Error{Kind: ErrChanged, Op: "read", Path: pathOf(b, b.info, int((first+at)/b.info.PieceLength)), Detail: bytesDiffer}
-		}
+	if good := first + b.marks.fits(b.info, blocks, first); good < last {
+		n := max(0, good-off)
+		copy(p[:n], blocks[off-first:])
+		return int(n), &Error{Kind: ErrChanged, Op: "read", Path: pathOf(b, b.info, int(good/b.info.PieceLength)), Detail: bytesDiffer}
 	}
 	if first != off || last != end {
 		copy(p, blocks[off-first:])

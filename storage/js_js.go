@@ -35,6 +35,13 @@ func await(promise js.Value) (js.Value, error) {
 	return o.v, o.err
 }
 
+// Await blocks the goroutine until a promise settles, as await does, and explains why op on
+// path failed.
+func Await(promise js.Value, op, path string) (js.Value, error) {
+	v, err := await(promise)
+	return v, explainJS(op, path, err)
+}
+
 // try calls a method that may throw.
 func try(v js.Value, method string, args ...any) (result js.Value, err error) {
 	defer func() {
@@ -109,6 +116,14 @@ func explainJS(op, path string, err error) error {
 		e.Kind = ErrClosed
 	}
 	return e
+}
+
+// missingIsNone is err unless that says that there is no such file.
+func missingIsNone(err error) error {
+	if errors.Is(explainJS("read", "", err), ErrMissing) {
+		return nil
+	}
+	return err
 }
 
 // newBytes returns a new Uint8Array.

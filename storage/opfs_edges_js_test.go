@@ -99,29 +99,17 @@ func TestOPFSThatCannotBeOpened(t *testing.T) {
 	o.Close()
 	key := s.Info.Key().String()
 	locks := func() int { return fake.Get("open").Get("size").Int() }
-	fake.Get("open").Call("set", key+".data", js.ValueOf(1))
-	if _, err := OpenOPFS(s.Info.Key()); !errors.Is(err, ErrInUse) || locks() != 1 {
-		t.Errorf("another tab has half of it: %v, %d locks", err, locks())
-	}
-	fake.Get("open").Call("clear")
-	getSize := js.Global().Call("eval", `(was, n) => function () { if (n-- === 0) throw new DOMException("", "NotReadableError"); return was.call(this) }`)
-	sizes := 0
+	file := js.Global().Get("FileSystemFileHandle").Get("prototype")
 	for what, put := range map[string]func() func(){
-		"no size": func() func() {
-			was := proto.Get("getSize")
-			proto.Set("getSize", getSize.Invoke(was, sizes%2)) // that of the index, then that of the data
-			sizes++
-			return func() { proto.Set("getSize", was) }
-		},
+		"no size":            func() func() { return throws(proto, "getSize", "NotReadableError") },
 		"nothing to be read": func() func() { return throws(proto, "read", "NotReadableError") },
+		"no file's size":     func() func() { return throws(file, "getFile", "NotReadableError") },
 	} {
-		for range 2 {
-			mend := put()
-			if _, err := OpenOPFS(s.Info.Key()); !errors.Is(err, ErrChanged) || locks() != 0 {
-				t.Errorf("%s: %v, %d locks", what, err, locks())
-			}
-			mend()
+		mend := put()
+		if _, err := OpenOPFS(s.Info.Key()); !errors.Is(err, ErrChanged) || locks() != 0 {
+			t.Errorf("%s: %v, %d locks", what, err, locks())
 		}
+		mend()
 	}
 	o = openOPFS(t, s)
 	wantBits(t, "have", o.Have(), setOf(s.Info.NumPieces(), 1))
@@ -205,7 +193,8 @@ func TestOPFSTellsLaterWhatFailed(t *testing.T) {
 		}
 		mend()
 	}
-	mend := throws(o.data.v, "flush", "QuotaExceededError")
+	s.fill(t, o, 2) // there is something to be flushed again
+	mend := throws(o.files[0].h.v, "flush", "QuotaExceededError")
 	if err := o.MarkHave(make([]int, flushPieces)...); !errors.Is(err, ErrNoSpace) {
 		t.Errorf("many at once: %v", err)
 	}
@@ -223,7 +212,7 @@ func TestOPFSTellsLaterWhatFailed(t *testing.T) {
 	if err := o.MarkHave(3); err != nil {
 		t.Fatal(err)
 	}
-	mend = throws(o.data.v, "flush", "QuotaExceededError")
+	mend = throws(o.files[0].h.v, "flush", "QuotaExceededError")
 	if err := o.Close(); !errors.Is(err, ErrNoSpace) || o.timer != nil {
 		t.Errorf("got %v", err)
 	}
@@ -264,7 +253,7 @@ func TestOPFSThatCannotBeRemoved(t *testing.T) {
 	s := mixed(t, true, true)
 	o := openOPFS(t, s)
 	err := RemoveOPFS(s.Info.Key())
-	if e := new(Error); !errors.As(err, &e) || e.Kind != ErrInUse || !strings.HasSuffix(e.Path, ".index") {
+	if !errors.Is(err, ErrInUse) {
 		t.Errorf("while it is open: %v", err)
 	}
 	mend := throws(o.dir, "removeEntry", "NotAllowedError")

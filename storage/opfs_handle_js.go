@@ -1,45 +1,64 @@
 package storage
 
-import "syscall/js"
+import (
+	"errors"
+	"sync"
+	"syscall/js"
+	"time"
+)
 
-// handleChunk is how much goes through one call, in bytes: the copy on the
-// JavaScript side is kept for the next.
+// handleChunk is how much goes through one call, in bytes.
 const handleChunk = 1 << 20
+
+// handleRoom is the JavaScript side of what goes through, for all files.
+var handleRoom struct {
+	sync.Mutex
+	buf js.Value // Uint8Array, made at the first use
+}
 
 // handle is a synchronous access handle: while it is open nobody else can open
 // the file.
 type handle struct {
 	name string
 	v    js.Value
-	buf  js.Value // Uint8Array, made at the first use
 	at   js.Value // {at: offset}
 }
 
-func openHandle(dir js.Value, name string) (*handle, error) {
-	file, err := tryAwait(dir, "getFileHandle", name, options("create"))
-	if err == nil {
-		file, err = tryAwait(file, "createSyncAccessHandle")
+// openHandle opens a file, and makes it if create is set. While somebody else has it open
+// it tries again for so long as patience says.
+func openHandle(dir js.Value, name string, create bool, patience time.Duration) (*handle, error) {
+	how := js.Global().Get("Object").New()
+	how.Set("create", create)
+	file, err := tryAwait(dir, "getFileHandle", name, how)
+	var open js.Value
+	for until := time.Now().Add(patience); err == nil; {
+		if open, err = tryAwait(file, "createSyncAccessHandle"); err == nil {
+			return &handle{name: name, v: open, at: js.Global().Get("Object").New()}, nil
+		}
+		if errors.Is(explainJS("open", name, err), ErrInUse) && time.Now().Before(until) {
+			time.Sleep(50 * time.Millisecond)
+			err = nil
+		}
 	}
-	if err != nil {
-		return nil, explainJS("open", "this torrent's storage", err)
-	}
-	return &handle{name: name, v: file, at: js.Global().Get("Object").New()}, nil
+	return nil, explainJS("open", "this torrent's storage", err)
 }
 
-// chunk returns the JavaScript side of n bytes at off.
+// chunk returns the JavaScript side of n bytes at off. Callers hold the lock of handleRoom.
 func (h *handle) chunk(n int, off int64) js.Value {
-	if h.buf.IsUndefined() || h.buf.Length() < n {
-		h.buf = newBytes(n)
+	if handleRoom.buf.IsUndefined() || handleRoom.buf.Length() < n {
+		handleRoom.buf = newBytes(n)
 	}
 	h.at.Set("at", float64(off))
-	if h.buf.Length() == n {
-		return h.buf
+	if handleRoom.buf.Length() == n {
+		return handleRoom.buf
 	}
-	return h.buf.Call("subarray", 0, n)
+	return handleRoom.buf.Call("subarray", 0, n)
 }
 
 // read reads until p is full or the file ends.
 func (h *handle) read(p []byte, off int64) (int, error) {
+	handleRoom.Lock()
+	defer handleRoom.Unlock()
 	done := 0
 	for done < len(p) {
 		n := min(len(p)-done, handleChunk)
@@ -59,6 +78,8 @@ func (h *handle) read(p []byte, off int64) (int, error) {
 
 // write writes all of p.
 func (h *handle) write(p []byte, off int64) error {
+	handleRoom.Lock()
+	defer handleRoom.Unlock()
 	for len(p) > 0 {
 		n := min(len(p), handleChunk)
 		chunk := h.chunk(n, off)
@@ -97,5 +118,4 @@ func (h *handle) size() (int64, error) {
 
 func (h *handle) close() {
 	_, _ = try(h.v, "close") // everything that matters was flushed
-	h.buf = js.Value{}
 }

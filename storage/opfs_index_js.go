@@ -2,23 +2,27 @@ package storage
 
 import (
 	"hash/crc32"
+	"strconv"
 
 	"github.com/shoal-p2p/shoal/metainfo"
 )
 
 // The index of a torrent in OPFS. Numbers are little-endian.
 //
-//	file   "shoal opfs 1\n" 0x00 0x00 0x00, key [20], length of info u32, info, crc32c u32
-//	       of all that; then one entry per slot of the data file
-//	entry  piece u32, crc32c u32 of slot u32 and piece u32; the complement of it while
-//	       nobody knows whether the data is on the disk
+//	file   "shoal opfs 2\n" 0x00 0x00 0x00, key [20], length of info u32, info, crc32c u32
+//	       of all that; then one entry per piece
+//	entry  piece u32, crc32c u32 of piece u32 and key; the complement of it while nobody
+//	       knows whether the data is on the disk
 //
-// An entry that fails its checksum marks a slot as free, so that an entry cut
+// Version 1 had the pieces in one file, in the order in which they came. It is removed, as
+// everything is that cannot be used.
+//
+// An entry that fails its checksum says that the piece is not there, so that an entry cut
 // off by the end of the tab costs one piece. An entry is proven after the data
 // has been flushed to the disk, never before; what a tab wrote before it was closed
 // is there as a rule, but a crash of the system may have taken it.
 const (
-	opfsMagic    = "shoal opfs 1\n\x00\x00\x00"
+	opfsMagic    = "shoal opfs 2\n\x00\x00\x00"
 	opfsHeadLen  = len(opfsMagic) + 20 + 4
 	opfsEntryLen = 8
 )
@@ -33,15 +37,16 @@ func u32(b []byte) uint32 {
 	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
 }
 
-// appendEntry says that slot holds piece.
-func appendEntry(dst []byte, slot, piece int) []byte {
-	pair := appendU32(appendU32(nil, uint32(slot)), uint32(piece))
-	return appendU32(append(dst, pair[4:]...), crc32.Checksum(pair, castagnoli))
+// appendEntry says that a piece is there.
+func (o *OPFS) appendEntry(dst []byte, piece int) []byte {
+	dst = appendU32(dst, uint32(piece))
+	sum := crc32.Checksum(dst[len(dst)-4:], castagnoli)
+	return appendU32(dst, crc32.Update(sum, castagnoli, o.key[:]))
 }
 
-// appendUnsure says that slot holds piece unless the system has crashed.
-func appendUnsure(dst []byte, slot, piece int) []byte {
-	dst = appendEntry(dst, slot, piece)
+// appendUnsure says that a piece is there unless the system has crashed.
+func (o *OPFS) appendUnsure(dst []byte, piece int) []byte {
+	dst = o.appendEntry(dst, piece)
 	for k := len(dst) - 4; k < len(dst); k++ {
 		dst[k] = ^dst[k]
 	}
@@ -57,8 +62,7 @@ func (o *OPFS) load() error {
 	head := make([]byte, opfsHeadLen)
 	if n, err := o.index.read(head, 0); err != nil {
 		return explainJS("read", o.index.name, err)
-	} else if n < len(head) || string(head[:len(opfsMagic)]) != opfsMagic ||
-		metainfo.Hash(head[len(opfsMagic):len(opfsMagic)+20]) != o.key {
+	} else if n < len(head) || !o.ours(head) {
 		return o.empty()
 	}
 	infoLen := int64(u32(head[len(head)-4:]))
@@ -83,6 +87,11 @@ func (o *OPFS) load() error {
 	return o.loadEntries(rest[infoLen+4:])
 }
 
+// ours reports whether an index begins as one of this torrent does.
+func (o *OPFS) ours(head []byte) bool {
+	return string(head[:len(head)-4]) == opfsMagic+string(o.key[:])
+}
+
 // mine reports whether info belongs to the key under which it was found.
 func (o *OPFS) mine(info *metainfo.Info) bool {
 	for _, key := range info.SwarmHashes() {
@@ -95,36 +104,43 @@ func (o *OPFS) mine(info *metainfo.Info) bool {
 
 // loadEntries believes the entries whose data is there.
 func (o *OPFS) loadEntries(b []byte) error {
-	size, err := o.data.size()
+	sizes, err := folderSizes(o.dir, o.key)
 	if err != nil {
-		return err
+		return explainJS("read", o.info.Name, err)
 	}
-	for slot := 0; len(b) >= opfsEntryLen; slot++ {
-		piece := int(u32(b))
+	for i := 0; len(b) >= opfsEntryLen && i < o.info.NumPieces(); i++ {
 		entry := string(b[:opfsEntryLen])
-		_, double := o.slots[piece]
-		there := piece < o.info.NumPieces() && !double && int64(slot)*o.info.PieceLength+o.info.PieceSize(piece) <= size
-		switch {
-		case there && entry == string(appendEntry(nil, slot, piece)):
-			o.slots[piece] = slot
-			o.stored.Set(piece)
-		case there && entry == string(appendUnsure(nil, slot, piece)):
-			o.slots[piece] = slot
-			o.unsure.Set(piece)
-		default:
-			o.free = append(o.free, slot)
-		}
-		o.next = slot + 1
 		b = b[opfsEntryLen:]
+		proven := entry == string(o.appendEntry(nil, i))
+		if !proven && entry != string(o.appendUnsure(nil, i)) || !o.whole(i, sizes) {
+			continue
+		}
+		o.there.Set(i)
+		if proven {
+			o.stored.Set(i)
+		} else {
+			o.unsure.Set(i)
+		}
 	}
 	return nil
+}
+
+// whole reports whether files of these sizes have room for a piece.
+func (o *OPFS) whole(i int, sizes map[string]int64) bool {
+	var room [8]metainfo.Span
+	for _, s := range o.info.AppendSpans(room[:0], int64(i)*o.info.PieceLength, o.info.PieceSize(i)) {
+		if !s.Pad && sizes[strconv.Itoa(s.File)] < s.FileOffset+s.Length {
+			return false
+		}
+	}
+	return true
 }
 
 // empty begins anew without an info dictionary.
 func (o *OPFS) empty() error {
 	err := o.index.truncate(0)
 	if err == nil {
-		err = o.data.truncate(0)
+		err = removeData(o.dir, o.key)
 	}
 	return explainJS("write", o.index.name, err)
 }
@@ -147,35 +163,25 @@ func (o *OPFS) begin(info *metainfo.Info) error {
 }
 
 func (o *OPFS) adopt(info *metainfo.Info, entries int64) {
+	n := info.NumPieces()
 	o.info, o.entries = info, entries
-	o.stored, o.unsure = *NewBits(info.NumPieces()), *NewBits(info.NumPieces())
+	o.there, o.stored, o.unsure = *NewBits(n), *NewBits(n), *NewBits(n)
 }
 
-// slot returns the slot to write piece i to.
-func (o *OPFS) slot(i int) (int, error) {
-	if slot, ok := o.slots[i]; ok {
-		if !o.stored.Has(i) {
-			return slot, nil
-		}
-		// About to be written over: it must not count as stored when the tab
-		// is closed halfway.
-		if err := o.index.write(make([]byte, opfsEntryLen), o.entry(slot)); err != nil {
-			return 0, err
+// touch notes that piece i is about to be written. One that was stored must not count as
+// that when the tab is closed halfway.
+func (o *OPFS) touch(i int) error {
+	if o.stored.Has(i) {
+		if err := o.index.write(make([]byte, opfsEntryLen), o.entry(i)); err != nil {
+			return err
 		}
 		o.stored.Clear(i)
-		return slot, nil
 	}
-	slot := o.next
-	if n := len(o.free); n > 0 {
-		slot, o.free = o.free[n-1], o.free[:n-1]
-	} else {
-		o.next++
-	}
-	o.slots[i] = slot
-	return slot, nil
+	o.there.Set(i)
+	return nil
 }
 
-func (o *OPFS) entry(slot int) int64 { return o.entries + int64(slot)*opfsEntryLen }
+func (o *OPFS) entry(i int) int64 { return o.entries + int64(i)*opfsEntryLen }
 
 // flush makes the pending pieces permanent: first their data, then the word
 // that it is there.
@@ -183,11 +189,10 @@ func (o *OPFS) flush() error {
 	if len(o.pending) == 0 {
 		return nil
 	}
-	err := o.data.flush()
+	err := o.flushFiles()
 	for k := 0; k < len(o.pending) && err == nil; k++ {
 		i := o.pending[k]
-		slot := o.slots[i]
-		if err = o.index.write(appendEntry(nil, slot, i), o.entry(slot)); err == nil {
+		if err = o.index.write(o.appendEntry(nil, i), o.entry(i)); err == nil {
 			o.stored.Set(i)
 		}
 	}

@@ -12,30 +12,28 @@ import (
 // OPFS keeps a torrent in the browser's origin private file system, so that the
 // next visit finds it. It works in a dedicated worker only.
 //
-// All pieces of a torrent lie in one file, each in a slot of its own, in the
-// order in which they came. One file, because opening a file for synchronous
-// access takes a turn of the event loop and a lock, which a folder of ten
-// thousand files would pay ten thousand times; slots, because browsers charge
-// the quota with a file's length, holes included, so that a piece near the end
-// of a large torrent would cost all that lies before it. A second file says
-// which piece is in which slot (see opfs_index.go).
+// Each file of the torrent is a file in a folder of the torrent, with every byte where it
+// belongs and without padding. Browsers charge the quota with a file's length, holes
+// included: what lies behind a hole in a file costs as much as the whole. An index beside
+// the folder says which pieces are there (see opfs_index_js.go).
 //
-// Both files are locked by being open: a second tab gets ErrInUse.
+// The index is locked by being open: a second tab gets ErrInUse. So is each data file while
+// it is open, see openFiles.
 type OPFS struct {
 	key metainfo.Hash
 	dir js.Value
 
 	mu      sync.Mutex
 	info    *metainfo.Info
-	data    *handle
 	index   *handle
-	entries int64       // offset of the first entry in the index, 0 without info
-	slots   map[int]int // piece to slot
-	free    []int       // slots given back
-	next    int         // first slot never used
-	stored  Bits        // pieces with a proven entry in the index
-	unsure  Bits        // pieces that a tab closed in mid-write left
-	pending []int       // pieces whose entries are to be proven
+	entries int64             // offset of the first entry in the index, 0 without info
+	dataDir js.Value          // the torrent's folder, undefined until it is needed
+	files   map[int]*dataFile // by index in info.Files
+	dirty   []int             // files that were written to since the last flush; one may be there twice
+	there   Bits              // pieces that were written
+	stored  Bits              // those with a proven entry in the index
+	unsure  Bits              // those that a tab closed in mid-write left
+	pending []int             // pieces whose entries are to be proven
 	timer   *time.Timer
 	failed  error // of a flush by the timer
 	closed  bool
@@ -78,91 +76,20 @@ func opfsDir() (js.Value, error) {
 	return root, explainJS("open", "the browser's storage", err)
 }
 
-// ListOPFS returns the torrents of previous visits, in no particular order.
-func ListOPFS() ([]metainfo.Hash, error) {
-	dir, err := opfsDir()
-	if err != nil {
-		return nil, err
-	}
-	names, err := try(dir, "keys")
-	if err != nil {
-		return nil, explainJS("read", "the browser's storage", err)
-	}
-	var keys []metainfo.Hash
-	for {
-		item, err := tryAwait(names, "next")
-		if err != nil {
-			return keys, explainJS("read", "the browser's storage", err)
-		}
-		if item.Get("done").Bool() {
-			return keys, nil
-		}
-		const suffix = ".index"
-		name := item.Get("value").String()
-		if len(name) != 40+len(suffix) || name[40:] != suffix {
-			continue
-		}
-		if key, err := metainfo.ParseHash(name[:40]); err == nil {
-			keys = append(keys, key)
-		}
-	}
-}
-
-// RemoveOPFS deletes what is kept of a torrent that is not open.
-func RemoveOPFS(key metainfo.Hash) error {
-	dir, err := opfsDir()
-	if err != nil {
-		return err
-	}
-	return removeOPFS(dir, key)
-}
-
-func removeOPFS(dir js.Value, key metainfo.Hash) error {
-	var first error
-	for _, name := range []string{key.String() + ".index", key.String() + ".data"} {
-		_, err := tryAwait(dir, "removeEntry", name)
-		err = explainJS("delete", name, err)
-		if err != nil && !errors.Is(err, ErrMissing) && first == nil {
-			first = err
-		}
-	}
-	return first
-}
-
-// OPFSSpace returns the bytes that this site uses and may use at most.
-func OPFSSpace() (usage, quota int64, err error) {
-	if !OPFSAvailable() {
-		return 0, 0, &Error{Kind: ErrIO, Op: "open", Path: "the browser's storage", Err: errors.New("there is none here")}
-	}
-	e, err := tryAwait(js.Global().Get("navigator").Get("storage"), "estimate")
-	if err != nil {
-		return 0, 0, explainJS("measure", "the browser's storage", err)
-	}
-	number := func(name string) int64 {
-		if v := e.Get(name); v.Type() == js.TypeNumber {
-			return int64(v.Float())
-		}
-		return 0
-	}
-	return number("usage"), number("quota"), nil
-}
-
 // OpenOPFS opens or begins the storage of the torrent key, one of its swarm
-// hashes. The error is of kind ErrInUse while another tab has it open. What a
-// previous visit left in a state that cannot be used is begun anew.
+// hashes. The error is of kind ErrInUse while another tab has it open, which it waits for
+// a moment: one that is closing gives its locks up soon. What a previous visit left in a
+// state that cannot be used is begun anew.
 func OpenOPFS(key metainfo.Hash) (*OPFS, error) {
 	dir, err := opfsDir()
 	if err != nil {
 		return nil, err
 	}
-	o := &OPFS{key: key, dir: dir, slots: make(map[int]int)}
-	if o.index, err = openHandle(dir, key.String()+".index"); err != nil {
+	o := &OPFS{key: key, dir: dir, files: make(map[int]*dataFile)}
+	if o.index, err = openHandle(dir, key.String()+".index", true, lockPatience); err != nil {
 		return nil, err
 	}
-	if o.data, err = openHandle(dir, key.String()+".data"); err == nil {
-		err = o.load()
-	}
-	if err != nil {
+	if err = o.load(); err != nil {
 		o.release()
 		return nil, err
 	}
@@ -218,13 +145,12 @@ func (o *OPFS) MarkHave(pieces ...int) error {
 	err := o.failed
 	o.failed = nil
 	for _, i := range pieces {
-		slot, ok := o.slots[i]
-		if !ok {
+		if !o.there.Has(i) {
 			continue // never written: a mistake of the caller
 		}
 		o.pending = append(o.pending, i)
 		o.unsure.Clear(i)
-		if e := o.index.write(appendUnsure(nil, slot, i), o.entry(slot)); e != nil && err == nil {
+		if e := o.index.write(o.appendUnsure(nil, i), o.entry(i)); e != nil && err == nil {
 			err = explainJS("write", o.info.Name, e)
 		}
 	}
@@ -246,40 +172,46 @@ func (o *OPFS) flushLater() {
 	}
 }
 
-// ReadAt fills p. A piece that was not written is ErrMissing.
+// ReadAt fills p; padding is zeros. A piece that was not written is ErrMissing.
 func (o *OPFS) ReadAt(p []byte, off int64) (int, error) {
-	return o.each("read", p, off, func(i int, part []byte, at int64) error {
-		slot, ok := o.slots[i]
-		if !ok {
+	return o.each("read", p, off, func(i int) error {
+		if !o.there.Has(i) {
 			return o.fail(ErrMissing, "read")
 		}
-		// What lies behind the piece's own bytes is padding, or left over
-		// from another piece that had the slot.
-		n := min(max(o.info.PieceSize(i)-at, 0), int64(len(part)))
-		clear(part[n:])
-		got, err := o.data.read(part[:n], int64(slot)*o.info.PieceLength+at)
-		if err == nil && int64(got) < n {
-			err = &Error{Kind: ErrChanged, Op: "read", Path: o.info.Name, Detail: "the browser has cleared it"}
+		return nil
+	}, func(s metainfo.Span, part []byte) error {
+		if s.Pad {
+			clear(part)
+			return nil
 		}
-		return explainJS("read", o.info.Name, err)
+		return o.withFile(s.File, false, func(_ *dataFile, h *handle) error {
+			n, err := h.read(part, s.FileOffset)
+			if err == nil && n < len(part) {
+				err = &Error{Kind: ErrChanged, Op: "read", Path: o.info.Name, Detail: "the browser has cleared it"}
+			}
+			return err
+		})
 	})
 }
 
 // WriteAt writes p. A full quota is ErrNoSpace; what was written before stays.
 func (o *OPFS) WriteAt(p []byte, off int64) (int, error) {
-	return o.each("write", p, off, func(i int, part []byte, at int64) error {
-		n := min(max(o.info.PieceSize(i)-at, 0), int64(len(part)))
-		slot, err := o.slot(i)
-		if err == nil {
-			err = o.data.write(part[:n], int64(slot)*o.info.PieceLength+at)
+	return o.each("write", p, off, o.touch, func(s metainfo.Span, part []byte) error {
+		if s.Pad {
+			return nil
 		}
-		return explainJS("write", o.info.Name, err)
+		return o.withFile(s.File, true, func(f *dataFile, h *handle) error {
+			if !f.dirty {
+				f.dirty = true
+				o.dirty = append(o.dirty, s.File)
+			}
+			return h.write(part, s.FileOffset)
+		})
 	})
 }
 
-// each splits p at the borders of pieces. No call of fn gives up the thread, so
-// holding the lock costs nothing.
-func (o *OPFS) each(op string, p []byte, off int64, fn func(i int, part []byte, at int64) error) (int, error) {
+// each splits p at the borders of pieces, of which it tells piece, and of files.
+func (o *OPFS) each(op string, p []byte, off int64, piece func(i int) error, fn func(s metainfo.Span, part []byte) error) (int, error) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if o.closed {
@@ -288,20 +220,22 @@ func (o *OPFS) each(op string, p []byte, off int64, fn func(i int, part []byte, 
 	if o.info == nil || off < 0 || off > o.info.Length || int64(len(p)) > o.info.Length-off {
 		return 0, rangeError(op, off, len(p))
 	}
-	done := 0
-	for done < len(p) {
-		pos := off + int64(done)
-		at := pos % o.info.PieceLength
-		part := p[done:]
-		if int64(len(part)) > o.info.PieceLength-at {
-			part = part[:o.info.PieceLength-at]
+	done := int64(0)
+	for done < int64(len(p)) {
+		at := off + done
+		i := at / o.info.PieceLength
+		if err := piece(int(i)); err != nil {
+			return int(done), explainJS(op, o.info.Name, err)
 		}
-		if err := fn(int(pos/o.info.PieceLength), part, at); err != nil {
-			return done, err
+		var room [8]metainfo.Span
+		for _, s := range o.info.AppendSpans(room[:0], at, min(int64(len(p))-done, (i+1)*o.info.PieceLength-at)) {
+			if err := fn(s, p[done:done+s.Length]); err != nil {
+				return int(done), explainJS(op, o.info.Name, err)
+			}
+			done += s.Length
 		}
-		done += len(part)
 	}
-	return done, nil
+	return int(done), nil
 }
 
 // Close makes everything permanent and lets other tabs open it.
@@ -315,7 +249,7 @@ func (o *OPFS) Close() error {
 	empty := o.info == nil
 	o.release()
 	if empty {
-		return removeOPFS(o.dir, o.key)
+		return removeOPFS(o.dir, o.key, lockPatience)
 	}
 	return err
 }
@@ -325,21 +259,18 @@ func (o *OPFS) Delete() error {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.release()
-	return removeOPFS(o.dir, o.key)
+	return removeOPFS(o.dir, o.key, lockPatience)
 }
 
-// release closes both files, which gives up the locks.
+// release closes all files, which gives up the locks.
 func (o *OPFS) release() {
 	o.closed = true
 	if o.timer != nil {
 		o.timer.Stop()
 		o.timer = nil
 	}
-	for _, h := range []*handle{o.data, o.index} {
-		if h != nil {
-			h.close()
-		}
-	}
+	o.closeFiles()
+	o.index.close()
 }
 
 func (o *OPFS) fail(k Kind, op string) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"hash/crc32"
+	"strconv"
 	"strings"
 	"syscall/js"
 	"testing"
@@ -17,7 +18,7 @@ import (
 const fakeOPFS = `
 (() => {
   const error = (name) => new DOMException(name, name);
-  const fs = { files: new Map(), open: new Map(), times: new Map(), clock: 0, quota: Infinity, short: false };
+  const fs = { files: new Map(), open: new Map(), times: new Map(), clock: 0, quota: Infinity, short: false, most: 0 };
   class Handle {
     constructor(name) { this.name = name; }
     get data() { if (fs.open.get(this.name) !== this) throw error("InvalidStateError"); return fs.files.get(this.name); }
@@ -39,32 +40,51 @@ const fakeOPFS = `
     close() { if (fs.open.get(this.name) === this) fs.open.delete(this.name); }
   }
   class FileSystemFileHandle {
-    constructor(name) { this.name = name; }
+    constructor(name) { this.name = name; this.kind = "file"; }
     async getFile() {
       const d = fs.files.get(this.name);
-      return { size: d.length, lastModified: fs.times.get(this.name) ?? 0,
+      if (!d) throw error("NotFoundError");
+      return { name: this.name.split("/").at(-1), size: d.length, lastModified: fs.times.get(this.name) ?? 0,
         slice(a, b) { return { async arrayBuffer() { return d.slice(a, b).buffer; } }; } };
     }
     async createSyncAccessHandle() {
       if (fs.open.has(this.name)) throw error("NoModificationAllowedError");
-      const h = new Handle(this.name); fs.open.set(this.name, h); return h;
+      const h = new Handle(this.name); fs.open.set(this.name, h); fs.most = Math.max(fs.most, fs.open.size); return h;
     }
   }
-  const dir = {
-    async getDirectoryHandle() { return dir; },
+  // A folder is what its files' names begin with.
+  const folders = new Set();
+  class Folder {
+    constructor(path) { this.path = path; }
+    all() { return [...fs.files.keys()].filter((name) => name.startsWith(this.path)).map((name) => name.slice(this.path.length)); }
+    async getDirectoryHandle(name, how) {
+      const path = this.path + name + "/";
+      if (!folders.has(path) && ![...fs.files.keys()].some((file) => file.startsWith(path))) { if (!how?.create) throw error("NotFoundError"); folders.add(path); }
+      return new Folder(path);
+    }
     async getFileHandle(name, { create }) {
+      if (/[/\\:*?"<>|\x00-\x1f]|^\.\.?$|^$|[. ]$/.test(name)) throw new TypeError("Name is not allowed.");
+      name = this.path + name;
       if (!fs.files.has(name)) { if (!create) throw error("NotFoundError"); fs.files.set(name, new Uint8Array(0)); }
       return new FileSystemFileHandle(name);
-    },
-    async removeEntry(name) {
-      if (fs.open.has(name)) throw error("NoModificationAllowedError");
-      if (!fs.files.delete(name)) throw error("NotFoundError");
-    },
-    async *keys() { yield* [...fs.files.keys()]; },
-  };
+    }
+    async removeEntry(name, how) {
+      name = this.path + name;
+      const inside = [...fs.files.keys()].filter((file) => file.startsWith(name + "/"));
+      for (const file of [name, ...inside]) if (fs.open.has(file)) throw error("NoModificationAllowedError");
+      if (inside.length && !how?.recursive) throw error("InvalidModificationError");
+      inside.forEach((file) => fs.files.delete(file));
+      if (!folders.delete(name + "/") && !inside.length && !fs.files.delete(name)) throw error("NotFoundError");
+    }
+    async *values() {
+      for (const name of this.all()) yield new FileSystemFileHandle(this.path + name);
+    }
+    async *keys() { yield* new Set([...this.all(), ...[...folders].map((f) => f.slice(this.path.length))].map((name) => name.split("/")[0])); }
+  }
+  const dir = new Folder("");
   globalThis.FileSystemFileHandle = FileSystemFileHandle;
   Object.defineProperty(globalThis, "navigator", { configurable: true, value: { storage: {
-    async getDirectory() { return dir; },
+    async getDirectory() { return { async getDirectoryHandle() { return dir; } }; },
     async estimate() { let u = 0; for (const v of fs.files.values()) u += v.length; return { usage: u, quota: fs.quota === Infinity ? 1e12 : fs.quota }; },
   } } });
   globalThis.fakeOPFS = fs;
@@ -102,7 +122,36 @@ func closeTab(fake js.Value, o *OPFS) {
 	if o.timer != nil {
 		o.timer.Stop()
 	}
+	o.closeFiles()
 	fake.Get("open").Call("clear")
+}
+
+// lies returns what is in a file of the fake, nil if there is none.
+func lies(fake js.Value, name string) []byte {
+	v := fake.Get("files").Call("get", name)
+	if v.IsUndefined() {
+		return nil
+	}
+	b := make([]byte, v.Length())
+	js.CopyBytesToGo(b, v)
+	return b
+}
+
+func put(fake js.Value, name string, b []byte) {
+	a := newBytes(len(b))
+	js.CopyBytesToJS(a, b)
+	fake.Get("files").Call("set", name, a)
+}
+
+// wantFiles checks that each file of the torrent is a file, byte for byte.
+func (s *sample) wantFiles(t *testing.T, fake js.Value) {
+	t.Helper()
+	for k, f := range s.Info.Files {
+		want := s.files[strings.Join(s.Info.RawPath(k), "/")]
+		if got := lies(fake, s.Info.Key().String()+"/"+strconv.Itoa(k)); (f.Pad || f.Length == 0) && got != nil || !f.Pad && !bytes.Equal(got, want) {
+			t.Errorf("file %d: %d bytes, or they differ", k, len(got))
+		}
+	}
 }
 
 func TestOPFSKeepsATorrentForTheNextVisit(t *testing.T) {
@@ -128,10 +177,6 @@ func TestOPFSKeepsATorrentForTheNextVisit(t *testing.T) {
 			if err := o.Close(); err != nil {
 				t.Fatal(err)
 			}
-			data := fake.Get("files").Call("get", s.Info.Key().String()+".data").Length()
-			if data > 3*pieceLen {
-				t.Errorf("three pieces take %d bytes of the quota", data)
-			}
 			keys, err := ListOPFS()
 			if err != nil || len(keys) != 1 || keys[0] != s.Info.Key() {
 				t.Errorf("list: %v, %v", keys, err)
@@ -152,6 +197,7 @@ func TestOPFSKeepsATorrentForTheNextVisit(t *testing.T) {
 			wantBits(t, "genuine", good, o.Have())
 			s.fill(t, o)
 			s.wantSpace(t, o)
+			s.wantFiles(t, fake)
 			if err := o.Delete(); err != nil {
 				t.Fatal(err)
 			}
@@ -352,19 +398,24 @@ func TestOPFSThatWasTamperedWith(t *testing.T) {
 	}
 	o.Close()
 	files := fake.Get("files")
-	indexName, dataName := s.Info.Key().String()+".index", s.Info.Key().String()+".data"
-	goIndex := make([]byte, files.Call("get", indexName).Length())
-	js.CopyBytesToGo(goIndex, files.Call("get", indexName))
-	data := files.Call("get", dataName)
-	put := func(name string, b []byte) {
-		a := newBytes(len(b))
-		js.CopyBytesToJS(a, b)
-		files.Call("set", name, a)
+	key := s.Info.Key().String()
+	indexName := key + ".index"
+	goIndex := lies(fake, indexName)
+	all := map[string][]byte{}
+	for k := range s.Info.Files {
+		if b := lies(fake, key+"/"+strconv.Itoa(k)); b != nil {
+			all[key+"/"+strconv.Itoa(k)] = b
+		}
+	}
+	restore := func() {
+		for name, b := range all {
+			put(fake, name, b)
+		}
 	}
 	for cut := 0; cut < len(goIndex); cut += 7 {
 		for _, b := range [][]byte{goIndex[:cut], flipped(goIndex, cut)} {
-			put(indexName, b)
-			files.Call("set", dataName, data)
+			put(fake, indexName, b)
+			restore()
 			o, err := OpenOPFS(s.Info.Key())
 			if err != nil {
 				t.Fatalf("changed at %d: %v", cut, err)
@@ -381,12 +432,19 @@ func TestOPFSThatWasTamperedWith(t *testing.T) {
 			o.Close()
 		}
 	}
-	// Data that the browser cleared.
-	put(indexName, goIndex)
-	put(dataName, make([]byte, 2*pieceLen))
+	// Data that the browser cleared: a.bin has four pieces, of which two are left.
+	put(fake, indexName, goIndex)
+	restore()
+	put(fake, key+"/0", make([]byte, 2*pieceLen))
+	files.Call("delete", key+"/"+strconv.Itoa(len(s.Info.Files)-2)) // z.bin
 	o = openOPFS(t, s)
-	if got := o.Have().Count(); got != 2 {
-		t.Errorf("%d pieces claimed, there is room for two", got)
+	for i := range n {
+		if at := int64(i) * pieceLen; o.Have().Has(i) && at >= 2*pieceLen && (at < 50000 || at+pieceLen > s.Info.Files[len(s.Info.Files)-2].Offset) {
+			t.Errorf("piece %d is claimed, which cannot be there", i)
+		}
+	}
+	if !o.Have().Has(0) || !o.Have().Has(1) {
+		t.Error("what is left does not count")
 	}
 	o.Close()
 	// An index of another version, or of another key of the same torrent, is none of ours
@@ -395,7 +453,7 @@ func TestOPFSThatWasTamperedWith(t *testing.T) {
 	for _, at := range []int{11, len(opfsMagic), len(opfsMagic) + 19} {
 		b := flipped(goIndex, at)
 		copy(b[head:], appendU32(nil, crc32.Checksum(b[:head], castagnoli)))
-		put(indexName, b)
+		put(fake, indexName, b)
 		o, err := OpenOPFS(s.Info.Key())
 		if err != nil || o.Info() != nil {
 			t.Errorf("whole, but for a change at %d: %v", at, err)
@@ -403,7 +461,7 @@ func TestOPFSThatWasTamperedWith(t *testing.T) {
 		o.Close()
 	}
 	// Another torrent's index under this name.
-	put(indexName, goIndex)
+	put(fake, indexName, goIndex)
 	other := metainfo.Hash{1}
 	files.Call("set", other.String()+".index", files.Call("get", indexName))
 	o, err := OpenOPFS(other)
@@ -497,7 +555,7 @@ func TestOPFSThatWasClearedMeanwhile(t *testing.T) {
 	o := openOPFS(t, s)
 	defer o.Close()
 	s.fill(t, o)
-	fake.Get("files").Call("set", s.Info.Key().String()+".data", newBytes(100))
+	put(fake, s.Info.Key().String()+"/0", make([]byte, 100))
 	if _, err := o.ReadAt(make([]byte, 1000), 0); !errors.Is(err, ErrChanged) {
 		t.Errorf("got %v", err)
 	}

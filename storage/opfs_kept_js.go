@@ -1,6 +1,8 @@
 package storage
 
 import (
+	"errors"
+	"strings"
 	"syscall/js"
 	"time"
 
@@ -11,7 +13,7 @@ import (
 type Kept struct {
 	Key    metainfo.Hash
 	Info   *metainfo.Info // nil: it cannot be used
-	Stored int64          // bytes on the disk
+	Stored int64          // bytes that the browser charges for it
 	Used   time.Time      // when it was last opened or written to
 }
 
@@ -37,9 +39,104 @@ func KeptOPFS() ([]Kept, error) {
 		if data, err := fileIn(dir, key.String()+".data"); err == nil {
 			k.Stored += int64(data.Get("size").Float())
 		}
+		sizes, _ := folderSizes(dir, key)
+		for _, n := range sizes {
+			k.Stored += n
+		}
 		list = append(list, k)
 	}
 	return list, nil
+}
+
+// ListOPFS returns the torrents of previous visits, in no particular order, also those of
+// which only a part is left.
+func ListOPFS() ([]metainfo.Hash, error) {
+	dir, err := opfsDir()
+	if err != nil {
+		return nil, err
+	}
+	names, err := try(dir, "keys")
+	if err != nil {
+		return nil, explainJS("read", "the browser's storage", err)
+	}
+	var keys []metainfo.Hash
+	seen := make(map[metainfo.Hash]bool)
+	for {
+		item, err := tryAwait(names, "next")
+		if err != nil {
+			return keys, explainJS("read", "the browser's storage", err)
+		}
+		if item.Get("done").Bool() {
+			return keys, nil
+		}
+		name, suffix, dot := strings.Cut(item.Get("value").String(), ".")
+		if dot && suffix != "index" && suffix != "data" {
+			continue
+		}
+		if key, err := metainfo.ParseHash(name); err == nil && name == key.String() && !seen[key] {
+			seen[key] = true
+			keys = append(keys, key)
+		}
+	}
+}
+
+// RemoveOPFS deletes what is kept of a torrent that is not open; of kind ErrInUse is the
+// error if it is.
+func RemoveOPFS(key metainfo.Hash) error {
+	dir, err := opfsDir()
+	if err != nil {
+		return err
+	}
+	return removeOPFS(dir, key, 0)
+}
+
+// removeOPFS goes by the index: who has it open has the torrent, and while it is there what
+// is left of the rest is found again.
+func removeOPFS(dir js.Value, key metainfo.Hash, patience time.Duration) error {
+	name := key.String() + ".index"
+	index, err := openHandle(dir, name, true, patience)
+	if err != nil {
+		return err
+	}
+	err = removeData(dir, key)
+	index.close()
+	if err != nil {
+		return err
+	}
+	return removeFrom(dir, name)
+}
+
+// removeData deletes all but the index.
+func removeData(dir js.Value, key metainfo.Hash) error {
+	err := removeFrom(dir, key.String())
+	if err == nil {
+		err = removeFrom(dir, key.String()+".data")
+	}
+	return err
+}
+
+// removeFrom deletes a file, or a folder with all that is in it, if it is there.
+func removeFrom(dir js.Value, name string) error {
+	_, err := tryAwait(dir, "removeEntry", name, options("recursive"))
+	return explainJS("delete", name, missingIsNone(err))
+}
+
+// OPFSSpace returns the bytes that this site uses and may use at most.
+func OPFSSpace() (usage, quota int64, err error) {
+	if !OPFSAvailable() {
+		return 0, 0, &Error{Kind: ErrIO, Op: "open", Path: "the browser's storage", Err: errors.New("there is none here")}
+	}
+	e, err := tryAwait(js.Global().Get("navigator").Get("storage"), "estimate")
+	if err != nil {
+		return 0, 0, explainJS("measure", "the browser's storage", err)
+	}
+	number := func(name string) int64 {
+		if v := e.Get(name); v.Type() == js.TypeNumber {
+			return int64(v.Float())
+		}
+		return 0
+	}
+	return number("usage"), number("quota"), nil
 }
 
 // fileIn returns the File of that name.
@@ -55,7 +152,8 @@ func fileIn(dir js.Value, name string) (js.Value, error) {
 func infoIn(index js.Value, key metainfo.Hash) *metainfo.Info {
 	blob := Blob{File: index}
 	head := make([]byte, opfsHeadLen)
-	if _, err := blob.ReadAt(head, 0); err != nil || string(head[:len(opfsMagic)]) != opfsMagic {
+	o := &OPFS{key: key}
+	if _, err := blob.ReadAt(head, 0); err != nil || !o.ours(head) {
 		return nil
 	}
 	n := int64(u32(head[len(head)-4:]))
@@ -67,7 +165,7 @@ func infoIn(index js.Value, key metainfo.Hash) *metainfo.Info {
 		return nil
 	}
 	info, err := metainfo.ParseInfo(raw)
-	if err != nil || !(&OPFS{key: key}).mine(info) {
+	if err != nil || !o.mine(info) {
 		return nil
 	}
 	return info

@@ -3,6 +3,9 @@
 package test
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -117,4 +120,161 @@ func TestWhatIsKeptIsListed(t *testing.T) {
 	want("a.bin 16")
 	tab.Eval(10*time.Second, "shoal.forget(torrent.id)", nil)
 	want("")
+}
+
+// Where the disk is full, what was not used for the longest time makes room for what is
+// wanted now, but nothing that is open does.
+func TestWhatWasUsedLongestAgoMakesRoom(t *testing.T) {
+	var files []string
+	var nodes []*rig.Node
+	for k, name := range []string{"a.bin", "b.bin", "c.bin", "d.bin"} {
+		files = append(files, filepath.Join(t.TempDir(), name))
+		rig.Payload(t, files[k], 16<<20, uint64(80+k))
+		nodes = append(nodes, rig.Share(t, files[k]))
+	}
+	tab := rig.OpenTab(rig.StartBrowser(t, rig.BrowserConfig{}), nodes[0])
+	tab.Quota(40 << 20)
+	kept := func(want string) {
+		t.Helper()
+		var got string
+		tab.Eval(10*time.Second, "shoal.kept().then((l) => l.map((k) => k.name).sort().join())", &got)
+		if got != want {
+			t.Errorf("kept is %q, not %q", got, want)
+		}
+	}
+	get := func(k int) {
+		t.Helper()
+		tab.Add(nodes[k].Link)
+		tab.WaitDone(60 * time.Second)
+		tab.Same(files[k])
+	}
+	leave := func() { tab.Eval(10*time.Second, "torrent.remove()", nil) }
+	get(0)
+	leave()
+	get(1)
+	leave()
+	get(0) // used again
+	leave()
+	get(2)
+	kept("a.bin,c.bin")
+	get(3) // beside c.bin, which is open
+	kept("c.bin,d.bin")
+	tab.Add(nodes[1].Link) // there is nothing left that may go
+	tab.WaitFor(60*time.Second, "torrent.storage?.full")
+	kept("b.bin,c.bin,d.bin")
+}
+
+// Who comes back in the middle of a download has what was there before, and only what was on
+// its way is fetched twice.
+func TestADownloadGoesOnAfterTheTabWasClosed(t *testing.T) {
+	const size = 96 << 20
+	file := filepath.Join(t.TempDir(), "film.bin")
+	rig.Payload(t, file, size, 90)
+	n := rig.Share(t, file)
+	b := rig.StartBrowser(t, rig.BrowserConfig{})
+	tab := rig.OpenTab(b, n)
+	tab.Add(n.Link)
+	tab.WaitFor(90*time.Second, "torrent.stats.progress > 0.3")
+	var there, piece int64
+	tab.Eval(10*time.Second, "torrent.files[0].have", &there)
+	tab.Eval(10*time.Second, "torrent.pieceLength", &piece)
+	tab.Close()
+	tab = rig.OpenTab(b, n)
+	tab.Add(n.Link)
+	tab.WaitDone(90 * time.Second)
+	tab.Same(file)
+	var fetched int64
+	tab.Eval(10*time.Second, "torrent.stats.downloaded", &fetched)
+	if most := size - there + 16*piece; fetched > most {
+		t.Errorf("%d MB were fetched though %d of %d were there", fetched>>20, there>>20, size>>20)
+	}
+}
+
+// What lies in the browser may be damaged between two visits: no wrong byte comes of it.
+func TestWhatIsKeptMayBeDamaged(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "film.bin")
+	rig.Payload(t, file, 12<<20, 91)
+	n := rig.Share(t, file)
+	tab := rig.OpenTab(rig.StartBrowser(t, rig.BrowserConfig{}), n)
+	damage := func(how string) {
+		t.Helper()
+		tab.Add(n.Link)
+		tab.WaitDone(60 * time.Second)
+		tab.Same(file)
+		tab.Eval(10*time.Second, "torrent.remove()", nil)
+		tab.Eval(10*time.Second, `(async () => {
+		  const dir = await (await navigator.storage.getDirectory()).getDirectoryHandle('shoal');
+		  const kept = await dir.getDirectoryHandle(torrent.id);
+		  const w = await (await kept.getFileHandle('0')).createWritable({ keepExistingData: true });
+		  `+how+`;
+		  await w.close();
+		})()`, nil)
+		tab.Add(n.Link)
+		tab.WaitFor(30*time.Second, "torrent.files.length")
+	}
+	damage("await w.truncate(3_000_000)") // cut off: fetched again
+	tab.WaitDone(60 * time.Second)
+	tab.Same(file)
+	tab.Eval(10*time.Second, "torrent.remove()", nil)
+	damage("await w.write({ type: 'write', position: 5_000_000, data: new Uint8Array(70_000) })")
+	var got struct {
+		Bytes int
+		Sum   string
+	}
+	tab.Eval(60*time.Second, `(async () => {
+	  const reader = torrent.files[0].stream().getReader();
+	  const parts = [];
+	  for (;;) {
+	    const { value, done } = await Promise.race([reader.read(), new Promise((r) => setTimeout(() => r({ done: true }), 3000))]);
+	    if (done) break;
+	    parts.push(value);
+	  }
+	  const all = new Blob(parts);
+	  return { bytes: all.size, sum: hex(await crypto.subtle.digest('SHA-256', await all.arrayBuffer())) };
+	})()`, &got)
+	whole, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sum := sha256.Sum256(whole[:got.Bytes])
+	if got.Sum != hex.EncodeToString(sum[:]) || got.Bytes < 4_000_000 {
+		t.Errorf("of a damaged film, %d bytes come, or others than it has", got.Bytes)
+	}
+}
+
+// Files that are shared are read where they lie: nothing of them is copied into the browser.
+// They give the torrent that the command makes of them.
+func TestSharedFilesAreNotCopied(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "film.bin")
+	rig.Payload(t, file, 80<<20+12345, 92)
+	n := rig.Share(t, file)
+	tab := rig.OpenTab(rig.StartBrowser(t, rig.BrowserConfig{}), n)
+	tab.Eval(10*time.Second, "void (document.body ?? document.documentElement).append(Object.assign(document.createElement('input'), { type: 'file', id: 'file' }))", nil)
+	tab.Files("#file", file)
+	var r struct {
+		ID           string
+		Used, Events int64
+		Ended        string
+	}
+	tab.Eval(90*time.Second, `(async () => {
+	  const files = document.getElementById('file').files;
+	  let events = 0;
+	  shoal.on('hashing', () => { events++; });
+	  const abort = new AbortController();
+	  const first = shoal.seed(files, { signal: abort.signal });
+	  shoal.on('hashing', () => abort.abort());
+	  const ended = await first.then(() => '', (e) => e.message);
+	  const torrent = await shoal.seed(files);
+	  await torrent.ready;
+	  return { id: torrent.id, used: (await navigator.storage.estimate()).usage, events, ended };
+	})()`, &r)
+	if r.ID != n.InfoHash || r.Events < 3 {
+		t.Errorf("%+v, but the command makes %s", r, n.InfoHash)
+	}
+	if r.Ended == "" {
+		t.Error("the reading went on though it was ended")
+	}
+	if r.Used > 1<<20 {
+		t.Errorf("%d bytes of the browser's storage are taken", r.Used)
+	}
 }

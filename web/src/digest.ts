@@ -25,8 +25,17 @@ export class PieceHasher {
    * The SHA-1 of the `size` bytes written to `room`, if v1 is set, then the SHA-256 of each block of the
    * first `tree` of them, one after the other. The room is free for another piece once this returns.
    */
-  async digest(size: number, v1: boolean, tree: number, block: number): Promise<Uint8Array> {
-    const piece = this.#room.subarray(0, size);
+  digest(size: number, v1: boolean, tree: number, block: number): Promise<Uint8Array> {
+    const sums = this.sums(this.#room.subarray(0, size), v1, tree, block);
+    if (this.#room.byteLength > keep) {
+      giveBack(this.#room.buffer);
+      this.#room = new Uint8Array();
+    }
+    return sums;
+  }
+
+  /** `digest` of bytes anywhere, which are free for others once this returns. */
+  async sums(piece: Uint8Array<ArrayBuffer>, v1: boolean, tree: number, block: number): Promise<Uint8Array<ArrayBuffer>> {
     const blocks = Math.ceil(tree / block);
     const out = new Uint8Array((v1 ? sha1Size : 0) + blocks * sha256Size);
     const rest: Promise<void>[] = [];
@@ -34,7 +43,7 @@ export class PieceHasher {
     const sum = (name: string, from: number, end: number, at: number): void => {
       rest.push(crypto.subtle.digest(name, piece.subarray(from, end)).then((hash) => out.set(new Uint8Array(hash), at)));
     };
-    if (v1) sum("SHA-1", 0, size, 0);
+    if (v1) sum("SHA-1", 0, piece.length, 0);
     let at = v1 ? sha1Size : 0;
     let from = 0;
     if (this.#blocks && block <= blockMax && block % 64 === 0) {
@@ -43,10 +52,6 @@ export class PieceHasher {
       }
     }
     for (; from < tree; from += block, at += sha256Size) sum("SHA-256", from, Math.min(from + block, tree), at);
-    if (this.#room.byteLength > keep) {
-      giveBack(this.#room.buffer);
-      this.#room = new Uint8Array();
-    }
     await Promise.all(rest);
     return out;
   }

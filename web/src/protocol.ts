@@ -38,9 +38,11 @@ export interface Calls {
     result: { id: string };
   };
   seed: {
-    args: { files: { file: Blob; path: string[] }[]; name: string; trackers: string[]; webSeeds?: string[]; comment?: string; createdBy?: string; private?: boolean; paused?: boolean };
+    args: { files: { file: Blob; path: string[] }[]; name: string; trackers: string[]; webSeeds?: string[]; comment?: string; createdBy?: string; private?: boolean; paused?: boolean; job: string };
     result: { id: string; torrent: Uint8Array };
   };
+  /** Ends the hashing of files under that name; `seed` fails. */
+  unseed: { args: { job: string }; result: null };
   remove: { args: { id: string; deleteData: boolean }; result: null };
   /** Starts a reader of the bytes [start, end) on a port that is transferred along. */
   read: { args: { id: string; file: number; start: number; end: number; port: MessagePort }; result: object };

@@ -109,6 +109,8 @@ export interface SeedOptions {
   /** Only the trackers may name peers (BEP 27). Default false. */
   private?: boolean;
   paused?: boolean;
+  /** Ends the reading of the files before the torrent is made: the promise rejects. */
+  signal?: AbortSignal;
 }
 
 export interface ShoalEvents {
@@ -304,12 +306,16 @@ export class Shoal extends Emitter<ShoalEvents> {
   seed(input: SeedInput, options: SeedOptions | ((torrent: Torrent) => void) = {}, callback?: (torrent: Torrent) => void): Torrent & Promise<Torrent> {
     if (typeof options === "function") return this.seed(input, {}, options);
     const torrent = new Torrent(this.#context, "", true, { paused: options.paused });
+    const job = String(Math.random());
     return this.#make(torrent, callback, () => {
       const { files, name } = seedFiles(input, options.name);
+      options.signal?.throwIfAborted();
+      options.signal?.addEventListener("abort", () => void this.#engine.call("unseed", { job }).catch(() => undefined), { once: true });
       torrent.name = name;
       return this.#engine.call("seed", {
         files,
         name,
+        job,
         trackers: unique([...(options.trackers ?? []), ...(options.announce ?? []), ...this.#trackers]),
         webSeeds: options.urlList ?? [],
         comment: options.comment ?? "",

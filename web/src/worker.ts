@@ -4,6 +4,7 @@
 import "go:wasm_exec";
 import { installChannels } from "./channels";
 import { PieceHasher } from "./digest";
+import { FileHasher, hashWorker, serveHashes } from "./filehash";
 import type { CallMessage, EngineEvent, EngineMessage, EventMessage, FatalMessage, Method, ReplyMessage } from "./protocol";
 import { giveBack } from "./spent";
 import { Tally, tallyStore, type Sums } from "./tally";
@@ -22,6 +23,8 @@ declare const self: DedicatedWorkerGlobalScope & {
   shoalCall?: (method: Method, args: unknown, reply: Reply) => void;
   /** Missing where the browser withholds WebCrypto. */
   shoalHasher?: PieceHasher;
+  /** Starts the hashing of files. */
+  shoalHashFiles?: (...args: ConstructorParameters<typeof FileHasher>) => FileHasher;
   /** Starts a web seed for Go. */
   shoalWebSeed?: (...args: ConstructorParameters<typeof WebSeedStream>) => WebSeedStream;
   shoalEvent?: (event: Exclude<EngineEvent, { type: "totals" }> | ({ type: "totals" } & Sums)) => void;
@@ -43,6 +46,8 @@ self.addEventListener("message", (message: MessageEvent<Partial<CallMessage & En
 });
 
 if (self.crypto?.subtle) self.shoalHasher = new PieceHasher();
+
+self.shoalHashFiles = (...args) => new FileHasher(...args);
 
 self.shoalSpent = giveBack;
 
@@ -118,3 +123,5 @@ async function start(from: EngineMessage["engine"]): Promise<void> {
   waiting.forEach(run);
   await stopped;
 }
+
+if (self.name === hashWorker) serveHashes(self);

@@ -10,8 +10,10 @@ import (
 	"syscall/js"
 
 	"github.com/shoal-p2p/shoal/internal/driver"
+	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/magnet"
 	"github.com/shoal-p2p/shoal/metainfo"
+	"github.com/shoal-p2p/shoal/storage"
 )
 
 // add joins a swarm by the bytes of a .torrent, a magnet link or an info hash. What
@@ -85,7 +87,7 @@ func (c *Client) start(t *tabTorrent, opt driver.Options, open func(context.Cont
 	}
 	if opt.Info == nil && !c.memory {
 		// A previous visit may have left the info dictionary behind.
-		if o, err := openOPFS(context.Background(), opt.Key); err == nil {
+		if o, err := storage.OpenOPFS(opt.Key); err == nil {
 			t.opfs = o
 			opt.Info = o.Info()
 		}
@@ -134,7 +136,7 @@ func webSockets(urls []string) (tiers [][]string) {
 }
 
 // content opens the store of a torrent to be downloaded.
-func (c *Client) content(ctx context.Context, t *tabTorrent, info *metainfo.Info) (driver.Content, error) {
+func (c *Client) content(_ context.Context, t *tabTorrent, info *metainfo.Info) (driver.Content, error) {
 	var content driver.Content
 	c.mu.Lock()
 	meta := t.meta
@@ -147,21 +149,27 @@ func (c *Client) content(ctx context.Context, t *tabTorrent, info *metainfo.Info
 	}
 	c.selected(t, info)
 	var why error
+	var doubt bits.Set
+	check := c.checker(info, meta)
 	if !c.memory {
 		if t.opfs == nil {
-			t.opfs, why = openOPFS(ctx, info.Key())
+			t.opfs, why = storage.OpenOPFS(info.Key())
 		}
 		if why == nil {
-			why = t.opfs.SetInfo(info)
+			if why = t.opfs.SetInfo(info); errors.Is(why, storage.ErrNoSpace) {
+				why = c.makeRoom(func() error { return t.opfs.SetInfo(info) })
+			}
 		}
 		if why == nil {
-			content.Have = c.kept(t.opfs, info, content.Layers)
+			doubt = *t.opfs.Have()
+			content.Have = check.kept(t.opfs)
 		} else if t.opfs != nil {
 			t.opfs.Close()
 			t.opfs = nil // another tab has it open, or the browser refuses
 		}
 	}
 	s := c.shelve(t, info, t.opfs, why)
+	s.doubt, s.check = doubt, check.check
 	t.store, content.Store = s, s
 	content.Stored = func(i int) {
 		if s.onDisk(i) {

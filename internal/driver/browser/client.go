@@ -51,6 +51,7 @@ type Client struct {
 	torrents map[string]*tabTorrent        // by id
 	swarms   map[metainfo.Hash]*tabTorrent // by what they are announced as
 	past     totals                        // of torrents that were removed
+	builds   map[string]js.Value           // what hashes files now, by the job's name
 
 	told totals        // the page, by the goroutine of Serve
 	news chan struct{} // has it look at once
@@ -98,7 +99,7 @@ var errNotReady = errors.New("the engine has not been initialised")
 
 // Serve registers the engine with the worker and never returns.
 func Serve() {
-	c := &Client{torrents: map[string]*tabTorrent{}, swarms: map[metainfo.Hash]*tabTorrent{}, news: make(chan struct{}, 1)}
+	c := &Client{torrents: map[string]*tabTorrent{}, swarms: map[metainfo.Hash]*tabTorrent{}, builds: map[string]js.Value{}, news: make(chan struct{}, 1)}
 	js.Global().Set("shoalCall", js.FuncOf(func(_ js.Value, args []js.Value) any {
 		method, arg, reply := args[0].String(), args[1], args[2]
 		go func() {
@@ -140,6 +141,9 @@ func (c *Client) call(method string, arg js.Value) (any, error) {
 		return c.add(arg)
 	case "seed":
 		return c.seed(arg)
+	case "unseed":
+		c.endBuild(stringOf(arg.Get("job")))
+		return nil, nil
 	case "remove":
 		return c.remove(arg)
 	case "read":

@@ -10,7 +10,7 @@ import (
 // methods are those that a page can call, with what each is given.
 var methods = map[string][]string{
 	"init": {"loopback", "storage", "maxPeers", "maxMemory"}, "add": {"source", "link", "trackers", "webSeeds", "paused", "deselect", "sequential"},
-	"seed":   {"files", "name", "trackers", "webSeeds", "comment", "createdBy", "private", "paused"},
+	"seed": {"files", "name", "trackers", "webSeeds", "comment", "createdBy", "private", "paused", "job"}, "unseed": {"job"},
 	"remove": {"deleteData"}, "read": {"file", "start", "end", "port"}, "select": {"file", "on", "priority"}, "pieces": {"first", "last", "priority"},
 	"critical": {"first", "last"}, "pause": {"on"}, "limits": {"down", "up", "allowed"}, "webSeed": {"url"}, "watch": {}, "retry": {}, "wake": {"moved"},
 	"kept": {}, "forget": {}, "no such method": {"x"},

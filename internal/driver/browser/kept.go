@@ -11,31 +11,30 @@ import (
 	"github.com/shoal-p2p/shoal/storage"
 )
 
-// spareRoom is how much is made at a time, in bytes, so that it is not looked for at
-// every piece.
-const spareRoom = 128 << 20
-
-// makeRoom removes what the browser keeps and was not used for the longest time, until n
-// bytes and some more are free. What a tab has open is not touched. False: there is
-// nothing to remove.
-func (c *Client) makeRoom(n int64) bool {
+// makeRoom has try, which found no room on the disk, try again: at once, for another may have
+// made room meanwhile, then after each torrent that it removes of those that the browser keeps,
+// what was not used for the longest time first. What a tab has open is not touched. How much
+// has to go the browser alone knows: it takes room for a file by doubling it.
+func (c *Client) makeRoom(try func() error) error {
 	c.roomMu.Lock()
 	defer c.roomMu.Unlock()
-	kept, err := storage.KeptOPFS()
-	if err != nil {
-		return false
+	err := try()
+	if !errors.Is(err, storage.ErrNoSpace) {
+		return err
+	}
+	kept, e := storage.KeptOPFS()
+	if e != nil {
+		return err
 	}
 	slices.SortFunc(kept, func(a, b storage.Kept) int { return a.Used.Compare(b.Used) })
-	freed := int64(0)
 	for _, k := range kept {
-		if freed >= n+spareRoom {
-			break
-		}
 		if !c.isOpen(k.Key) && storage.RemoveOPFS(k.Key) == nil { // another tab's is locked
-			freed += k.Stored
+			if err = try(); !errors.Is(err, storage.ErrNoSpace) {
+				return err
+			}
 		}
 	}
-	return freed >= n
+	return err
 }
 
 // isOpen reports whether this tab has the torrent.

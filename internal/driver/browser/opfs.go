@@ -3,58 +3,60 @@
 package browser
 
 import (
-	"context"
-	"errors"
-	"time"
-
 	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/internal/engine/verify"
 	"github.com/shoal-p2p/shoal/metainfo"
 	"github.com/shoal-p2p/shoal/storage"
 )
 
-// lockPatience is how long a torrent's storage may be in use: a page that was reloaded,
-// or whose worker crashed, gives its locks up a moment after the next one has begun.
-const lockPatience = 1500 * time.Millisecond
+// checker says whether pieces that were verified once are what they were. One hash is
+// enough for that.
+type checker struct {
+	info   *metainfo.Info
+	layers *metainfo.Layers // its own: the torrent's grow while it runs
+	hasher verify.Hasher
+}
 
-// openOPFS opens what the browser keeps of a torrent.
-func openOPFS(ctx context.Context, key metainfo.Hash) (*storage.OPFS, error) {
-	for until := time.Now().Add(lockPatience); ; {
-		o, err := storage.OpenOPFS(key)
-		if !errors.Is(err, storage.ErrInUse) || time.Now().After(until) {
-			return o, err
-		}
-		select {
-		case <-ctx.Done():
-			return nil, err
-		case <-time.After(50 * time.Millisecond):
-		}
+func (c *Client) checker(info *metainfo.Info, meta *metainfo.Torrent) *checker {
+	k := &checker{info: info, hasher: c.hasher}
+	switch {
+	case info.HasV1:
+	case meta != nil:
+		k.layers = meta.Layers()
+	default:
+		k.layers = metainfo.NewLayers(info)
 	}
+	return k
+}
+
+// check hashes a piece. Without known, nobody has told its hash yet.
+func (k *checker) check(i int, piece []byte) (genuine, known bool) {
+	w := verify.Want{Info: k.info, Index: i}
+	if h, ok := k.info.PieceHashV1(i); ok {
+		w.V1 = &h
+	} else if h, ok := k.layers.PieceHash(i); ok {
+		w.V2 = &h
+	} else {
+		return false, false
+	}
+	_, genuine = verify.Check(piece, w, k.hasher)
+	return genuine, true
 }
 
 // kept are the pieces that are there. Those that a tab left in mid-write are hashed.
-func (c *Client) kept(o *storage.OPFS, info *metainfo.Info, layers *metainfo.Layers) *bits.Set {
+func (k *checker) kept(o *storage.OPFS) *bits.Set {
 	have := o.Have()
 	unsure := o.Unsure()
 	var data []byte
 	for i := unsure.Next(0); i >= 0; i = unsure.Next(i + 1) {
-		w := verify.Want{Info: info, Index: i}
-		if h, ok := info.PieceHashV1(i); ok {
-			w.V1 = &h
-		}
-		if layers != nil {
-			if h, ok := layers.PieceHash(i); ok {
-				w.V2 = &h
-			}
-		}
 		if data == nil {
-			data = make([]byte, info.PieceLength)
+			data = make([]byte, k.info.PieceLength)
 		}
-		piece := data[:info.PieceSize(i)]
-		if _, err := o.ReadAt(piece, int64(i)*info.PieceLength); err != nil {
+		piece := data[:k.info.PieceSize(i)]
+		if _, err := o.ReadAt(piece, int64(i)*k.info.PieceLength); err != nil {
 			continue
 		}
-		if _, ok := verify.Check(piece, w, c.hasher); ok {
+		if ok, _ := k.check(i, piece); ok {
 			have.Set(i)
 			o.MarkHave(i) // an error comes again with the next piece
 		}

@@ -68,7 +68,7 @@ type streamReader interface {
 }
 
 // mostMisses is how often in a row a piece may drop out of the window just before it is
-// read; it is fetched again then.
+// read, or be found damaged; it is fetched again then.
 const mostMisses = 8
 
 // stream answers the pulls of one port until its end, and says how far it has come.
@@ -102,7 +102,7 @@ func stream(port js.Value, r streamReader, moved func(n int)) {
 			return
 		}
 		n, err := r.Read(buf)
-		for miss := 0; n == 0 && errors.Is(err, storage.ErrMissing) && miss < mostMisses; miss++ {
+		for miss := 0; n == 0 && (errors.Is(err, storage.ErrMissing) || errors.Is(err, storage.ErrChanged)) && miss < mostMisses; miss++ {
 			n, err = r.Read(buf)
 		}
 		moved(n)

@@ -44,7 +44,7 @@ func (c *Client) seed(arg js.Value) (any, error) {
 	for _, tr := range trackers {
 		opt.Announce = append(opt.Announce, []string{tr})
 	}
-	meta, marks, err := c.build(opt, blobs)
+	meta, marks, err := c.build(opt, blobs, stringOf(arg.Get("job")))
 	if err != nil {
 		return nil, err
 	}
@@ -102,68 +102,4 @@ func (t *tabTorrent) mend() {
 			t.Mend(context.Background())
 		}
 	}
-}
-
-// build hashes the files, reading one piece ahead of the hash, and notes what they
-// look like.
-func (c *Client) build(opt metainfo.BuildOptions, blobs []storage.Blob) (*metainfo.Torrent, *storage.BlobMarks, error) {
-	b, err := metainfo.NewBuilder(opt)
-	if err != nil {
-		return nil, nil, err
-	}
-	marks := storage.NewBlobMarks()
-	total, done := b.TotalSize(), int64(0)
-	var reported time.Time
-	type read struct {
-		data []byte
-		err  error
-	}
-	next := func(i int) <-chan read {
-		ch := make(chan read, 1)
-		go func() {
-			data := make([]byte, b.PieceSize(i))
-			ch <- read{data, readPiece(b, blobs, i, data)}
-		}()
-		return ch
-	}
-	ahead := next(0)
-	for i := range b.NumPieces() {
-		r := <-ahead
-		if i+1 < b.NumPieces() {
-			ahead = next(i + 1)
-		}
-		if r.err != nil {
-			return nil, nil, r.err
-		}
-		if c.hasher == nil {
-			b.SetPiece(i, b.HashPiece(i, r.data))
-		} else {
-			v1, leaves := c.hasher.Hash(r.data, true, int(b.TreeBytes(i)))
-			b.SetPiece(i, metainfo.PieceHashes{V1: v1, V2: b.TreeRootOf(i, leaves)})
-		}
-		marks.Add(r.data)
-		done += int64(len(r.data))
-		if now := time.Now(); now.Sub(reported) > 100*time.Millisecond {
-			reported = now
-			event(map[string]any{"type": "hashing", "name": opt.Name, "done": min(done, total), "total": total})
-		}
-		yield()
-	}
-	event(map[string]any{"type": "hashing", "name": opt.Name, "done": total, "total": total})
-	meta, err := b.Finish()
-	return meta, marks, err
-}
-
-// yield lets the worker's events run between two pieces.
-func yield() { time.Sleep(0) }
-
-// readPiece fills one piece from the files it covers; what no range covers is
-// padding, and data is zero already.
-func readPiece(b *metainfo.Builder, blobs []storage.Blob, index int, data []byte) error {
-	for _, r := range b.AppendRanges(nil, index) {
-		if _, err := blobs[r.File].ReadAt(data[r.Offset:r.Offset+r.Length], r.FileOffset); err != nil {
-			return err
-		}
-	}
-	return nil
 }

@@ -28,7 +28,7 @@ globalThis.shoalEvent = () => {};`)
 	blobs := []storage.Blob{{Path: []string{"film.mp4"}, File: js.Global().Call("fakeFile", on)}}
 	c := &Client{}
 	meta, marks, err := c.build(metainfo.BuildOptions{Name: "film.mp4", V1: true, V2: true, PieceLength: 16 << 10,
-		Files: []metainfo.BuildFile{{Path: []string{"film.mp4"}, Length: int64(len(data))}}}, blobs)
+		Files: []metainfo.BuildFile{{Path: []string{"film.mp4"}, Length: int64(len(data))}}}, blobs, "")
 	if err != nil {
 		t.Fatal(err)
 	}

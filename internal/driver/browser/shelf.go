@@ -7,6 +7,7 @@ import (
 	"math"
 	"sync"
 
+	"github.com/shoal-p2p/shoal/internal/engine/bits"
 	"github.com/shoal-p2p/shoal/metainfo"
 	"github.com/shoal-p2p/shoal/storage"
 )
@@ -25,12 +26,17 @@ type shelf struct {
 	info   *metainfo.Info
 	disk   *storage.OPFS // nil: there is none for it
 	memory *storage.Memory
-	// room makes some on the disk for so many bytes; false: there is none to be made.
-	room func(n int64) bool
+	// room has a write to the disk that found none try again, with more if some can be made.
+	room func(try func() error) error
 	// full is told once that the disk takes no more, and why.
 	full func(why error)
 	// dropped is told of pieces that the window no longer holds.
 	dropped func(i int)
+	// check hashes a piece, see checker.
+	check func(i int, piece []byte) (genuine, known bool)
+
+	checking sync.Mutex // one piece of an earlier visit is hashed at a time
+	piece    []byte     // that piece
 
 	mu      sync.Mutex
 	most    int64 // bytes in memory; what is over it drops out
@@ -39,6 +45,7 @@ type shelf struct {
 	used    uint64
 	refused bool // the disk takes no more
 	readers map[*spot]struct{}
+	doubt   bits.Set // pieces on the disk that nobody has looked at since an earlier visit
 }
 
 // spot is where a reader is in the piece space, in bytes.
@@ -47,7 +54,7 @@ type spot struct{ at int64 }
 func newShelf(info *metainfo.Info, disk *storage.OPFS, most int64) *shelf {
 	return &shelf{
 		info: info, disk: disk, memory: storage.NewMemory(info, storage.MemoryOptions{}), most: most,
-		room: func(int64) bool { return false }, full: func(error) {}, dropped: func(int) {},
+		room: func(try func() error) error { return try() }, full: func(error) {}, dropped: func(int) {},
 		pieces: map[int]uint64{}, readers: map[*spot]struct{}{},
 	}
 }
@@ -80,12 +87,49 @@ func (s *shelf) ReadAt(p []byte, off int64) (n int, err error) {
 		var k int
 		if s.touch(i) || s.disk == nil {
 			k, err = s.memory.ReadAt(part, off)
-		} else {
+		} else if err = s.sure(i); err == nil {
 			k, err = s.disk.ReadAt(part, off)
 		}
 		n, p, off = n+k, p[k:], off+int64(k)
 	}
 	return n, err
+}
+
+// sure hashes a piece of an earlier visit before the first of it is given out: what lies on
+// a disk for weeks may be damaged, or cut off by a crash. It is fetched again then.
+func (s *shelf) sure(i int) error {
+	if !s.doubts(i) {
+		return nil
+	}
+	s.checking.Lock()
+	defer s.checking.Unlock()
+	if !s.doubts(i) {
+		return nil // somebody else has looked
+	}
+	if s.piece == nil {
+		s.piece = make([]byte, s.info.PieceLength)
+	}
+	p := s.piece[:s.info.PieceSize(i)]
+	if _, err := s.disk.ReadAt(p, int64(i)*s.info.PieceLength); err != nil {
+		return err
+	}
+	if genuine, known := s.check(i, p); known && !genuine {
+		return &storage.Error{Kind: storage.ErrChanged, Op: "read", Path: s.info.Name, Detail: "it was damaged since the last visit"}
+	}
+	s.believe(i)
+	return nil
+}
+
+func (s *shelf) doubts(i int) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.doubt.Has(i)
+}
+
+func (s *shelf) believe(i int) {
+	s.mu.Lock()
+	s.doubt.Clear(i)
+	s.mu.Unlock()
 }
 
 // touch reports whether a piece is in memory, and keeps it there for longer.
@@ -107,8 +151,14 @@ func (s *shelf) WriteAt(p []byte, off int64) (int, error) {
 	s.mu.Unlock()
 	if s.disk != nil && !refused {
 		n, err := s.disk.WriteAt(p, off)
-		if errors.Is(err, storage.ErrNoSpace) && s.room(int64(len(p))) {
-			n, err = s.disk.WriteAt(p, off)
+		if errors.Is(err, storage.ErrNoSpace) {
+			err = s.room(func() (err error) {
+				n, err = s.disk.WriteAt(p, off)
+				return err
+			})
+		}
+		if err == nil {
+			s.believe(int(off / s.info.PieceLength))
 		}
 		if err == nil || errors.Is(err, storage.ErrClosed) {
 			return n, err
@@ -194,13 +244,17 @@ func (s *shelf) retry() (moved []int, err error) {
 	for i := range s.pieces {
 		p, off := make([]byte, s.info.PieceSize(i)), int64(i)*s.info.PieceLength
 		if _, err = s.memory.ReadAt(p, off); err == nil {
-			_, err = s.disk.WriteAt(p, off)
+			err = s.room(func() error {
+				_, err := s.disk.WriteAt(p, off)
+				return err
+			})
 		}
 		if err != nil {
 			s.refused = true
 			return moved, err
 		}
 		delete(s.pieces, i)
+		s.doubt.Clear(i)
 		s.held -= int64(len(p))
 		s.memory.Drop(i)
 		moved = append(moved, i)
