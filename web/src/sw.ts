@@ -2,6 +2,7 @@
 // <scope>shoal-stream/<id>/<file index>/<name>. It keeps no bytes; a page that
 // has the torrent connects it straight to the engine's worker.
 
+import { passOn } from "./meet";
 import { streamPrefix, type ClaimMessage, type PingMessage, type PongMessage, type WantMessage, type WantOrder, type WantReply } from "./protocol";
 import { pullStream, type PullStream } from "./pull";
 import { parseRange, type Span } from "./range";
@@ -9,6 +10,8 @@ import { parseRange, type Span } from "./range";
 declare const self: ServiceWorkerGlobalScope;
 
 const answerWithin = 5_000;
+/** How long the page that asks may take to say that it has the file itself, when another has said so. */
+const ownWithin = 200;
 let open = 0;
 
 self.addEventListener("install", () => void self.skipWaiting());
@@ -17,6 +20,8 @@ self.addEventListener("activate", (event) => event.waitUntil(self.clients.claim(
 self.addEventListener("message", (event) => {
   const data = event.data as Partial<PingMessage & ClaimMessage> | null;
   if (data?.shoalClaim) event.waitUntil(self.clients.claim());
+  const passed = passOn(event, self.clients);
+  if (passed) event.waitUntil(passed);
   if (data?.shoalPing && event.source) {
     const pong: PongMessage = { shoalOpen: open };
     event.source.postMessage(pong);
@@ -29,7 +34,7 @@ self.addEventListener("fetch", (event) => {
   if (url.origin !== prefix.origin || !url.pathname.startsWith(prefix.pathname)) return;
   const [id = "", file = ""] = url.pathname.slice(prefix.pathname.length).split("/");
   const valid = /^[0-9a-f]{40}$/.test(id) && /^\d{1,9}$/.test(file);
-  event.respondWith(valid ? serve(event.request, id, Number(file), url.searchParams.has("download")) : plain(404, "There is no file at this address."));
+  event.respondWith(valid ? serve(event.request, event.clientId, id, Number(file), url.searchParams.has("download")) : plain(404, "There is no file at this address."));
 });
 
 /** A page that has the file, reached through `control`. */
@@ -39,12 +44,16 @@ interface Holder {
   file: { length: number; name: string; type: string };
 }
 
-/** Asks every page; the first that has the torrent wins. */
-async function findHolder(want: WantMessage): Promise<Holder | null> {
+/** Asks every page; the first that has the torrent wins, but for the one that asks: that is there for as long as the answer is wanted. */
+async function findHolder(want: WantMessage, asking: string): Promise<Holder | null> {
   const clients = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
   return new Promise((resolve) => {
     const controls: MessagePort[] = [];
+    let other: Holder | null = null;
+    let found = false;
     const finish = (holder: Holder | null): void => {
+      if (found) return;
+      found = true;
       clearTimeout(timer);
       for (const control of controls) if (control !== holder?.control) control.close();
       resolve(holder);
@@ -54,18 +63,23 @@ async function findHolder(want: WantMessage): Promise<Holder | null> {
       const { port1, port2 } = new MessageChannel();
       controls.push(port1);
       port1.onmessage = (message: MessageEvent<WantReply>) => {
-        if ("have" in message.data) finish({ client: client.id, control: port1, file: message.data.have });
+        if (!("have" in message.data)) return;
+        const holder = { client: client.id, control: port1, file: message.data.have };
+        if (client.id === asking || !clients.some(({ id }) => id === asking)) return finish(holder);
+        if (!other) setTimeout(() => finish(other), ownWithin);
+        other ??= holder;
       };
       client.postMessage(want, [port2]);
     }
   });
 }
 
-async function serve(request: Request, id: string, file: number, download: boolean): Promise<Response> {
+async function serve(request: Request, asking: string, id: string, file: number, download: boolean): Promise<Response> {
   if (request.method !== "GET" && request.method !== "HEAD") {
     return new Response(null, { status: 405, headers: { Allow: "GET, HEAD" } });
   }
-  const holder = await findHolder({ shoalWant: { id, file } });
+  const find = (): Promise<Holder | null> => findHolder({ shoalWant: { id, file } }, asking);
+  const holder = await find();
   if (!holder) return plain(404, "No open tab has this file. Open the share link in a tab and try again.");
 
   const { length, name, type } = holder.file;
@@ -101,17 +115,27 @@ async function serve(request: Request, id: string, file: number, download: boole
     order(holder, { close: true });
     return new Response(null, { status, headers });
   }
-  return new Response(body(holder, span), { status, headers });
+  return new Response(body(holder, find, span), { status, headers });
 }
 
-function body(holder: Holder, span: Span): ReadableStream<Uint8Array> {
+/** The bytes. Should the page that has them go, another is looked for: tabs share an engine. */
+function body(first: Holder, find: () => Promise<Holder | null>, span: Span): ReadableStream<Uint8Array> {
+  let holder = first;
   open++;
   const pull: PullStream = pullStream(
     (start, end, port) => order(holder, { read: { start, end } }, port),
     span.start,
     span.end,
     {
-      alive: async () => (await self.clients.get(holder.client)) !== undefined,
+      alive: async () => {
+        if (await self.clients.get(holder.client)) return true;
+        holder.control.close();
+        const next = await find();
+        if (!next) return false;
+        hold(next);
+        pull.reopen();
+        return true;
+      },
       done: () => {
         open--;
         order(holder, { close: true });
@@ -119,10 +143,14 @@ function body(holder: Holder, span: Span): ReadableStream<Uint8Array> {
       },
     },
   );
-  holder.control.onmessage = (message: MessageEvent<WantReply>) => {
-    if ("failed" in message.data) pull.fail(message.data.failed);
-    else if ("again" in message.data) pull.reopen();
+  const hold = (next: Holder): void => {
+    holder = next;
+    holder.control.onmessage = (message: MessageEvent<WantReply>) => {
+      if ("failed" in message.data) pull.fail(message.data.failed);
+      else if ("again" in message.data) pull.reopen();
+    };
   };
+  hold(first);
   return pull.stream;
 }
 
