@@ -80,13 +80,13 @@ func TestATabThatKeepsThingsInMemory(t *testing.T) {
 	other.Same(small)
 }
 
-// Two tabs cannot keep one torrent in one place: the second says where it has it.
-func TestASecondTabSaysWhereItKeepsATorrent(t *testing.T) {
+// Two engines cannot keep one torrent in one place: the second says where it has it.
+func TestASecondEngineSaysWhereItKeepsATorrent(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "one.bin")
 	rig.Payload(t, file, 5<<20, 74)
 	n := rig.Share(t, file)
 	b := rig.StartBrowser(t, rig.BrowserConfig{})
-	first, second := rig.OpenTab(b, n), rig.OpenTab(b, n)
+	first, second := rig.OpenTab(b, n), rig.OpenTabWith(b, n, "{ shareEngine: false }")
 	first.Add(n.Link)
 	first.WaitFor(60*time.Second, "torrent.storage?.kind === 'opfs'")
 	second.Add(n.Link)

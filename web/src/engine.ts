@@ -1,5 +1,6 @@
 import { Journal } from "./journal";
-import type { Call, CallMessage, Calls, EngineEvent, FromWorker, Method } from "./protocol";
+import type { FromEngine, Link, Source } from "./link";
+import type { Call, CallMessage, Calls, EngineEvent, Method } from "./protocol";
 
 /** Something Shoal could not do; the message is for people. */
 export class ShoalError extends Error {
@@ -23,10 +24,8 @@ export interface Fed {
 
 /** What the page is told. */
 export interface EngineHooks {
-  /** Sets up what the worker needs of the page, and returns what undoes it. */
-  attach(worker: Worker): () => void;
   event(event: EngineEvent): void;
-  /** The engine stopped, and another has taken over where it was. */
+  /** The engine stopped, or its tab is gone, and another has taken over where it was. */
   restarted(error: ShoalError): void;
   /** The engine has stopped for good. */
   fatal(error: ShoalError): void;
@@ -40,28 +39,30 @@ const restartsWithin = 60_000;
 const closeWithin = 3_000;
 
 /**
- * The page's end of the engine's worker: calls with answers, and events. When the worker
- * crashes, another one is started and told what this page had asked for.
+ * The page's end of the engine, which runs in a worker of this tab or of another: calls with
+ * answers, and events. When the engine crashes or its tab is gone, the next is told what this
+ * page had asked for.
  */
 export class Engine {
-  readonly #spawn: () => Worker;
+  readonly #source: Source;
   readonly #hooks: EngineHooks;
   readonly #journal = new Journal();
   readonly #pending = new Map<number, Pending>();
   readonly #fed = new Set<Fed>();
-  #worker!: Worker;
-  #detach!: () => void;
+  #link: Link | null = null;
   #calls = 0;
   #dead: string | null = null;
   /** When engines have stopped. */
   #stops: number[] = [];
-  /** Calls wait for this while an engine takes over. */
+  /** Numbers the engines. */
+  #turn = 0;
+  /** Calls wait for this while there is no engine yet, or one takes over. */
   #ready: Promise<unknown> | null = null;
 
-  constructor(spawn: () => Worker, hooks: EngineHooks) {
-    this.#spawn = spawn;
+  constructor(source: Source, hooks: EngineHooks) {
+    this.#source = source;
     this.#hooks = hooks;
-    this.#start();
+    this.#connect(null);
   }
 
   async call<M extends Method>(method: M, args: Calls[M]["args"], transfer: Transferable[] = []): Promise<Calls[M]["result"]> {
@@ -76,14 +77,14 @@ export class Engine {
   }
 
   /**
-   * Ends the engine: trackers and peers are told, and what is stored is made permanent.
-   * Every call, waiting or to come, fails with the message.
+   * Ends the engine, or what this page has of one that other tabs use too: trackers and peers
+   * are told, and what is stored is made permanent. Every call, waiting or to come, fails with
+   * the message.
    */
   async close(message: string): Promise<void> {
     if (this.#dead !== null) return;
-    const goodbye = this.#post({ method: "close", args: {} });
-    this.#dead = message;
-    for (const stream of [...this.#fed]) stream.fail(message);
+    const goodbye = this.#link ? this.#post({ method: "close", args: {} }) : Promise.resolve();
+    this.#die(message);
     await Promise.race([goodbye.catch(() => undefined), new Promise((resolve) => setTimeout(resolve, closeWithin))]);
     this.#end(message);
   }
@@ -93,75 +94,99 @@ export class Engine {
     const message: CallMessage = { call: ++this.#calls, ...call };
     return new Promise((resolve, reject) => {
       this.#pending.set(message.call, { call, replayed, resolve, reject });
-      this.#worker.postMessage(message, transfer);
+      this.#link!.post(message, transfer);
     });
   }
 
-  #start(): void {
-    const worker = this.#spawn();
-    this.#worker = worker;
-    this.#detach = this.#hooks.attach(worker);
-    worker.addEventListener("message", (message: MessageEvent<FromWorker>) => {
-      if (worker === this.#worker) this.#receive(message.data);
-    });
-    worker.addEventListener("error", (event) => {
-      event.preventDefault();
-      if (worker === this.#worker) this.#crashed(event.message || "the engine's worker could not be loaded");
-    });
+  #die(message: string): void {
+    this.#dead = message;
+    for (const stream of [...this.#fed]) stream.fail(message);
   }
 
-  /** Ends the worker, with all its connections, and what waits for it. */
+  /** Ends all there is, and what waits for it. */
   #end(message: string): void {
-    this.#worker.terminate();
-    this.#detach();
-    for (const { reject } of this.#pending.values()) reject(new ShoalError(message));
-    this.#pending.clear();
+    this.#turn++;
+    this.#link?.close();
+    this.#link = null;
+    this.#source.close();
+    this.#reject(message, () => true);
+  }
+
+  #reject(message: string, which: (pending: Pending) => boolean): void {
+    for (const [call, pending] of this.#pending) {
+      if (!which(pending)) continue;
+      this.#pending.delete(call);
+      pending.reject(new ShoalError(message));
+    }
+  }
+
+  #fatal(message: string): void {
+    this.#die(message);
+    this.#end(message);
+    this.#hooks.fatal(new ShoalError(message));
   }
 
   #crashed(message: string): void {
     if (this.#dead !== null) return;
-    const calls = this.#journal.calls();
     const now = Date.now();
     this.#stops = [...this.#stops.filter((at) => now - at < restartsWithin), now];
-    if (calls.length === 0 || this.#stops.length > mostRestarts) {
-      this.#dead = message;
-      this.#end(message);
-      for (const stream of [...this.#fed]) stream.fail(message);
-      return this.#hooks.fatal(new ShoalError(message));
-    }
-    for (const [id, { call, resolve }] of this.#pending) {
+    if (this.#journal.calls().length === 0 || this.#stops.length > mostRestarts) return this.#fatal(message);
+    // What had been asked of it may be why.
+    this.#next(message, () => true);
+  }
+
+  /** Goes on with the next engine; the calls that are under way fail or are made again there. */
+  #next(message: string, fail: (pending: Pending) => boolean): void {
+    for (const [number, { call, resolve }] of this.#pending) {
       if (call.method !== "read") continue;
-      this.#pending.delete(id); // its stream is opened again
+      this.#pending.delete(number); // its stream is opened again
       resolve(undefined);
     }
-    this.#end(message);
-    this.#start();
-    const worker = this.#worker;
-    const replay = (async () => {
-      for (const call of calls) {
+    this.#link?.close();
+    this.#link = null;
+    this.#turn++;
+    this.#reject(message, fail);
+    this.#connect(message);
+  }
+
+  /** Gets a way to an engine and brings it to where the last one was, which `lost` tells of. */
+  #connect(lost: string | null): void {
+    const turn = this.#turn;
+    const current = (): boolean => turn === this.#turn && this.#dead === null;
+    const ready = (async () => {
+      const link = await this.#source.connect((data) => turn === this.#turn && this.#receive(data));
+      if (!current()) return link.close();
+      this.#link = link;
+      const waiting = [...this.#pending];
+      for (const call of this.#journal.calls()) {
         // What cannot be had again says so by an event of its torrent, or is tried again by who asks for it.
         await this.#post(call, [], true).catch((err: Error) => {
-          if (worker !== this.#worker || this.#dead !== null) return;
+          if (!current()) return;
           const { id } = call.args as { id?: string };
           this.#hooks.event({ type: "error", ...(id ? { id } : {}), message: err.message });
         });
+        if (!current()) return;
       }
-    })();
-    const ready = replay.finally(() => {
-      if (this.#ready !== ready) return; // it crashed again
-      this.#ready = null;
-      if (this.#dead !== null) return;
-      for (const stream of [...this.#fed]) stream.reopen();
-      this.#hooks.restarted(new ShoalError(message));
-    });
+      for (const [number, { call }] of waiting) link.post({ call: number, ...call }, []);
+    })()
+      .catch((err: Error) => current() && this.#fatal(err.message))
+      .finally(() => {
+        if (this.#ready !== ready) return; // it is gone again
+        this.#ready = null;
+        if (lost === null || !current()) return;
+        for (const stream of [...this.#fed]) stream.reopen();
+        this.#hooks.restarted(new ShoalError(lost));
+      });
     this.#ready = ready;
   }
 
-  #receive(data: FromWorker): void {
+  #receive(data: FromEngine): void {
     if ("event" in data) {
       if (this.#journal.seen(data.event)) this.#hooks.event(data.event);
     } else if ("fatal" in data) this.#crashed(data.fatal);
-    else if ("reply" in data) {
+    else if ("lost" in data) {
+      if (this.#dead === null) this.#next(data.lost, ({ replayed }) => replayed);
+    } else if ("reply" in data) {
       const pending = this.#pending.get(data.reply);
       this.#pending.delete(data.reply);
       if (!pending) return;

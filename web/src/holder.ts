@@ -6,29 +6,34 @@ import { pullStream, type PullStream } from "./pull";
 declare const self: ServiceWorkerGlobalScope;
 
 const answerWithin = 5_000;
+/** How long the page that asks may take to say that it has the file itself, when another has said so. */
+const ownWithin = 200;
 
-/** A page that has a file, reached through its port. */
+/** A page that has a file, and the port to it. */
+interface Found {
+  client: string;
+  control: MessagePort;
+  have: Have;
+}
+
+/** The page that has a file. Should it go, another that has it takes its place: tabs share an engine. */
 export class Holder {
   readonly have: Have;
-  readonly #client: string;
-  readonly #control: MessagePort;
+  readonly #find: () => Promise<Found | "other" | null>;
+  #at: Found;
   #reading: PullStream | null = null;
 
-  constructor(client: string, control: MessagePort, have: Have) {
-    this.#client = client;
-    this.#control = control;
-    this.have = have;
-    control.onmessage = (message: MessageEvent<unknown>) => {
-      const reply = replyOf(message.data);
-      if (reply && "failed" in reply) this.#reading?.fail(reply.failed);
-      else if (reply && "again" in reply) this.#reading?.reopen();
-    };
+  constructor(found: Found, find: () => Promise<Found | "other" | null>) {
+    this.have = found.have;
+    this.#find = find;
+    this.#at = found;
+    this.#listen();
   }
 
   /** The bytes [start, end) of a file. One stream at a time is read. */
   read(file: number, start: number, end: number, done?: () => void): ReadableStream<Uint8Array<ArrayBuffer>> {
     this.#reading = pullStream((from, to, port) => this.#order({ read: { start: from, end: to, file } }, port), start, end, {
-      alive: async () => (await self.clients.get(this.#client)) !== undefined,
+      alive: () => this.#alive(),
       ...(done ? { done } : {}),
     });
     return this.#reading.stream;
@@ -36,37 +41,73 @@ export class Holder {
 
   close(): void {
     this.#order({ close: true });
-    this.#control.close();
+    this.#at.control.close();
+  }
+
+  async #alive(): Promise<boolean> {
+    if (await self.clients.get(this.#at.client)) return true;
+    this.#at.control.close();
+    const next = await this.#find();
+    if (next === null || next === "other") return false;
+    this.#at = next;
+    this.#listen();
+    this.#reading?.reopen();
+    return true;
+  }
+
+  #listen(): void {
+    this.#at.control.onmessage = (message: MessageEvent<unknown>) => {
+      const reply = replyOf(message.data);
+      if (reply && "failed" in reply) this.#reading?.fail(reply.failed);
+      else if (reply && "again" in reply) this.#reading?.reopen();
+    };
   }
 
   #order(message: WantOrder, port?: MessagePort): void {
-    this.#control.postMessage(message, port ? [port] : []);
+    this.#at.control.postMessage(message, port ? [port] : []);
   }
 }
 
 /**
- * Asks every page; the first that has the file wins. "other" when the only ones that answer
+ * Looks for the page that has the file: the first that says so, but for the client that asks,
+ * which is there for as long as the answer is wanted. "other" when the only ones that answer
  * are of another version.
  */
-export async function findHolder(want: WantMessage["shoalWant"]): Promise<Holder | "other" | null> {
+export async function findHolder(want: WantMessage["shoalWant"], asking: string): Promise<Holder | "other" | null> {
+  const find = (): Promise<Found | "other" | null> => ask(want, asking);
+  const found = await find();
+  return found === null || found === "other" ? found : new Holder(found, find);
+}
+
+async function ask(want: WantMessage["shoalWant"], asking: string): Promise<Found | "other" | null> {
   const clients = await self.clients.matchAll({ type: "window", includeUncontrolled: true });
   const message: WantMessage = { shoalWant: want, protocol: swProtocol };
+  const askerIsPage = clients.some(({ id }) => id === asking);
   return new Promise((resolve) => {
     const controls: MessagePort[] = [];
-    let other = 0;
-    const finish = (found: Holder | "other" | null, port?: MessagePort): void => {
+    let others = 0;
+    let second: Found | null = null;
+    let over = false;
+    const finish = (found: Found | "other" | null): void => {
+      if (over) return;
+      over = true;
       clearTimeout(timer);
-      for (const control of controls) if (control !== port) control.close();
+      const kept = found === null || found === "other" ? null : found.control;
+      for (const control of controls) if (control !== kept) control.close();
       resolve(found);
     };
-    const timer = setTimeout(() => finish(other > 0 ? "other" : null), clients.length > 0 ? answerWithin : 0);
+    const timer = setTimeout(() => finish(others > 0 ? "other" : null), clients.length > 0 ? answerWithin : 0);
     for (const client of clients) {
       const { port1, port2 } = new MessageChannel();
       controls.push(port1);
       port1.onmessage = ({ data }: MessageEvent<unknown>) => {
         const reply = replyOf(data);
-        if (reply && "have" in reply) finish(new Holder(client.id, port1, reply.have), port1);
-        else if (reply && "other" in reply && ++other === clients.length) finish("other");
+        if (reply && "other" in reply && ++others === clients.length) return finish("other");
+        if (!reply || !("have" in reply)) return;
+        const found = { client: client.id, control: port1, have: reply.have };
+        if (client.id === asking || !askerIsPage) return finish(found);
+        if (!second) setTimeout(() => finish(second), ownWithin);
+        second ??= found;
       };
       client.postMessage(message, [port2]);
     }

@@ -9,7 +9,9 @@
 import { findAssets, registerServiceWorker, startWorker, type Assets, type ServiceWorkerOptions } from "./assets";
 import { Emitter } from "./emitter";
 import { Engine, ShoalError } from "./engine";
+import { Hub } from "./hub";
 import { named, seedFiles, type Named, type SeedInput, type TorrentSource } from "./inputs";
+import type { Source } from "./link";
 import { Manners, type MannersSettings, type TotalsEvent } from "./manners";
 import { understood, type ForeignOptions } from "./options";
 import { awaitable, told, type Callback } from "./promises";
@@ -17,6 +19,7 @@ import type { Calls, EngineEvent, HashingEvent, KeptTorrent } from "./protocol";
 import { attachRTC, type IceServer } from "./rtc";
 import { StreamServer } from "./serve";
 import { parseSource } from "./source";
+import { alone, engineName, Tabs } from "./tabs";
 import { Torrent, type Context, type RemoveOptions, type TorrentEvent } from "./torrent";
 import { onWake } from "./wake";
 
@@ -75,6 +78,15 @@ export interface Options extends ForeignOptions {
   serviceWorker?: boolean | ServiceWorkerOptions;
   /** What this page may take of its visitor's line to serve others; may be changed, see `Shoal.manners`. */
   manners?: Partial<MannersSettings>;
+  /**
+   * Use one engine with the other tabs of this origin whose `base`, `storage`, `relayOnly`
+   * and `peers` are the same: what one of them fetches the others have too, and what they all do with a
+   * torrent (`select` and the like) they do for all. It has the other settings of the tab that
+   * runs it, which is the first that was opened; once that is closed another takes over. Needs
+   * the service worker, and a secure context; else, and with false, this page has an engine
+   * of its own. Default true.
+   */
+  shareEngine?: boolean;
 }
 
 /** Settings that may have to be fetched first: the engine loads meanwhile. */
@@ -124,7 +136,7 @@ export interface ShoalEvents {
   hashing: HashingEvent;
   /** Something went wrong that belongs to no torrent, or to one whose `error` nobody listens to. */
   error: ShoalError;
-  /** The engine crashed, and another has taken over: what was under way goes on. */
+  /** The engine crashed, or the tab that ran it is gone, and another has taken over: what was under way goes on. */
   restart: ShoalError;
   /** The engine has failed; nothing will work until the page is reloaded. */
   fatal: ShoalError;
@@ -161,8 +173,12 @@ export class Shoal extends Emitter<ShoalEvents> {
   constructor(options: Options = {}, late?: Promise<LateOptions>) {
     super();
     const assets = findAssets(options.base);
-    this.#engine = new Engine(() => startWorker(assets), {
-      attach: (worker) => attachRTC(worker, options.relayOnly, () => this.#iceServers),
+    const { serviceWorker = true } = options;
+    let registered!: (registration: ServiceWorkerRegistration | null) => void;
+    const registration = new Promise<ServiceWorkerRegistration | null>((resolve) => (registered = resolve));
+    this.streaming = serviceWorker === false ? Promise.resolve(false) : this.#serve(assets, serviceWorker === true ? {} : serviceWorker, registered);
+    void this.streaming.then(() => registered(null)); // if it has not come
+    this.#engine = new Engine(engineSource(assets, options, registration, () => this.#iceServers), {
       event: (event) => this.#receive(event),
       restarted: (error) => {
         this.#server?.reopen();
@@ -174,8 +190,6 @@ export class Shoal extends Emitter<ShoalEvents> {
       void this.#engine.call("limits", { allowed: allowed === Infinity ? -1 : allowed }).catch(() => undefined);
     });
     this.#unwake = onWake((moved) => this.#wake(moved));
-    const { serviceWorker = true } = options;
-    this.streaming = serviceWorker === false ? Promise.resolve(false) : this.#serve(assets, serviceWorker === true ? {} : serviceWorker);
     this.#context = {
       engine: this.#engine,
       streaming: this.streaming,
@@ -383,13 +397,15 @@ export class Shoal extends Emitter<ShoalEvents> {
     await this.#engine.call("limits", rates);
   }
 
-  async #serve(assets: Assets, options: ServiceWorkerOptions): Promise<boolean> {
+  async #serve(assets: Assets, options: ServiceWorkerOptions, registered: (registration: ServiceWorkerRegistration | null) => void): Promise<boolean> {
     // Absent in an insecure context.
     const container = (navigator as { serviceWorker?: ServiceWorkerContainer }).serviceWorker;
     if (!container) return false;
     const server = new StreamServer(container, (id) => this.#torrents.get(id) ?? null);
     try {
-      if (!(await server.start(registerServiceWorker(container, assets.serviceWorker, options)))) return false;
+      const registration = registerServiceWorker(container, assets.serviceWorker, options);
+      void registration.then(registered, () => undefined);
+      if (!(await server.start(registration))) return false;
     } catch {
       return false; // private windows of some browsers refuse
     }
@@ -455,6 +471,20 @@ export class Shoal extends Emitter<ShoalEvents> {
       else if (this.#adding > 0) this.#early.push(event);
     }
   }
+}
+
+/** The engine of this tab, or the one that all tabs share. */
+function engineSource(assets: Assets, options: Options, registration: Promise<ServiceWorkerRegistration | null>, iceServers: () => readonly IceServer[]): Source {
+  const hub = (left?: () => void): Hub =>
+    new Hub({
+      spawn: () => startWorker(assets),
+      attach: (worker) => attachRTC(worker, options.relayOnly, iceServers),
+      left,
+    });
+  const { locks, serviceWorker: container } = navigator as { locks?: LockManager; serviceWorker?: ServiceWorkerContainer };
+  if (options.shareEngine === false || options.serviceWorker === false || !locks || !container) return alone(hub());
+  const { worker } = assets;
+  return new Tabs({ name: engineName(worker instanceof URL ? worker.href : Shoal.VERSION, options.storage ?? "auto", options.relayOnly ?? false, options.peers ?? true), hub, locks, container, registration });
 }
 
 function belongs(event: Exclude<EngineEvent, HashingEvent | TotalsEvent>): event is TorrentEvent {

@@ -4,6 +4,7 @@
 // connects it straight to the engine's worker.
 
 import { findHolder, type Holder } from "./holder";
+import { passOn } from "./meet";
 import { streamPrefix, swProtocol, type OtherMessage, type PongMessage } from "./protocol";
 import { parseRange } from "./range";
 import { forgetShells, keepShell, shellAnswer } from "./shell";
@@ -19,6 +20,8 @@ self.addEventListener("activate", (event) => event.waitUntil(Promise.all([self.c
 self.addEventListener("message", (event) => {
   const data: unknown = event.data;
   if (typeof data !== "object" || data === null) return;
+  const passed = passOn(event, self.clients);
+  if (passed) return event.waitUntil(passed);
   const { shoalClaim, shoalPing, shoalKeep, protocol = 1 } = data as Record<string, unknown>;
   if (!shoalClaim && !shoalPing && !shoalKeep) return;
   if (protocol !== swProtocol) {
@@ -44,14 +47,14 @@ self.addEventListener("fetch", (event) => {
   }
   const [id = "", file = ""] = url.pathname.slice(prefix.pathname.length).split("/");
   const valid = /^[0-9a-f]{40}$/.test(id) && /^(\d{1,9}|zip[\d,-]+)$/.test(file);
-  event.respondWith(valid ? serve(event.request, id, file, url.searchParams.has("download")) : plain(404, "There is no file at this address."));
+  event.respondWith(valid ? serve(event.request, event.clientId, id, file, url.searchParams.has("download")) : plain(404, "There is no file at this address."));
 });
 
-async function serve(request: Request, id: string, file: string, download: boolean): Promise<Response> {
+async function serve(request: Request, asking: string, id: string, file: string, download: boolean): Promise<Response> {
   if (request.method !== "GET" && request.method !== "HEAD") {
     return new Response(null, { status: 405, headers: { Allow: "GET, HEAD" } });
   }
-  const holder = await findHolder({ id, file: file.startsWith("zip") ? file : Number(file) });
+  const holder = await findHolder({ id, file: file.startsWith("zip") ? file : Number(file) }, asking);
   if (!holder) return plain(404, "No open tab has this file. Open the share link in a tab and try again.");
   if (holder === "other") return plain(409, "The tab that has this file is of another version of Shoal. Reload it and try again.");
 

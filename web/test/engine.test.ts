@@ -1,51 +1,31 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Engine, type Fed } from "../src/engine";
-import type { CallMessage, EngineEvent, FromWorker } from "../src/protocol";
+import { Hub } from "../src/hub";
+import type { Link, Receive } from "../src/link";
+import type { CallMessage, EngineEvent } from "../src/protocol";
+import { alone } from "../src/tabs";
+import { FakeWorker, turn } from "./tabfakes";
 
 const id = "a".repeat(40);
-
-class FakeWorker {
-  calls: CallMessage[] = [];
-  ended = false;
-  #listeners: Record<string, (event: never) => void> = {};
-
-  addEventListener(type: string, listener: (event: never) => void): void {
-    this.#listeners[type] = listener;
-  }
-  postMessage(message: CallMessage): void {
-    this.calls.push(message);
-  }
-  terminate(): void {
-    this.ended = true;
-  }
-  say(data: FromWorker): void {
-    this.#listeners.message!({ data } as never);
-  }
-  answer(result: unknown = null, error: string | null = null): void {
-    this.say({ reply: this.calls.at(-1)!.call, error, result });
-  }
-  crash(message = "out of memory"): void {
-    this.#listeners.error!({ message, preventDefault() {} } as never);
-  }
-}
-
-/** Lets what has been promised happen. */
-const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 function setUp() {
   const workers: FakeWorker[] = [];
   const log: string[] = [];
   const engine = new Engine(
-    () => {
-      workers.push(new FakeWorker());
-      return workers.at(-1) as unknown as Worker;
-    },
+    alone(
+      new Hub({
+        spawn: () => {
+          workers.push(new FakeWorker());
+          return workers.at(-1) as unknown as Worker;
+        },
+        attach: () => {
+          log.push("attached");
+          return () => log.push("detached");
+        },
+      }),
+    ),
     {
-      attach: () => {
-        log.push("attached");
-        return () => log.push("detached");
-      },
       event: (event: EngineEvent) => log.push(event.type + ("message" in event ? " " + event.message : "")),
       restarted: (error) => log.push("restarted: " + error.message),
       fatal: (error) => log.push("fatal: " + error.message),
@@ -198,5 +178,94 @@ test("limits outlive a crash, as the last calls have left them", async () => {
   workers[1]!.answer({ version: "1" });
   await turn();
   const { method, args } = workers[1]!.calls.at(-1)!;
-  assert.deepEqual([method, args], ["limits", { down: 5, allowed: 7 }]);
+  assert.deepEqual([method, args], ["limits", { down: 5, up: -1, allowed: 7 }]);
+});
+
+test("what was asked of a tab that is gone is asked of the next", async () => {
+  const asked: CallMessage[][] = [];
+  let receive!: Receive;
+  let give!: (link: Link) => void;
+  const log: string[] = [];
+  const source = {
+    connect: (to: Receive) => {
+      receive = to;
+      asked.push([]);
+      return new Promise<Link>((resolve) => (give = resolve));
+    },
+    close: () => log.push("closed"),
+  };
+  const open = async (): Promise<void> => {
+    const calls = asked.at(-1)!;
+    give({ post: (message) => calls.push(message), close: () => log.push("left") });
+    await turn();
+  };
+  const answer = async (result: unknown): Promise<void> => {
+    receive({ reply: asked.at(-1)!.at(-1)!.call, error: null, result });
+    await turn();
+  };
+  const methods = (): string[][] => asked.map((calls) => calls.map(({ method }) => method));
+  const engine = new Engine(source, {
+    event: () => {},
+    restarted: (error) => log.push("restarted: " + error.message),
+    fatal: (error) => log.push("fatal: " + error.message),
+  });
+  const ready = engine.call("init", {});
+  await turn();
+  assert.deepEqual(methods(), [[]]); // there is no engine yet
+  await open();
+  await answer({ version: "1" });
+  await ready;
+  const first = engine.call("add", { source: "one" });
+  await turn();
+  await answer({ id });
+  await first;
+  let opened = 0;
+  engine.feeds({ reopen: () => opened++, fail: () => {} });
+
+  const added = engine.call("add", { source: "two" });
+  const reading = engine.call("read", { id });
+  await turn();
+  for (let n = 0; n < 5; n++) receive({ lost: "gone" }); // however often, it is no crash
+  await reading;
+  const late = engine.call("kept", {});
+  await open();
+  await answer({ version: "1" });
+  receive({ lost: "gone" }); // in the middle of it
+  await open();
+  await answer({ version: "1" });
+  assert.equal(opened, 0);
+  await answer({ id });
+  assert.equal(opened, 1);
+  assert.deepEqual(methods().at(-1), ["init", "add", "add", "kept"]);
+  const two = asked.at(-1)!.find(({ args }) => (args as { source: string }).source === "two")!;
+  await answer([]);
+  assert.deepEqual(await late, []);
+  receive({ reply: two.call, error: null, result: { id: "b".repeat(40) } });
+  assert.deepEqual(await added, { id: "b".repeat(40) });
+  assert.deepEqual(log.filter((line) => line !== "left"), ["restarted: gone"]);
+
+  const closed = engine.close("closed");
+  await answer(null);
+  await closed;
+  assert.equal(log.at(-1), "closed");
+});
+
+test("a page that is closed while it has no engine fails what waits", async () => {
+  let reject!: (error: Error) => void;
+  const engine = new Engine(
+    { connect: () => new Promise<Link>((_, no) => (reject = no)), close: () => reject(new Error("no")) },
+    { event: () => {}, restarted: () => {}, fatal: () => assert.fail("fatal") },
+  );
+  const waiting = engine.call("init", {});
+  await Promise.all([engine.close("closed"), assert.rejects(waiting, /closed/)]);
+});
+
+test("where no worker can be made, that is said", async () => {
+  const log: string[] = [];
+  const engine = new Engine(
+    { connect: () => Promise.reject(new Error("not allowed")), close: () => {} },
+    { event: () => {}, restarted: () => {}, fatal: (error) => log.push(error.message) },
+  );
+  await assert.rejects(engine.call("init", {}), /not allowed/);
+  assert.deepEqual(log, ["not allowed"]);
 });

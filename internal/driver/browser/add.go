@@ -71,11 +71,17 @@ func (c *Client) add(arg js.Value) (any, error) {
 // start adds a torrent to the session and announces it. A torrent that is there
 // already is no error.
 func (c *Client) start(t *tabTorrent, opt driver.Options, open func(context.Context, *metainfo.Info) (driver.Content, error)) error {
+	t.begun = make(chan struct{})
+	defer close(t.begun)
 	c.mu.Lock()
-	if old := c.torrents[t.id]; old != nil {
+	for old := c.torrents[t.id]; old != nil; old = c.torrents[t.id] {
 		c.mu.Unlock()
-		c.improve(old, t)
-		return nil
+		<-old.begun // another tab has asked for it a moment ago
+		if old.Torrent != nil {
+			c.improve(old, t)
+			return nil
+		}
+		c.mu.Lock()
 	}
 	c.torrents[t.id] = t
 	c.mu.Unlock()
@@ -103,12 +109,8 @@ func (c *Client) start(t *tabTorrent, opt driver.Options, open func(context.Cont
 	c.mu.Lock()
 	t.Torrent = dt
 	t.hashV2 = opt.HashV2
-	meta := t.meta
 	c.mu.Unlock()
 	c.limits.greet(t)
-	if opt.Info == nil && meta != nil {
-		dt.Give(meta.Info) // it came meanwhile
-	}
 	c.publish(t)
 	go t.watch(c)
 	return nil

@@ -47,6 +47,8 @@ type Client struct {
 	limits   limits
 	alone    bool // without peers: no torrent is announced
 
+	closing atomic.Bool
+
 	mu       sync.Mutex
 	torrents map[string]*tabTorrent        // by id
 	swarms   map[metainfo.Hash]*tabTorrent // by what they are announced as
@@ -62,6 +64,7 @@ type Client struct {
 
 type tabTorrent struct {
 	*driver.Torrent
+	begun    chan struct{} // closed when Torrent is there, or cannot be
 	id       string
 	own      bool              // made of files of the page
 	trackers []string          // guarded by the client's mu

@@ -14,6 +14,7 @@ const goodbye = 2 * time.Second
 // close ends every torrent as remove does, and everything else. The page ends the worker
 // behind it.
 func (c *Client) close() error {
+	c.closing.Store(true)
 	c.mu.Lock()
 	list := c.torrents
 	c.torrents = map[string]*tabTorrent{}

@@ -58,7 +58,6 @@ func (c *Client) improve(t, more *tabTorrent) {
 		h.Add(reachable)
 	}
 	switch {
-	case dt == nil: // being added: start looks again
 	case isDone(dt.Learned()):
 		t.startWebSeeds(c, t.sendMetadata(c))
 	case meta != nil:

@@ -5,6 +5,7 @@ package browser
 import (
 	"errors"
 	"io"
+	"sync/atomic"
 	"syscall/js"
 
 	"github.com/shoal-p2p/shoal/metainfo"
@@ -57,7 +58,7 @@ func (c *Client) read(arg js.Value) (any, error) {
 	}
 	go func() {
 		defer left()
-		stream(port, r, moved)
+		stream(port, r, moved, &c.closing)
 	}()
 	return map[string]any{}, nil
 }
@@ -71,8 +72,9 @@ type streamReader interface {
 // read, or be found damaged; it is fetched again then.
 const mostMisses = 8
 
-// stream answers the pulls of one port until its end, and says how far it has come.
-func stream(port js.Value, r streamReader, moved func(n int)) {
+// stream answers the pulls of one port until its end, and says how far it has come. Once
+// closing is set it says nothing of errors: in other tabs the next engine goes on with it.
+func stream(port js.Value, r streamReader, moved func(n int), closing *atomic.Bool) {
 	pulls := make(chan bool, 64)
 	onmessage := js.FuncOf(func(_ js.Value, args []js.Value) any {
 		if !args[0].Get("data").Truthy() {
@@ -112,6 +114,8 @@ func stream(port js.Value, r streamReader, moved func(n int)) {
 			port.Call("postMessage", a, []any{a.Get("buffer")})
 		case err == io.EOF:
 			port.Call("postMessage", js.Null())
+			return
+		case err != nil && closing.Load():
 			return
 		case err != nil:
 			port.Call("postMessage", map[string]any{"error": err.Error()})
