@@ -82,18 +82,20 @@ const (
 	searchEvery = int(5 * time.Second / statsEvery)
 )
 
-// lookAgain asks the trackers for more peers where some have gone: the next announce
-// may be minutes away.
+// lookAgain asks the trackers for more peers where some have gone, or where more is wanted than
+// was: two that want nothing of each other part, and the next announce may be minutes away.
 func (c *Client) lookAgain(t *tabTorrent) {
 	n := t.NumPeers()
 	lost := n < t.peersBefore
+	_, _, left := t.Totals()
+	hungry := t.sated && left > 0
 	switch {
 	case n > t.peersBefore:
 		t.search = 0
-	case lost && !c.complete(t):
+	case hungry || lost && !c.complete(t):
 		t.search = searches * searchEvery
 	}
-	t.peersBefore = n
+	t.peersBefore, t.sated = n, t.Info() != nil && left == 0
 	if t.search == 0 {
 		return
 	}

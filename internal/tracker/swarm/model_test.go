@@ -77,7 +77,7 @@ func FuzzModel(f *testing.F) {
 				ev = None // else hardly anybody stays
 			}
 			seeder := func(p *modelPeer) bool {
-				return left == 0 || ev == Completed || ev != Started && p != nil && p.seeder
+				return left == 0 || ev == Completed || left < 0 && ev != Started && p != nil && p.seeder
 			}
 			switch rng.IntN(4) {
 			case 0, 1:

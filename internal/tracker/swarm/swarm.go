@@ -457,14 +457,14 @@ func (c *Core[C]) stamp(now time.Time) uint32 {
 	return uint32(d / time.Second)
 }
 
-// isSeeder decides from an announce. "completed" and "nothing left" both make a
-// seeder; only a new start takes that back, because clients send updates without
-// a known or truthful left.
+// isSeeder decides from an announce. "completed" and "nothing left" both make a seeder, and
+// something left takes that back: files were chosen that were not before, or pieces were
+// damaged. An update that does not say what is left changes nothing.
 func isSeeder(was bool, ev Event, left int64) bool {
 	switch {
 	case left == 0 || ev == Completed:
 		return true
-	case ev == Started:
+	case left > 0 || ev == Started:
 		return false
 	}
 	return was

@@ -78,7 +78,8 @@ func TestLeft(t *testing.T) {
 		{"completed before started is no download", []Event{Completed, Started}, []int64{0, 0}, Scrape{1, 0, 0}},
 		{"a seeder's completed is no download", []Event{Started, Completed}, []int64{0, 0}, Scrape{1, 0, 0}},
 		{"an update to nothing left makes a seeder", []Event{Started, None}, []int64{5, 0}, Scrape{1, 0, 0}},
-		{"an update does not take it back", []Event{Started, None}, []int64{0, 5}, Scrape{1, 0, 0}},
+		{"an update with something left takes it back", []Event{Started, None}, []int64{0, 5}, Scrape{0, 1, 0}},
+		{"an update that does not say does not", []Event{Started, None}, []int64{0, LeftUnknown}, Scrape{1, 0, 0}},
 		{"a start takes it back", []Event{Started, Started}, []int64{0, 5}, Scrape{0, 1, 0}},
 		{"an update alone is a join", []Event{None}, []int64{5}, Scrape{0, 1, 0}},
 		{"stopped leaves", []Event{Started, Stopped}, []int64{5, 5}, Scrape{}},
@@ -383,7 +384,7 @@ func TestSeederIsReported(t *testing.T) {
 		ev   Event
 		left int64
 		want bool
-	}{{Started, 5, false}, {Completed, 0, true}, {None, 5, true}, {Started, 5, false}} {
+	}{{Started, 5, false}, {Completed, 0, true}, {None, LeftUnknown, true}, {None, 5, false}, {None, 0, true}, {Started, 5, false}} {
 		if re, _ := join(t, c, h, 1, id("a"), tc.ev, tc.left, 0); re.Seeder != tc.want {
 			t.Errorf("event %d with %d left: seeder %v", tc.ev, tc.left, re.Seeder)
 		}
