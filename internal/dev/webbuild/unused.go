@@ -9,10 +9,10 @@ import (
 
 // unused are functions that the linker keeps and a tab never runs: nobody asks the engine for a
 // trace, a profile, metrics or a report of its scheduler, no environment variable reaches it to
-// search for a fault by halving, no second module is loaded, and it writes no date. A name that
-// ends in a dot or * stands for all that begin so. Names are those of the name section, where
-// what is no letter, digit or dot is an underscore. A name that no function has is an error: the
-// tool chain has changed.
+// search for a fault by halving, no second module is loaded, and it writes no date and no
+// fraction. A name that ends in a dot or * stands for all that begin so. Names are those of the
+// name section, where what is no letter, digit or dot is an underscore. A name that no function
+// has is an error: the tool chain has changed.
 var unused = []string{
 	"runtime.initMetrics*",
 	"runtime.schedtrace*",
@@ -20,6 +20,13 @@ var unused = []string{
 	"runtime.checkFinalizersAndCleanups*",
 	"runtime.typesEqual",
 	"runtime.__profBuf_.",
+	"runtime.saveblockevent",
+	"runtime.stkbucket",
+	"runtime.dumpScanStats",
+	"runtime.dumpStacksRec",
+	"runtime.dumpTypesRec",
+	"runtime.printOneCgoTraceback",
+	"runtime.printAncestorTraceback*",
 	"runtime.traceAdvance*",
 	"runtime.traceStack",
 	"runtime.traceReadCPU",
@@ -39,6 +46,19 @@ var unused = []string{
 	"internal_bisect.",
 	"time.Time.appendFormat*",
 	"time.nextStdChunk",
+	"time.tzset*",
+	"internal_strconv.fmtB",
+	"internal_strconv.fmtE",
+	"internal_strconv.fmtF",
+	"internal_strconv.fmtX",
+	"internal_strconv.dbox*",
+	"internal_strconv.genericFtoa",
+	"internal_strconv.fixedFtoa",
+	"internal_strconv.bigFtoa",
+	"internal_strconv.roundShortest",
+	"internal_strconv.AppendComplex",
+	"internal_strconv.leftShift",
+	"internal_strconv.rightShift",
 }
 
 // needed are of those above the ones that run all the same.

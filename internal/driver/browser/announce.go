@@ -50,6 +50,7 @@ func (c *Client) announced(t *tabTorrent) trackerclient.Stats {
 	if info := t.Info(); info != nil && c.limitOf(t) != nil {
 		left = max(left, info.Length-int64(t.NumHave())*info.PieceLength, 1) // it is no seed
 	}
+	t.saidSeed.Store(left == 0)
 	return trackerclient.Stats{Downloaded: down, Uploaded: up, Left: left}
 }
 

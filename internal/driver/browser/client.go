@@ -92,7 +92,7 @@ type tabTorrent struct {
 	status      map[string]trackerclient.Status // by URL; guarded by the client's mu
 	peersBefore int                             // see lookAgain
 	search      int                             // statistics until it ends
-	sated       bool                            // nothing was wanted any more
+	saidSeed    atomic.Bool                     // the trackers were told that nothing is left
 
 	// Where it is announced, in their order; guarded by the client's mu.
 	swarms    []metainfo.Hash

@@ -88,14 +88,14 @@ func (c *Client) lookAgain(t *tabTorrent) {
 	n := t.NumPeers()
 	lost := n < t.peersBefore
 	_, _, left := t.Totals()
-	hungry := t.sated && left > 0
+	hungry := left > 0 && t.saidSeed.Swap(false)
 	switch {
 	case n > t.peersBefore:
 		t.search = 0
 	case hungry || lost && !c.complete(t):
 		t.search = searches * searchEvery
 	}
-	t.peersBefore, t.sated = n, t.Info() != nil && left == 0
+	t.peersBefore = n
 	if t.search == 0 {
 		return
 	}

@@ -143,6 +143,11 @@ func (c *Client) complete(t *tabTorrent) bool {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	for i, f := range realFiles(info) {
+		if f.Length == 0 && !t.unwanted[i] {
+			return true // an empty file is a file that is there
+		}
+	}
 	return t.wantedBytes(info) > 0
 }
 
@@ -186,6 +191,9 @@ func (c *Client) progress(t *tabTorrent, s driver.Stats, info *metainfo.Info) fl
 	if c.limitOf(t) == nil {
 		if wanted := s.Missing + s.Have; wanted > 0 {
 			return float64(s.Have) / float64(wanted)
+		}
+		if c.complete(t) {
+			return 1
 		}
 		return 0
 	}

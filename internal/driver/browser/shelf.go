@@ -35,6 +35,7 @@ type shelf struct {
 	// check hashes a piece, see checker.
 	check func(i int, piece []byte) (genuine, known bool)
 
+	review   sync.Once  // see look
 	checking sync.Mutex // one piece of an earlier visit is hashed at a time
 	piece    []byte     // that piece
 
@@ -114,10 +115,25 @@ func (s *shelf) sure(i int) error {
 		return err
 	}
 	if genuine, known := s.check(i, p); known && !genuine {
+		s.review.Do(func() { go s.look() })
 		return &storage.Error{Kind: storage.ErrChanged, Op: "read", Path: s.info.Name, Detail: "it was damaged since the last visit"}
 	}
 	s.believe(i)
 	return nil
+}
+
+// look hashes all that is left of earlier visits, once a piece of it was found damaged: who is
+// asked for one should be asked for all.
+func (s *shelf) look() {
+	for i := range s.info.NumPieces() {
+		err := s.sure(i)
+		switch {
+		case errors.Is(err, storage.ErrChanged):
+			s.dropped(i)
+		case err != nil:
+			return
+		}
+	}
 }
 
 func (s *shelf) doubts(i int) bool {
