@@ -11,14 +11,14 @@ import (
 )
 
 // watchful has the page know its workers and peer connections. It is an argument of
-// Shoal.create.
+// Shoal.create, with the engine shared among tabs as pages have it.
 const watchful = `(() => {
   window.workers = [];
   window.connections = [];
   window.Worker = class extends Worker { constructor(...args) { super(...args); workers.push(this); } };
   window.RTCPeerConnection = class extends RTCPeerConnection { constructor(...args) { super(...args); connections.push(this); } };
   window.open = () => connections.filter((pc) => pc.signalingState !== 'closed').length;
-  return {};
+  return { shareEngine: true };
 })()`
 
 // A tab whose engine crashes goes on with the next, from what it had, in the middle of a

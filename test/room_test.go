@@ -86,7 +86,7 @@ func TestASecondEngineSaysWhereItKeepsATorrent(t *testing.T) {
 	rig.Payload(t, file, 5<<20, 74)
 	n := rig.Share(t, file)
 	b := rig.StartBrowser(t, rig.BrowserConfig{})
-	first, second := rig.OpenTab(b, n), rig.OpenTabWith(b, n, "{ shareEngine: false }")
+	first, second := rig.OpenTab(b, n), rig.OpenTab(b, n)
 	first.Add(n.Link)
 	first.WaitFor(60*time.Second, "torrent.storage?.kind === 'opfs'")
 	second.Add(n.Link)

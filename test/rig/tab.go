@@ -16,7 +16,7 @@ const tabSetup = `(async (options) => {
   const { Shoal } = await import('/shoal.js');
   const config = await (await fetch('/shoal/config.json')).json();
   const trackers = config.trackers.map((t) => t.startsWith('/') ? 'ws://' + location.host + t : t);
-  window.shoal = await Shoal.create({ loopback: config.loopback, iceServers: config.iceServers, trackers, ...options });
+  window.shoal = await Shoal.create({ loopback: config.loopback, iceServers: config.iceServers, trackers, shareEngine: false, ...options });
   window.hex = (buffer) => [...new Uint8Array(buffer)].map((b) => b.toString(16).padStart(2, '0')).join('');
   window.watch = (torrent) => {
     window.torrent = torrent;
@@ -35,7 +35,8 @@ const tabSetup = `(async (options) => {
   return { version: shoal.version, storage: shoal.storage };
 })`
 
-// OpenTab opens a tab that runs the engine served by node.
+// OpenTab opens a tab that runs the engine served by node. It stands for a visitor of its own, so
+// it shares no engine with others unless it is told to.
 func OpenTab(b *Browser, n *Node) Tab {
 	b.t.Helper()
 	return OpenTabWith(b, n, "{}")
