@@ -10,7 +10,7 @@ export GOFLAGS := $(strip $(GOFLAGS) -buildvcs=false)
 export CGO_ENABLED ?= 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run build web test test-go test-browser setup bench mutate fmt vet fuzz cross clean
+.PHONY: help run build web api test test-go test-browser setup bench mutate fmt vet fuzz cross clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -25,6 +25,9 @@ build: web ## write bin/shoal
 
 web: ## build the web assets and the WebAssembly engine, with the Node packages they are made of
 	$(GO) run ./internal/dev/webbuild
+
+api: web ## write docs/api.md from the types of the page API
+	$(GO) run ./internal/dev/apidoc
 
 setup: ## install what the tests need, or say what is missing
 	$(GO) run ./internal/dev/setup

@@ -7,10 +7,13 @@ import (
 
 var tapLine = regexp.MustCompile(`^(?:# Subtest: .*|(ok|not ok) \d+ - (.*))$`)
 
-// runWeb runs the unit tests of the TypeScript modules and tallies what node
-// reports, in TAP.
+// runWeb checks the types of the TypeScript modules, runs their unit tests and tallies what
+// node reports, in TAP.
 func runWeb(options) tally {
 	var t tally
+	for _, project := range []string{"web/tsconfig.json", "web/tsconfig.worker.json"} {
+		t.add(check("types of "+project, nil, "node", "web/node_modules/typescript/bin/tsc", "-p", project))
+	}
 	out, err := run([]string{"NODE_OPTIONS=--test-reporter=tap"}, "go", "run", "./internal/dev/webbuild", "test")
 	from := 0 // where the text of the current test starts
 	lines := strings.Split(out, "\n")
@@ -30,7 +33,7 @@ func runWeb(options) tally {
 			t.fail("web "+m[2], strings.Join(lines[from:end], "\n"))
 		}
 	}
-	if err != nil && len(t.failed) == 0 {
+	if err != nil && !strings.Contains(out, "not ok ") {
 		t.fail("web", out+err.Error())
 	}
 	return t
