@@ -43,22 +43,9 @@ func (t tab) peak() func() (tab, all int64) {
 		whole = max(whole, total)
 	}
 	sample()
-	quit, done := make(chan struct{}), make(chan struct{})
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-quit:
-				sample()
-				return
-			case <-time.After(300 * time.Millisecond):
-				sample()
-			}
-		}
-	}()
+	end := every(300*time.Millisecond, sample)
 	return func() (most, all int64) {
-		close(quit)
-		<-done
+		end()
 		for i := range n {
 			var sum int64
 			for _, u := range renderers {

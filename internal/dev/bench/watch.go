@@ -55,27 +55,13 @@ func ticks(s string) float64 {
 func watch(pid int) (stop func() usage) {
 	before, _ := usageOf(pid)
 	last := before
-	quit, done := make(chan struct{}), make(chan struct{})
-	sample := func() {
+	end := every(10*time.Millisecond, func() {
 		if u, ok := usageOf(pid); ok {
 			last = u
 		}
-	}
-	go func() {
-		defer close(done)
-		for {
-			select {
-			case <-quit:
-				sample()
-				return
-			case <-time.After(10 * time.Millisecond):
-				sample()
-			}
-		}
-	}()
+	})
 	return func() usage {
-		close(quit)
-		<-done
+		end()
 		return usage{last.user - before.user, last.system - before.system, last.peak}
 	}
 }
@@ -109,5 +95,26 @@ func (b *bench) level(size int64) {
 	}
 	if err := os.Remove(path); err != nil {
 		b.Fatalf("%v", err)
+	}
+}
+
+// every samples on a goroutine of its own until end is called, which takes a last sample.
+func every(pause time.Duration, sample func()) (end func()) {
+	quit, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			select {
+			case <-quit:
+				sample()
+				return
+			case <-time.After(pause):
+				sample()
+			}
+		}
+	}()
+	return func() {
+		close(quit)
+		<-done
 	}
 }
